@@ -1,0 +1,23 @@
+"""The plan folder: `plan.toml`, scenarios, where things are read and written."""
+
+from planning_kit.plan.calendar import add_months, month_starts, months_between
+from planning_kit.plan.folder import Plan, bundled, folder_name, load_plan, write_atomically
+from planning_kit.plan.inputs import Inputs
+from planning_kit.plan.scenario import Scenario, load_scenario
+from planning_kit.plan.settings import Settings, Targets
+
+__all__ = [
+    "Inputs",
+    "Plan",
+    "Scenario",
+    "Settings",
+    "Targets",
+    "add_months",
+    "bundled",
+    "folder_name",
+    "load_plan",
+    "load_scenario",
+    "month_starts",
+    "months_between",
+    "write_atomically",
+]

@@ -1,0 +1,174 @@
+"""Where a plan stands on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import tomllib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from planning_kit.errors import DataError, UsageError
+from planning_kit.plan.scenario import Scenario, load_scenario
+from planning_kit.plan.settings import Settings, read_settings
+from planning_kit.tables import require_labels
+
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|prepared|latest)$", re.I)
+_SECTIONS = ("plan", "targets", "checks", "people", "regions", "files", "sources")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A plan folder that was opened: its settings and its sources, as written.
+
+    Attributes
+    ----------
+    folder : Path
+        The plan folder, absolute.
+    settings : Settings
+        Checked settings.
+    sources : mapping
+        ``[sources.<table>]`` sections as written; `planning_kit.sources` reads them.
+    files : mapping
+        ``[files.<name>]`` sections: files that SQL of the sources may read.
+    regions : tuple of str
+        Regions in the order the plan lists them; empty: those of the data.
+    """
+
+    folder: Path
+    settings: Settings
+    sources: Mapping[str, Mapping[str, Any]]
+    files: Mapping[str, Mapping[str, Any]]
+    regions: tuple[str, ...] = ()
+
+    @property
+    def runs_folder(self) -> Path:
+        """Where batches leave their runs."""
+        return self.folder / "runs"
+
+    def scenario(self, name: str) -> Scenario:
+        """Open a scenario by name; ``base`` may be missing and is then empty."""
+        path = self.folder / "scenarios" / f"{name}.toml"
+        if not re.fullmatch(r"[\w -]+", name):
+            raise UsageError(f"scenario {name!r}: a name has letters, digits, '-', '_' and blanks.")
+        if name == "base" and not path.exists():
+            return Scenario("base")
+        return load_scenario(path)
+
+    def scenario_names(self) -> list[str]:
+        """List the scenarios of the plan by name."""
+        return sorted(path.stem for path in (self.folder / "scenarios").glob("*.toml"))
+
+    def notebooks(self) -> Path:
+        """Give the folder of the notebooks: the plan's own copies where there are any."""
+        own = self.folder / "notebooks"
+        return own if any(own.glob("*.ipynb")) else bundled("notebooks")
+
+
+def bundled(name: str) -> Path:
+    """Find a folder that is shipped with the package (notebooks, templates, data_samples).
+
+    An installed wheel carries them inside the package; a checkout has them beside it.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "_bundled" / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise UsageError(f"the folder {name!r} is not part of this installation; install it again.")
+
+
+def load_plan(folder: str | Path) -> Plan:
+    """Open a plan folder.
+
+    Parameters
+    ----------
+    folder
+        The folder with `plan.toml`; ``""`` finds it above the working directory, and takes the
+        sample plan that comes with the package where there is none.
+
+    Raises
+    ------
+    UsageError
+        There is no `plan.toml`.
+    DataError
+        `plan.toml` cannot be read; every fault is named.
+    """
+    path = _find_plan(folder)
+    try:
+        content = tomllib.loads((path / "plan.toml").read_text(encoding="utf-8-sig"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"plan.toml: not a TOML file: {error}.") from None
+    require_labels(content, _SECTIONS, "plan.toml")
+    regions = content.get("regions", [])
+    if not isinstance(regions, list) or not all(isinstance(r, str) for r in regions):
+        raise DataError('plan.toml: regions must be a list of names, for example ["North", "01"].')
+    return Plan(
+        folder=path,
+        settings=read_settings(content),
+        sources=_named_sections(content, "sources"),
+        files=_named_sections(content, "files"),
+        regions=tuple(regions),
+    )
+
+
+def _find_plan(folder: str | Path) -> Path:
+    if str(folder):
+        path = Path(folder).expanduser().resolve()
+        if not (path / "plan.toml").is_file():
+            raise UsageError(
+                f"no plan.toml in {str(folder)!r}; write one with: planning-kit init FOLDER"
+            )
+        return path
+    here = Path.cwd().resolve()
+    for path in (here, *here.parents):
+        if (path / "plan.toml").is_file():
+            return path
+    return bundled("data_samples")
+
+
+def _named_sections(content: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:
+    sections = content.get(name, {})
+    if not isinstance(sections, Mapping) or not all(
+        isinstance(section, Mapping) for section in sections.values()
+    ):
+        raise DataError(f"plan.toml: write {name} as sections, [{name}.<name>].")
+    return sections
+
+
+def folder_name(label: str) -> str:
+    r"""Make a folder name out of any label, one to one and safe on every system.
+
+    A label of plain letters, digits, ``-`` and ``_`` is kept; anything else gets a short digest
+    of the label, so that two labels never meet.
+
+    Examples
+    --------
+    >>> folder_name("North"), folder_name("../up"), folder_name("O'Brien")
+    ('North', 'up-d1e66c', 'O-Brien-e06dc9')
+    """
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", plain).strip("-")[:60]
+    if plain == label and not _RESERVED.match(label):
+        return label
+    digest = hashlib.sha256(label.encode("utf-8", "surrogatepass")).hexdigest()[:6]
+    return f"{plain}-{digest}".lstrip("-")
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file under a temporary name and rename it: it is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    blob = content.encode("utf-8") if isinstance(content, str) else content
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:40]}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(blob)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,77 @@
+"""What the notebooks of one region read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from planning_kit.plan.settings import Settings
+from planning_kit.tables import TABLES
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The prepared tables of one region (or, with ``region=""``, of the whole company).
+
+    Every table has the columns of `planning_kit.tables.TABLES`; one that the plan does not have
+    is there without rows. Differences from the canonical tables:
+
+    - ``sales`` is summed by ``month`` (first day), ``goal_period`` (first day of the person's goal
+      period that holds the sale; empty: no goal covers it), ``rep_id``, ``territory_id``,
+      ``product_id``; ``product_line`` is filled from the products; ``amount``, ``cost`` and
+      ``units`` carry the credit share; ``lines`` counts the rows behind it.
+    - ``goals`` and ``proposals`` always have ``ends_on``; ``goals.metric`` is never empty.
+    - ``reps`` has ``current_region`` (on the first day of the plan; empty: none any more),
+      ``is_active`` (works in this region when the plan starts, or is hired into it later) and
+      ``carries_goal`` (active, and not only a manager of others).
+
+    A sale belongs to the region of the person who sold it on that day, so every cut of a region
+    adds up to the same total and the regions add up to the company.
+
+    Attributes
+    ----------
+    region : str
+        Name of the region.
+    settings : Settings
+        The plan's settings.
+    regions : tuple of str
+        All regions of the plan, in their order.
+    target : float
+        The region's target (or the company's), plan currency, a multiple of the rounding unit.
+    folder : Path or None
+        Where the partition was read from (for reading single sales lines).
+    """
+
+    region: str
+    settings: Settings
+    regions: tuple[str, ...]
+    target: float
+    reps: pd.DataFrame
+    territories: pd.DataFrame
+    assignments: pd.DataFrame
+    products: pd.DataFrame
+    sales: pd.DataFrame
+    goals: pd.DataFrame
+    proposals: pd.DataFrame
+    opportunities: pd.DataFrame
+    activities: pd.DataFrame
+    assumptions: pd.DataFrame
+    events: pd.DataFrame
+    manager_time: pd.DataFrame
+    folder: Path | None = field(default=None, compare=False)
+
+    def team(self) -> pd.DataFrame:
+        """List the people of the region who carry a goal in the coming period, by id."""
+        reps = self.reps
+        return reps[reps["carries_goal"].astype(bool)].sort_values("rep_id", ignore_index=True)
+
+    def missing(self, *names: str) -> list[str]:
+        """Name those of the given tables that have no rows."""
+        return [name for name in names if getattr(self, TABLES[name].name).empty]
+
+    def rep_names(self) -> pd.Series:
+        """Give the name to show for every person: the name, or the id where there is none."""
+        names = self.reps.set_index("rep_id")["rep_name"]
+        return names.fillna(names.index.to_series()).rename("rep_name")

@@ -1,0 +1,21 @@
+"""Read extracts of any shape into canonical tables: files, SQL over files, databases."""
+
+from planning_kit.sources.inputs import open_inputs
+from planning_kit.sources.prepare import (
+    Prepared,
+    check_plan,
+    open_prepared,
+    prepare,
+    stop_on_problems,
+)
+from planning_kit.sources.targets import region_targets
+
+__all__ = [
+    "Prepared",
+    "check_plan",
+    "open_inputs",
+    "open_prepared",
+    "prepare",
+    "region_targets",
+    "stop_on_problems",
+]

@@ -1,0 +1,322 @@
+"""Read any source into a raw table of text: every cell as it was written, with its row number."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from planning_kit.errors import DataError
+from planning_kit.sources.text_files import TextFile, open_text_file
+from planning_kit.tables import require_labels
+
+READER_OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "currency_sign", "date_format",
+                  "empty", "sheet", "skip_rows")  # fmt: skip
+_EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+_NUMERIC = re.compile(r"^(DECIMAL|DOUBLE|FLOAT|REAL)")
+_CHUNK_ROWS = 50_000
+
+
+def quoted(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: object) -> str:
+    """Write a text as an SQL literal."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+def read_raw(
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    section: Mapping[str, Any],
+    folder: Path,
+    scratch: Path,
+) -> list[dict[str, Any]]:
+    """Read a source into the table ``raw_<name>``: ``_file``, ``_row`` and every column as text.
+
+    Parameters
+    ----------
+    con
+        Connection that gets the table.
+    name
+        Canonical table, or name of a ``[files.<name>]`` section.
+    section
+        The section of `plan.toml`: one of ``file``, ``sql``, ``database``, and reader options.
+    folder
+        The plan folder; paths are relative to it.
+    scratch
+        Folder for copies that are thrown away.
+
+    Returns
+    -------
+    list of dict
+        Lines of text files that do not fit their header (file, row, message).
+
+    Raises
+    ------
+    DataError
+        The source cannot be read at all.
+    """
+    if "database" in section:
+        _read_database(con, name, section)
+        return []
+    if "sql" in section:
+        _read_sql(con, name, str(section["sql"]), str(section.get("decimal", ".")))
+        return []
+    con.execute(f"DROP TABLE IF EXISTS {quoted('raw_' + name)}")
+    rejected: list[dict[str, Any]] = []
+    for number, path in enumerate(_paths(name, section, folder)):
+        rejected += _read_file(con, name, path, section, scratch, first=number == 0)
+    return rejected
+
+
+def _paths(name: str, section: Mapping[str, Any], folder: Path) -> list[Path]:
+    written = section.get("file")
+    if not isinstance(written, str | list) or not written:
+        raise DataError(
+            f"sources.{name}: say where it comes from: file = ..., sql = ... or database = ..."
+        )
+    paths: list[Path] = []
+    for pattern in [written] if isinstance(written, str) else written:
+        path = folder / str(pattern)
+        if path.is_file():
+            paths.append(path)
+        else:
+            found = sorted(glob.glob(str(path))) if "*" in str(pattern) else []
+            if not found:
+                raise DataError(_no_file(name, path, str(pattern)))
+            paths += [Path(match) for match in found]
+    return paths
+
+
+def _no_file(name: str, path: Path, written: str) -> str:
+    there = sorted(p.name for p in path.parent.glob("*") if p.is_file())
+    try:
+        require_labels([path.name], there, f"sources.{name}: no file {written!r}")
+    except DataError as error:
+        return str(error)
+    return f"sources.{name}: {written!r} cannot be read."
+
+
+def source_files(section: Mapping[str, Any], name: str, folder: Path) -> list[Path]:
+    """List the files a source reads (none for a database or SQL)."""
+    return _paths(name, section, folder) if "file" in section else []
+
+
+def _read_file(
+    con: duckdb.DuckDBPyConnection, name: str, path: Path, section: Mapping[str, Any],
+    scratch: Path, *, first: bool,
+) -> list[dict[str, Any]]:  # fmt: skip
+    ending = path.suffix.lower()
+    decimal = str(section.get("decimal", "."))
+    if ending in _EXCEL:
+        table = _excel_as_text(path, section)
+        _append(con, name, path.name, "SELECT * FROM table", list(table.columns), decimal, first,
+                table, header_rows=1 + int(section.get("skip_rows", 0)))  # fmt: skip
+        return []
+    if ending in (".parquet", ".pq"):
+        link = scratch / f"{len(os.listdir(scratch))}.parquet"
+        link.symlink_to(path.resolve())
+        query = f"SELECT * FROM read_parquet({literal(link)})"
+        columns = [column[0] for column in con.execute(f"DESCRIBE {query}").fetchall()]
+        _append(con, name, path.name, query, columns, decimal, first, header_rows=0)
+        return []
+    text = open_text_file(
+        path, scratch, encoding=str(section.get("encoding", "")),
+        delimiter=str(section.get("delimiter", "")), skip_rows=int(section.get("skip_rows", 0)),
+    )  # fmt: skip
+    query = _csv_query(text)
+    rows_above = 1 + int(section.get("skip_rows", 0))
+    _append(con, name, path.name, query, list(text.header), decimal, first, header_rows=rows_above)
+    lines = con.execute(
+        "SELECT line, any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
+    ).fetchall()
+    con.execute("DELETE FROM reject_errors; DELETE FROM reject_scans")
+    return [{"file": path.name, "row": line, "message": message} for line, message in lines]
+
+
+def _csv_query(text: TextFile) -> str:
+    columns = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in text.header)
+    return (
+        f"SELECT * FROM read_csv({literal(text.path)}, delim={literal(text.delimiter)}, "
+        f"header=true, columns={{{columns}}}, quote='\"', escape='\"', auto_detect=false, "
+        "store_rejects=true, rejects_limit=1000, strict_mode=true, nullstr='', "
+        "max_line_size=10000000)"
+    )
+
+
+def _append(
+    con: duckdb.DuckDBPyConnection, name: str, file: str, query: str, columns: list[str],
+    decimal: str, first: bool, table: pd.DataFrame | None = None, *, header_rows: int,
+) -> None:  # fmt: skip
+    """Add rows to the raw table; files of one source may have their columns in any order."""
+    if table is not None:
+        con.register("table", table)
+        query = 'SELECT * FROM "table"'
+    types = {row[0]: row[1] for row in con.execute(f"DESCRIBE {query}").fetchall()}
+    as_text = ", ".join(f"{_text_of(c, types[c], decimal)} AS {quoted(c)}" for c in columns)
+    select = (
+        f"SELECT {literal(file)} AS _file, row_number() OVER () + {header_rows} AS _row, "
+        f"{as_text} FROM ({query})"
+    )
+    raw = quoted(f"raw_{name}")
+    try:
+        con.execute(f"CREATE TABLE {raw} AS {select}" if first
+                    else f"INSERT INTO {raw} BY NAME {select}")  # fmt: skip
+    except duckdb.Error as error:
+        raise DataError(f"{file}: cannot be read: {_first_line(error)}") from None
+    if table is not None:
+        con.unregister("table")
+
+
+def _text_of(column: str, kind: str, decimal: str) -> str:
+    text = f"CAST({quoted(column)} AS VARCHAR)"
+    if decimal != "." and _NUMERIC.match(kind):
+        text = f"replace({text}, '.', {literal(decimal)})"
+    return text
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), "unknown fault")[:300]
+
+
+# --- Excel ---------------------------------------------------------------------------------------
+
+
+def _excel_as_text(path: Path, section: Mapping[str, Any]) -> pd.DataFrame:
+    import python_calamine
+
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(str(path))
+    except Exception as error:
+        raise DataError(f"{path.name}: not a workbook that can be read: {error}.") from None
+    sheet = str(section.get("sheet", "")) or book.sheet_names[0]
+    require_labels([sheet], book.sheet_names, f"{path.name}, sheets")
+    rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
+    rows = rows[int(section.get("skip_rows", 0)) :]
+    header = [_cell_text(cell, ".") or "" for cell in rows[0]] if rows else []
+    names = [name.strip() for name in header]
+    if not any(names):
+        raise DataError(f"{path.name}, sheet {sheet!r}: the first row should name the columns.")
+    named = [(place, name) for place, name in enumerate(names) if name]
+    twice = sorted({name for _, name in named if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path.name}, sheet {sheet!r}: the header has {twice[0]!r} twice.")
+    decimal = str(section.get("decimal", "."))
+    return pd.DataFrame(
+        {name: [_cell_text(row[place], decimal) for row in rows[1:]] for place, name in named},
+        dtype="object",
+    ).astype("str")
+
+
+def _cell_text(cell: object, decimal: str) -> str | None:
+    if cell is None or cell == "":
+        return None
+    if isinstance(cell, bool):
+        return str(cell).upper()
+    if isinstance(cell, float):
+        text = str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        return text.replace(".", decimal)
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ")
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, Decimal):
+        return format(cell, "f").replace(".", decimal)
+    return str(cell)
+
+
+# --- SQL -----------------------------------------------------------------------------------------
+
+
+def _read_sql(con: duckdb.DuckDBPyConnection, name: str, query: str, decimal: str) -> None:
+    """Run the analyst's SELECT over the ``[files]`` tables; nothing outside can be reached."""
+    where = f"sources.{name}.sql"
+    try:
+        statements = duckdb.extract_statements(query)
+    except duckdb.Error as error:
+        raise DataError(f"{where}: {_first_line(error)}") from None
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise DataError(f"{where}: write exactly one SELECT; sources are only read.")
+    body = query.strip().rstrip(";")
+    try:
+        types = {row[0]: row[1] for row in con.execute(f"DESCRIBE {body}").fetchall()}
+        as_text = ", ".join(f"{_text_of(c, types[c], decimal)} AS {quoted(c)}" for c in types)
+        con.execute(
+            f"CREATE OR REPLACE TABLE {quoted('raw_' + name)} AS SELECT 'sql' AS _file, "
+            f"row_number() OVER () AS _row, {as_text} FROM ({body})"
+        )
+    except duckdb.Error as error:
+        raise DataError(f"{where}: {_first_line(error)}") from None
+
+
+def _read_database(
+    con: duckdb.DuckDBPyConnection, name: str, section: Mapping[str, Any]
+) -> None:
+    raw, first, count = quoted(f"raw_{name}"), True, 0
+    for chunk in database_chunks(name, section):
+        con.register("chunk", chunk)
+        select = (
+            f"SELECT 'database' AS _file, row_number() OVER () + {count} AS _row, * FROM chunk"
+        )
+        con.execute(f"CREATE OR REPLACE TABLE {raw} AS {select}" if first
+                    else f"INSERT INTO {raw} {select}")  # fmt: skip
+        con.unregister("chunk")
+        first, count = False, count + len(chunk)
+
+
+def database_chunks(name: str, section: Mapping[str, Any]) -> Iterator[pd.DataFrame]:
+    """Read a query of a database in chunks of text, in a transaction that cannot write.
+
+    Raises
+    ------
+    DataError
+        The environment variable is not set, the database cannot be reached, or the query fails.
+        The URL, which may hold a password, is never part of a message.
+    """
+    where = f"sources.{name}"
+    variable = str(section["database"])
+    if "sql" not in section:
+        raise DataError(f"{where}: a database source needs sql = 'SELECT ...'.")
+    url = os.environ.get(variable, "")
+    if not url:
+        raise DataError(
+            f"{where}: the environment variable {variable!r} is not set; it holds the database "
+            "URL, for example postgresql+psycopg://user:password@host/sales."
+        )
+    try:
+        import sqlalchemy as sa
+    except ImportError:
+        raise DataError(f'{where}: databases need: pip install "planning-kit[databases]".') from None
+    decimal = str(section.get("decimal", "."))
+    try:
+        engine = sa.create_engine(url)
+        options = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
+        with engine.connect().execution_options(stream_results=True, **options) as connection:
+            if engine.dialect.name == "sqlite":
+                connection.execute(sa.text("PRAGMA query_only = ON"))
+            result = connection.execute(sa.text(str(section["sql"])))
+            columns = list(result.keys())
+            rows = result.fetchmany(_CHUNK_ROWS)
+            while True:
+                cells = [[_cell_text(cell, decimal) for cell in row] for row in rows]
+                yield pd.DataFrame(cells, columns=columns, dtype="object").astype("str")
+                rows = result.fetchmany(_CHUNK_ROWS)
+                if not rows:
+                    break
+            connection.rollback()
+    except ImportError as error:
+        raise DataError(f"{where}: the driver of this database is missing: {error}.") from None
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or "the URL or the query cannot be used"
+        raise DataError(f"{where} ({variable}): {_first_line(Exception(str(cause)))}") from None

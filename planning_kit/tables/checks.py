@@ -1,0 +1,387 @@
+"""Every check of what users hand in; all problems at once, each with its cell and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import duckdb
+import pandas as pd
+
+from planning_kit.tables.labels import nearest
+from planning_kit.tables.schema import PROBLEM_COLUMNS, TABLES, Table
+
+MOST_ROWS = 50
+# Tables whose rows are facts of the past: a label nobody knows costs part of the amount, and the
+# limit of the plan decides whether it stops. In every other table it is an error at once.
+FACTS = ("sales", "opportunities", "activities")
+_NOT_NEGATIVE = {
+    "territories": ("potential",), "products": ("list_price", "unit_cost"), "goals": ("goal",),
+    "proposals": ("proposed",), "activities": ("count",), "opportunities": ("amount",),
+    "manager_time": ("planned_hours", "actual_hours"),
+}  # fmt: skip
+_ORDERED = (
+    ("reps", "hired_on", "left_on", "leaves before being hired"),
+    ("assignments", "starts_on", "ends_on", "ends before it starts"),
+    ("goals", "starts_on", "ends_on", "ends before it starts"),
+    ("proposals", "starts_on", "ends_on", "ends before it starts"),
+    ("events", "starts_on", "ends_on", "ends before it starts"),
+    ("opportunities", "created_on", "closed_on", "is closed before it is created"),
+)
+
+
+@dataclass(frozen=True)
+class CheckLimits:
+    """What the plan allows.
+
+    Attributes
+    ----------
+    first_day, last_day : date
+        Dates of facts outside are mistyped.
+    max_lost_share : float
+        Largest share of the sales amount that unknown labels may cost.
+    regions : tuple of str
+        Regions the plan lists; empty: those of the territories.
+    """
+
+    first_day: date
+    last_day: date
+    max_lost_share: float = 0.01
+    regions: tuple[str, ...] = ()
+
+
+class Checker:
+    """Collects problems of the tables in schema ``plan`` of a DuckDB connection."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, limits: CheckLimits) -> None:
+        self.con = con
+        self.limits = limits
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, table: str, column: str, rule: str, message: str, advice: str, *,
+            status: str = "fail", cell: Sequence[Any] = ("", None, "")) -> None:  # fmt: skip
+        """Write down one problem; ``cell`` is file, row and value."""
+        file, row, value = cell
+        self.rows.append(dict(zip(PROBLEM_COLUMNS, (
+            status, table, file or "", row, column, "" if value is None else str(value), rule,
+            message, advice), strict=True)))  # fmt: skip
+
+    def where(self, table: str, column: str, condition: str, rule: str, message: str,
+              advice: str, *, status: str = "fail", source: str = "") -> None:  # fmt: skip
+        """Write down every row that meets an SQL condition; ``{value}`` stands for the cell."""
+        value = f"CAST({column} AS VARCHAR)" if column else "''"
+        found = self.con.execute(
+            f"SELECT _file, _row, {value}, count(*) OVER () FROM {source or f'plan.{table}'} "
+            f"WHERE {condition} ORDER BY _file, _row LIMIT {MOST_ROWS}"
+        ).fetchall()
+        for file, row, cell, _ in found:
+            shown = _plain(cell)
+            self.add(table, column, rule, message.format(value=shown), advice, status=status,
+                     cell=(file, row, shown))  # fmt: skip
+        if found and found[0][3] > len(found):
+            self.add(table, column, rule, f"{found[0][3] - len(found):,} more rows like this",
+                     advice, status=status, cell=(found[0][0], None, ""))  # fmt: skip
+
+    def one(self, query: str) -> tuple[Any, ...]:
+        """Give the only row of a query."""
+        return self.con.execute(query).fetchone() or ()
+
+
+def _plain(cell: str | None) -> str | None:
+    """Show 1200.500000 as 1200.5."""
+    if cell and "." in cell and cell.replace(".", "").replace("-", "").isdigit():
+        return cell.rstrip("0").rstrip(".")
+    return cell
+
+
+def check_tables(con: duckdb.DuckDBPyConnection, limits: CheckLimits) -> list[dict[str, Any]]:
+    """Check all canonical tables of a connection.
+
+    Parameters
+    ----------
+    con
+        Connection with ``plan.<table>`` for every canonical table, ``_file`` and ``_row`` first.
+    limits
+        What the plan allows.
+
+    Returns
+    -------
+    list of dict
+        One row a problem (`planning_kit.tables.PROBLEM_COLUMNS`); status ``fail`` stops the plan,
+        ``review`` is odd but possible.
+    """
+    checker = Checker(con, limits)
+    for table in TABLES.values():
+        _check_cells(checker, table)
+        _check_key(checker, table)
+        _check_references(checker, table)
+    for table_name, first, last, what in _ORDERED:
+        checker.where(table_name, last, f"{last} < {first}", "order",
+                      f"{{value}}: {what}", f"correct {first} or {last}")  # fmt: skip
+    _check_dates(checker)
+    _check_people(checker)
+    _check_assignments(checker)
+    _check_regions(checker)
+    _check_goals(checker)
+    _check_sales(checker)
+    _check_losses(checker)
+    return checker.rows
+
+
+def _check_cells(checker: Checker, table: Table) -> None:
+    for column in table.columns:
+        if column.needed == "cell":
+            checker.where(table.name, column.name, f"{column.name} IS NULL", "missing",
+                          f"{column.name} is empty ({column.meaning})", "fill the cell")  # fmt: skip
+        if column.choices:
+            known = ", ".join(f"'{c}'" for c in column.choices)
+            checker.where(
+                table.name, column.name, f"{column.name} NOT IN ({known})", "choice",
+                f"{{value}} is not one of {', '.join(column.choices)}",
+                f'map it: [sources.{table.name}.values.{column.name}] "..." = "{column.choices[0]}"',
+            )  # fmt: skip
+    for name in _NOT_NEGATIVE.get(table.name, ()):
+        checker.where(table.name, name, f"{name} < 0", "negative", f"{name} is {{value}}",
+                      "a negative number is not possible here; correct the cell")  # fmt: skip
+    if table.name in ("assignments", "sales"):
+        name = "share" if table.name == "assignments" else "credit_share"
+        checker.where(table.name, name, f"{name} < 0 OR {name} > 1", "share",
+                      f"{name} is {{value}}; it must be between 0 and 1",
+                      "write 0.5 for 50 %")  # fmt: skip
+
+
+def _check_key(checker: Checker, table: Table) -> None:
+    if not table.key:
+        return
+    key = ", ".join(table.key)
+    first = table.key[0]
+    source = (
+        f"(SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY _file, _row) AS _copy, "
+        f"first_value(_row) OVER (PARTITION BY {key} ORDER BY _file, _row) AS _first "
+        f"FROM plan.{table.name} WHERE {first} IS NOT NULL)"
+    )
+    what = "this " + " x ".join(name for name in table.key)
+    checker.where(table.name, first, "_copy > 1", "duplicate",
+                  f"{what} stands more than once", "keep one of the rows", source=source)  # fmt: skip
+
+
+def _check_references(checker: Checker, table: Table) -> None:
+    for column in table.columns:
+        if not column.refers_to:
+            continue
+        target, target_column = column.refers_to.split(".")
+        known = [row[0] for row in checker.con.execute(
+            f"SELECT DISTINCT {target_column} FROM plan.{target} "
+            f"WHERE {target_column} IS NOT NULL ORDER BY 1").fetchall()]  # fmt: skip
+        if not known and target == "products":
+            continue  # no product table: nothing to compare with
+        unknown = checker.con.execute(
+            f"SELECT {column.name}, arg_min(_file, _row), min(_row), count(*) FROM plan.{table.name} "
+            f"WHERE {column.name} IS NOT NULL AND {column.name} NOT IN "
+            f"(SELECT {target_column} FROM plan.{target} WHERE {target_column} IS NOT NULL) "
+            f"GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT {MOST_ROWS}"
+        ).fetchall()
+        status = "review" if table.name in FACTS else "fail"
+        for value, file, row, count in unknown:
+            near = nearest(value, known)
+            advice = f"did you mean {near!r}? " if near else ""
+            advice += (
+                f'map it: [sources.{table.name}.values.{column.name}] "{value}" = '
+                f'"{near or "..."}", or add it to {target}'
+            )
+            rows = f" in {count:,} rows, first here" if count > 1 else ""
+            checker.add(table.name, column.name, "unknown", f"{value!r} is not in {target}{rows}",
+                        advice, status=status, cell=(file, row, value))  # fmt: skip
+
+
+def _check_dates(checker: Checker) -> None:
+    first, last = checker.limits.first_day, checker.limits.last_day
+    for table, column in (
+        ("sales", "sold_on"), ("activities", "done_on"), ("opportunities", "created_on"),
+        ("opportunities", "closed_on"), ("goals", "starts_on"), ("proposals", "starts_on"),
+    ):  # fmt: skip
+        checker.where(
+            table, column, f"{column} < DATE '{first}' OR {column} > DATE '{last}'", "date",
+            f"{{value}} lies outside {first} to {last}",
+            "correct the day, or set history_years in [checks] of plan.toml",
+        )  # fmt: skip
+    for table, column in (("reps", "hired_on"), ("assignments", "starts_on")):
+        checker.where(
+            table, column, f"{column} < DATE '1930-01-01' OR {column} > DATE '{last}' + 3660",
+            "date", "{value} cannot be right", "correct the day",
+        )  # fmt: skip
+
+
+def _check_people(checker: Checker) -> None:
+    reps = checker.con.execute(
+        "SELECT rep_id, manager_id, _file, _row FROM plan.reps WHERE rep_id IS NOT NULL"
+    ).fetchall()
+    manager = {rep: boss for rep, boss, _, _ in reps}
+    place = {rep: (file, row) for rep, _, file, row in reps}
+    for loop in _loops(manager):
+        file, row = place[loop[0]]
+        text = " -> ".join([*loop, loop[0]])
+        message = ("is the own manager" if len(loop) == 1 else f"the manager chain is a loop: {text}")
+        checker.add("reps", "manager_id", "loop", message, "correct who reports to whom",
+                    cell=(file, row, manager[loop[0]]))  # fmt: skip
+
+
+def _loops(manager: dict[str, str | None]) -> Iterable[list[str]]:
+    done: set[str] = set()
+    for start in sorted(manager):
+        chain: list[str] = []
+        person: str | None = start
+        while person is not None and person in manager and person not in done:
+            if person in chain:
+                yield chain[chain.index(person) :]
+                break
+            chain.append(person)
+            person = manager[person]
+        done.update(chain)
+
+
+def _check_assignments(checker: Checker) -> None:
+    overlap = """(SELECT a._file, a._row, a.rep_id, a.territory_id, b._row AS other
+        FROM plan.assignments a JOIN plan.assignments b
+          ON a.rep_id = b.rep_id AND a.territory_id = b.territory_id
+         AND (b._file, b._row) < (a._file, a._row)
+         AND coalesce(a.starts_on, DATE '1900-01-01') <= coalesce(b.ends_on, DATE '9999-12-31')
+         AND coalesce(b.starts_on, DATE '1900-01-01') <= coalesce(a.ends_on, DATE '9999-12-31')
+         AND a.starts_on IS DISTINCT FROM b.starts_on)"""
+    checker.where("assignments", "rep_id", "true", "overlap",
+                  "{value} holds the same territory twice at a time",
+                  "end the earlier assignment the day before the later one starts",
+                  source=overlap)  # fmt: skip
+    for territory, day, total in _over_assigned(checker.con):
+        checker.add(
+            "assignments", "share", "share",
+            f"the shares of territory {territory!r} add up to {total:g} on {day}",
+            "the shares of a territory may add up to at most 1 on any day",
+            cell=("", None, f"{total:g}"),
+        )  # fmt: skip
+
+
+def _over_assigned(con: duckdb.DuckDBPyConnection) -> list[tuple[str, date, float]]:
+    """Find, by territory, the first day on which the shares add up to more than 1."""
+    return con.execute("""
+        WITH steps AS (
+            SELECT territory_id, coalesce(starts_on, DATE '1900-01-01') AS day,
+                   share AS step FROM plan.assignments WHERE share IS NOT NULL
+            UNION ALL
+            SELECT territory_id, CAST(ends_on + 1 AS DATE), -share
+            FROM plan.assignments WHERE ends_on IS NOT NULL AND share IS NOT NULL),
+        days AS (SELECT territory_id, day, sum(step) AS step FROM steps GROUP BY ALL),
+        levels AS (SELECT territory_id, day,
+                   sum(step) OVER (PARTITION BY territory_id ORDER BY day) AS total FROM days)
+        SELECT territory_id, min(day), arg_min(total, day)::DOUBLE FROM levels
+        WHERE total > 1.000001 GROUP BY 1 ORDER BY 1""").fetchall()
+
+
+def _check_regions(checker: Checker) -> None:
+    found = [row[0] for row in checker.con.execute(
+        "SELECT DISTINCT region FROM plan.territories WHERE region IS NOT NULL ORDER BY 1"
+    ).fetchall()]  # fmt: skip
+    known = sorted({*found, *checker.limits.regions})
+    listed = checker.limits.regions
+    for table in ("territories", "reps"):
+        names = listed if listed else (tuple(known) if table == "reps" else ())
+        if not names:
+            continue
+        rows = checker.con.execute(
+            f"SELECT region, min(_file), min(_row) FROM plan.{table} "
+            "WHERE region IS NOT NULL GROUP BY 1 ORDER BY 3"
+        ).fetchall()
+        for region, file, row in rows:
+            if region not in names:
+                near = nearest(region, list(names))
+                hint = f"did you mean {near!r}? " if near else ""
+                checker.add(table, "region", "unknown", f"no region {region!r} in the plan",
+                            f"{hint}correct the name, or add it to regions in plan.toml",
+                            cell=(file, row, region))  # fmt: skip
+    folded: dict[str, str] = {}
+    for region in known:
+        other = folded.setdefault(" ".join(region.casefold().split()), region)
+        if other != region:
+            checker.add("territories", "region", "alike",
+                        f"{other!r} and {region!r} differ only in blanks or capitals",
+                        "write the region in one way", cell=("", None, region))  # fmt: skip
+
+
+def _check_goals(checker: Checker) -> None:
+    empty, zero = checker.one(
+        "SELECT count(*) FILTER (goal IS NULL), count(*) FILTER (goal = 0) FROM plan.goals"
+    )
+    if empty:
+        checker.where("goals", "goal", "goal IS NULL", "empty",
+                      "the goal is empty: read as 'nobody planned it', not as 0",
+                      "write 0 where no sales were expected", status="review")  # fmt: skip
+    if zero:
+        checker.where("goals", "goal", "goal = 0", "zero",
+                      "the goal is 0: read as 'no sales expected'",
+                      "leave the cell empty where nobody planned it", status="review")  # fmt: skip
+
+
+def _check_sales(checker: Checker) -> None:
+    with_people = "(SELECT s._file, s._row, s.rep_id, s.sold_on, r.hired_on, r.left_on FROM plan.sales s JOIN plan.reps r USING (rep_id))"
+    checker.where("sales", "sold_on", "sold_on < hired_on", "order",
+                  "sold on {value}, before the person was hired",
+                  "correct the day or hired_on, or give the sale to the predecessor",
+                  status="review", source=with_people)  # fmt: skip
+    checker.where("sales", "sold_on", "sold_on > left_on + 92", "order",
+                  "sold on {value}, more than three months after the person left",
+                  "give the sale to the successor", status="review", source=with_people)  # fmt: skip
+    deals = """(SELECT _file, _row, credit_share, sum(credit_share) OVER (
+                PARTITION BY sold_on, territory_id, product_id, account_id, amount, units) AS total
+                FROM plan.sales WHERE credit_share IS NOT NULL AND credit_share < 1)"""
+    checker.where("sales", "credit_share", "abs(total - 1) > 0.001", "share",
+                  "the credit shares of this deal do not add up to 1 (this row has {value})",
+                  "correct the shares: what nobody is credited with is in nobody's result",
+                  status="review", source=deals)  # fmt: skip
+    names = ", ".join(c.name for c in TABLES["sales"].columns)
+    count, lines = checker.one(
+        f"SELECT count(*), coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM plan.sales "
+        f"WHERE account_id IS NOT NULL GROUP BY {names} HAVING count(*) > 1)"
+    )
+    if count:
+        checker.add("sales", "", "duplicate",
+                    f"{int(lines):,} sales lines repeat another line in every column",
+                    "check that no file was loaded twice", status="review")  # fmt: skip
+
+
+def _check_losses(checker: Checker) -> None:
+    """Say how much of the sales amount has a label nobody knows, and stop past the limit."""
+    for table, column in (("reps", "rep_id"), ("products", "product_id"),
+                          ("territories", "territory_id")):  # fmt: skip
+        if not checker.one(f"SELECT count(*) FROM plan.{table}")[0]:
+            continue
+        lines, lost, total = checker.one(
+            f"SELECT count(*) FILTER (u), sum(abs(amount)) FILTER (u)::DOUBLE, "
+            f"sum(abs(amount))::DOUBLE FROM (SELECT amount, {column} IS NOT NULL AND {column} "
+            f"NOT IN (SELECT {column} FROM plan.{table} WHERE {column} IS NOT NULL) AS u "
+            f"FROM plan.sales)"
+        )
+        if not lines:
+            continue
+        share = (lost or 0.0) / total if total else 0.0
+        limit = checker.limits.max_lost_share
+        checker.add(
+            "sales", column, "lost",
+            f"{lines:,} lines with {lost or 0:,.2f} ({share:.1%} of the amount) have a {column} "
+            f"that is not in {table}; the plan allows {limit:.1%}",
+            f"map or add the unknown names above, or raise max_lost_share in [checks]",
+            status="fail" if share > limit else "review",
+            cell=("", None, f"{share:.4f}"),
+        )  # fmt: skip
+
+
+def problems_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Collect problems in one table: what stops the plan first, then by table and row."""
+    problems = pd.DataFrame(rows, columns=list(PROBLEM_COLUMNS))
+    problems["row"] = problems["row"].astype("Int64")
+    order = {name: number for number, name in enumerate(TABLES)}
+    problems["_status"] = problems["status"].map({"fail": 0, "review": 1, "pass": 2})
+    problems["_table"] = problems["table"].map(order).fillna(len(order))
+    problems = problems.sort_values(["_status", "_table", "file", "row"], kind="stable")
+    return problems.drop(columns=["_status", "_table"]).reset_index(drop=True)
