@@ -71,7 +71,30 @@ class Inputs:
         """Name those of the given tables that have no rows."""
         return [name for name in names if getattr(self, TABLES[name].name).empty]
 
-    def rep_names(self) -> pd.Series:
-        """Give the name to show for every person: the name, or the id where there is none."""
-        names = self.reps.set_index("rep_id")["rep_name"]
-        return names.fillna(names.index.to_series()).rename("rep_name")
+    def with_names(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Put readable names before the ids: ``rep``, ``territory``, ``product``.
+
+        A name that two ids share is followed by the id, so that no chart adds two people up.
+        """
+        named = table.copy()
+        for number, (label, source, key, name) in enumerate(
+            (
+                ("rep", self.reps, "rep_id", "rep_name"),
+                ("manager", self.reps, "manager_id", "rep_name"),
+                ("territory", self.territories, "territory_id", "territory_name"),
+                ("product", self.products, "product_id", "product_name"),
+            )
+        ):
+            if key not in table or label in table:
+                continue
+            ids = "rep_id" if key == "manager_id" else key
+            names = _unique_names(source.set_index(ids)[name])
+            readable = table[key].map(names).fillna(table[key])
+            named.insert(min(number, named.shape[1]), label, readable)
+        return named
+
+
+def _unique_names(names: pd.Series) -> pd.Series:
+    shown = names.fillna(names.index.to_series())
+    twice = shown.duplicated(keep=False)
+    return shown.where(~twice, shown + " (" + names.index.to_series() + ")")

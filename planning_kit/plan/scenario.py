@@ -43,7 +43,9 @@ class Scenario:
         """
         section = self.content.get(name, {})
         if not isinstance(section, Mapping):
-            raise DataError(f"scenario {self.name!r}: [{name}] must be a section with named values.")
+            raise DataError(
+                f"scenario {self.name!r}: [{name}] must be a section with named values."
+            )
         if known:
             require_labels(section, known, f"scenario {self.name!r}, [{name}]")
         return section

@@ -79,8 +79,10 @@ def _connect(scratch: Path, *, locked: bool = False) -> duckdb.DuckDBPyConnectio
 
 
 def _all_faults(faults: list[str]) -> str:
-    return faults[0] if len(faults) == 1 else f"{len(faults)} sources cannot be read: " + " | ".join(
-        faults
+    return (
+        faults[0]
+        if len(faults) == 1
+        else f"{len(faults)} sources cannot be read: " + " | ".join(faults)
     )
 
 
@@ -99,9 +101,7 @@ def _check_sources(plan: Plan) -> list[str]:
     return faults
 
 
-def _read_everything(
-    plan: Plan, scratch: Path, loaded: LoadedTables, faults: list[str]
-) -> None:
+def _read_everything(plan: Plan, scratch: Path, loaded: LoadedTables, faults: list[str]) -> None:
     plain = {n: s for n, s in plan.sources.items() if "sql" not in s or "database" in s}
     queries = {n: s for n, s in plan.sources.items() if n not in plain}
     for name, section in plan.files.items():
@@ -127,9 +127,7 @@ def _attempt(faults: list[str], step: Any, *arguments: Any) -> None:
         faults.append(str(error))
 
 
-def _read_one(
-    plan: Plan, scratch: Path, loaded: LoadedTables, name: str, section: Any
-) -> None:
+def _read_one(plan: Plan, scratch: Path, loaded: LoadedTables, name: str, section: Any) -> None:
     table = name.removeprefix("file_")
     for fault in read_raw(loaded.con, name, section, plan.folder, scratch):
         loaded.problems.append({

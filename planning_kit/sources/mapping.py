@@ -99,7 +99,9 @@ def _melted_columns(
     patterns = [patterns] if isinstance(patterns, str) else list(patterns)
     found = [c for c in header if any(fnmatch.fnmatchcase(c, str(p)) for p in patterns)]
     if patterns and not found:
-        faults.append(f"sources.{name}.unpivot: no column looks like {', '.join(map(str, patterns))}.")
+        faults.append(
+            f"sources.{name}.unpivot: no column looks like {', '.join(map(str, patterns))}."
+        )
     return found
 
 
@@ -274,7 +276,9 @@ def _why_unreadable(column: Column, value: str, table: str) -> tuple[str, str]:
             f"{value!r} is not a day written like 2026-01-31",
             f'say {section} date_format = "%d.%m.%Y" (or as the file writes days)',
         )
-    signs = "".join(sorted({c for c in value if not c.isalnum() and c not in "+-., '’\u00a0\u202f%()"}))
+    signs = "".join(
+        sorted({c for c in value if not c.isalnum() and c not in "+-., '’\u00a0\u202f%()"})
+    )
     has_digits = any(c.isdigit() for c in value)
     if signs and has_digits:
         return (

@@ -8,6 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from planning_kit.tables import TABLES, CheckLimits, check_tables, problems_tabl
 
 FORMAT = 1  # of the prepared folder; a change makes every plan prepare again
 KEPT = 3
+_DAY = 86_400.0
 _SHARED = ("products", "assumptions", "events")
 
 
@@ -120,6 +122,8 @@ def prepare(plan: Plan, *, fresh: bool = False) -> Prepared:
 def open_prepared(folder: Path) -> Prepared:
     """Open what `prepare` left."""
     facts = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+    with suppress(OSError):  # a read-only copy is as good
+        os.utime(folder / "prepared.json")
     problems = pd.DataFrame(facts.pop("problems"), columns=facts.pop("problem_columns"))
     return Prepared(folder, facts, problems)
 
@@ -188,12 +192,16 @@ def _publish(made: Path, folder: Path) -> None:
 
 
 def _forget_old(home: Path, keep: Path) -> None:
-    folders = sorted(
-        (p for p in home.iterdir() if (p / "prepared.json").is_file() and p != keep),
-        key=lambda p: p.stat().st_mtime,
-    )
+    """Throw away what no run has opened for a day, but for the newest few."""
+    others = (p for p in home.iterdir() if (p / "prepared.json").is_file() and p != keep)
+    folders = sorted(others, key=_last_use)
     for folder in folders[: max(0, len(folders) - KEPT + 1)]:
-        shutil.rmtree(folder, ignore_errors=True)
+        if time.time() - _last_use(folder) > _DAY:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_use(folder: Path) -> float:
+    return (folder / "prepared.json").stat().st_mtime
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -328,9 +336,7 @@ def _export(
     if not one:
         queries.pop("sales_lines")
     for table, query in queries.items():
-        con.execute(
-            f"COPY ({query}) TO {literal(target / (table + '.parquet'))} (FORMAT parquet)"
-        )
+        con.execute(f"COPY ({query}) TO {literal(target / (table + '.parquet'))} (FORMAT parquet)")
 
 
 def require_region(prepared: Prepared, region: str) -> None:

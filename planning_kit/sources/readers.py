@@ -260,15 +260,11 @@ def _read_sql(con: duckdb.DuckDBPyConnection, name: str, query: str, decimal: st
         raise DataError(f"{where}: {_first_line(error)}") from None
 
 
-def _read_database(
-    con: duckdb.DuckDBPyConnection, name: str, section: Mapping[str, Any]
-) -> None:
+def _read_database(con: duckdb.DuckDBPyConnection, name: str, section: Mapping[str, Any]) -> None:
     raw, first, count = quoted(f"raw_{name}"), True, 0
     for chunk in database_chunks(name, section):
         con.register("chunk", chunk)
-        select = (
-            f"SELECT 'database' AS _file, row_number() OVER () + {count} AS _row, * FROM chunk"
-        )
+        select = f"SELECT 'database' AS _file, row_number() OVER () + {count} AS _row, * FROM chunk"
         con.execute(f"CREATE OR REPLACE TABLE {raw} AS {select}" if first
                     else f"INSERT INTO {raw} {select}")  # fmt: skip
         con.unregister("chunk")
@@ -297,7 +293,9 @@ def database_chunks(name: str, section: Mapping[str, Any]) -> Iterator[pd.DataFr
     try:
         import sqlalchemy as sa
     except ImportError:
-        raise DataError(f'{where}: databases need: pip install "planning-kit[databases]".') from None
+        raise DataError(
+            f'{where}: databases need: pip install "planning-kit[databases]".'
+        ) from None
     decimal = str(section.get("decimal", "."))
     try:
         engine = sa.create_engine(url)

@@ -37,14 +37,23 @@ def region_targets(
     Examples
     --------
     >>> from datetime import date
-    >>> plan = Settings("p", "EUR", 10, date(2026, 1, 1), date(2026, 12, 31), date(2025, 1, 1),
-    ...                 date(2025, 12, 31))
+    >>> plan = Settings(
+    ...     "p",
+    ...     "EUR",
+    ...     10,
+    ...     date(2026, 1, 1),
+    ...     date(2026, 12, 31),
+    ...     date(2025, 1, 1),
+    ...     date(2025, 12, 31),
+    ... )
     >>> region_targets(plan, Targets(company=100.0), {"North": 2.0, "South": 1.0})
     {'North': 70.0, 'South': 30.0}
     """
     require_labels(targets.regions, reviewed, "[targets.regions]")
     unit = settings.rounding_unit
-    units = {name: _whole(f"target of {name}", value, unit) for name, value in targets.regions.items()}
+    units = {
+        name: _whole(f"target of {name}", value, unit) for name, value in targets.regions.items()
+    }
     others = [name for name in reviewed if name not in units]
     if targets.company is None:
         units |= {n: max(0, round(reviewed[n] * (1 + targets.growth_share) / unit)) for n in others}

@@ -114,6 +114,7 @@ def check_tables(con: duckdb.DuckDBPyConnection, limits: CheckLimits) -> list[di
     """
     checker = Checker(con, limits)
     for table in TABLES.values():
+        _check_rows(checker, table)
         _check_cells(checker, table)
         _check_key(checker, table)
         _check_references(checker, table)
@@ -128,6 +129,14 @@ def check_tables(con: duckdb.DuckDBPyConnection, limits: CheckLimits) -> list[di
     _check_sales(checker)
     _check_losses(checker)
     return checker.rows
+
+
+def _check_rows(checker: Checker, table: Table) -> None:
+    if table.required and not checker.one(f"SELECT count(*) FROM plan.{table.name}")[0]:
+        start = table.name in ("reps", "territories")
+        checker.add(table.name, "", "no rows", "the table has no rows",
+                    "nothing can be planned without it" if start else "sections that need it stay empty",
+                    status="fail" if start else "review")  # fmt: skip
 
 
 def _check_cells(checker: Checker, table: Table) -> None:
@@ -223,7 +232,7 @@ def _check_people(checker: Checker) -> None:
     for loop in _loops(manager):
         file, row = place[loop[0]]
         text = " -> ".join([*loop, loop[0]])
-        message = ("is the own manager" if len(loop) == 1 else f"the manager chain is a loop: {text}")
+        message = "is the own manager" if len(loop) == 1 else f"the manager chain is a loop: {text}"
         checker.add("reps", "manager_id", "loop", message, "correct who reports to whom",
                     cell=(file, row, manager[loop[0]]))  # fmt: skip
 

@@ -264,9 +264,7 @@ def empty_table(name: str) -> pd.DataFrame:
     >>> empty_table("events").columns.tolist()
     ['event_id', 'kind', 'territory_id', 'starts_on', 'ends_on', 'note']
     """
-    return pd.DataFrame(
-        {c.name: pd.Series(dtype=_DTYPES[c.kind]) for c in TABLES[name].columns}
-    )
+    return pd.DataFrame({c.name: pd.Series(dtype=_DTYPES[c.kind]) for c in TABLES[name].columns})
 
 
 def finding(

@@ -1,0 +1,45 @@
+"""Set sales goals that the people who must reach them agree to.
+
+The names below are what notebooks call; each is loaded from its room when first used, so that a
+command answers before pandas is there.
+
+Examples
+--------
+>>> import planning_kit as pk
+>>> pk.availability(0.2, 3, (0.0, 0.2, 0.4, 0.6, 0.8)).__round__(3)
+0.897
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "errors": "DataError InfeasiblePlanError PlanningError UsageError",
+    "plan": "Inputs Plan Scenario Settings load_plan",
+    "sources": "check_plan open_inputs prepare",
+    "review": "attainment bridge event_effects fairness goal_history growth review_findings",
+    "assumptions": "availability baseline capacity register sensitivity turnover",
+    "allocation": "allocate explain_rep phase read_rules",
+    "metrics": "closing_ratios funnel_rates metric_goals",
+    "agreement": "agreed_goals counter_offers open_log replay",
+    "manager": "manager_plan time_review",
+    "charts": "enable show",
+    "walk": "Step open_step",
+    "batch": "run_plan",
+}
+_HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
+__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"planning_kit has no {name!r}")
+    return getattr(import_module(f"planning_kit.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

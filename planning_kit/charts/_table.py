@@ -1,0 +1,139 @@
+"""A table as people read it: amounts with separators, shares in per cent, empty as a dash."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+MOST_ROWS = 40
+_SHARES = ("attainment", "ratio", "coverage", "chance", "probability", "share")
+_EMPTY = "–"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A formatted table; shows as HTML in a notebook and as text everywhere else.
+
+    Attributes
+    ----------
+    head : tuple of str
+        Column titles.
+    rows : tuple of tuple of str
+        Formatted cells.
+    numeric : tuple of bool
+        Which columns are numbers.
+    caption, more : str
+        Line above the table; line below it where rows are left out.
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: tuple[bool, ...]
+    caption: str = ""
+    more: str = ""
+
+    def __repr__(self) -> str:
+        if not self.rows:
+            return "\n".join(filter(None, [self.caption, "(no rows)"]))
+        table = pd.DataFrame(self.rows, columns=list(self.head))
+        return "\n".join(filter(None, [self.caption, table.to_string(index=False), self.more]))
+
+    def _repr_html_(self) -> str:
+        sides = ["right" if number else "left" for number in self.numeric]
+        head = "".join(_cell("th", s, t) for s, t in zip(sides, self.head, strict=True))
+        body = "".join(
+            f"<tr>{''.join(_cell('td', s, t) for s, t in zip(sides, row, strict=True))}</tr>"
+            for row in self.rows
+        )
+        if not self.rows:
+            body = f'<tr><td colspan="{len(self.head)}">no rows</td></tr>'
+        caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
+        more = f"<p><small>{html.escape(self.more)}</small></p>" if self.more else ""
+        return (
+            f'<table class="dataframe">{caption}<thead><tr>{head}</tr></thead>'
+            f"<tbody>{body}</tbody></table>{more}"
+        )
+
+
+def _cell(tag: str, side: str, text: str) -> str:
+    return f'<{tag} style="text-align:{side}">{html.escape(text)}</{tag}>'
+
+
+def show(
+    table: pd.DataFrame,
+    columns: Sequence[str] = (),
+    *,
+    unit: str = "",
+    caption: str = "",
+    most: int = MOST_ROWS,
+) -> Shown:
+    """Format a table for reading.
+
+    Parameters
+    ----------
+    table
+        Any table of the kit.
+    columns
+        Columns to show, in order; by default all of them.
+    unit
+        Currency of the amounts, said above the table.
+    caption
+        A line above the table.
+    most
+        Rows to show; how many more there are is said below.
+
+    Examples
+    --------
+    >>> show(pd.DataFrame({"rep_id": ["a"], "goal": [1234567.0], "attainment": [0.934]}))
+    rep id      goal attainment
+         a 1,234,567     93.4 %
+    """
+    picked = table[list(columns)] if columns else table
+    head = picked.head(most)
+    cells = [_format(head[name], str(name)) for name in head.columns]
+    lines = [caption, f"Amounts in {unit}" if unit else ""]
+    left = len(picked) - len(head)
+    return Shown(
+        head=tuple(str(name).replace("_", " ") for name in head.columns),
+        rows=tuple(zip(*cells, strict=True)) if len(head) else (),
+        numeric=tuple(
+            pd.api.types.is_numeric_dtype(t) and not pd.api.types.is_bool_dtype(t)
+            for t in head.dtypes
+        ),
+        caption=". ".join(line for line in lines if line),
+        more=f"and {left:,} more rows" if left > 0 else "",
+    )
+
+
+def _format(column: pd.Series, name: str) -> list[str]:
+    if pd.api.types.is_bool_dtype(column):
+        return ["yes" if value else "no" for value in column]
+    if pd.api.types.is_datetime64_any_dtype(column):
+        pattern = "%Y-%m" if name == "month" else "%Y-%m-%d"
+        return [_EMPTY if pd.isna(value) else value.strftime(pattern) for value in column]
+    if not pd.api.types.is_numeric_dtype(column):
+        return [_text(value) for value in column]
+    if name.endswith(_SHARES):
+        return [_EMPTY if pd.isna(value) else f"{value:.1%}".replace("%", " %") for value in column]
+    return _numbers(column)
+
+
+def _text(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return _EMPTY
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+def _numbers(column: pd.Series) -> list[str]:
+    """Show a column with as many decimals as its size asks for, the same in every row."""
+    known = column.dropna().astype(float)
+    largest = known.abs().max() if len(known) else 0.0
+    whole = bool((known == known.round()).all())
+    digits = 0 if whole or largest >= 1000 else 1 if largest >= 100 else 2
+    return [_EMPTY if pd.isna(v) else f"{float(v):,.{digits}f}" for v in column]

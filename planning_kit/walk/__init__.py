@@ -1,0 +1,43 @@
+"""One step of the walk: its inputs, the tables of the steps before it, and where it writes."""
+
+from planning_kit.walk.csv_tables import read_table, write_table
+from planning_kit.walk.producers import chances, negotiation_events, offers
+from planning_kit.walk.step import Step, open_step
+from planning_kit.walk.views import (
+    allocation_findings,
+    allocation_rules,
+    allocation_steps,
+    baseline_months,
+    baseline_people,
+    chance_lines,
+    data_coverage,
+    frontier,
+    largest_move,
+    metric_year,
+    monthly_sales,
+    objectives,
+    sum_goals,
+)
+
+__all__ = [
+    "Step",
+    "allocation_findings",
+    "allocation_rules",
+    "allocation_steps",
+    "baseline_months",
+    "baseline_people",
+    "chance_lines",
+    "chances",
+    "data_coverage",
+    "frontier",
+    "largest_move",
+    "metric_year",
+    "monthly_sales",
+    "negotiation_events",
+    "objectives",
+    "offers",
+    "open_step",
+    "read_table",
+    "sum_goals",
+    "write_table",
+]

@@ -1,0 +1,154 @@
+"""The company's roll-up: every region's tables, added up to the unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from planning_kit.plan import folder_name
+from planning_kit.sources import open_inputs
+from planning_kit.tables import finding, findings_table, from_units, shorten, to_units
+from planning_kit.walk.csv_tables import read_table
+from planning_kit.walk.step import Step
+
+LEVELS = ("rep_id", "territory_id", "product_line", "region")
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """What the company asks for and what the regions' goals add up to.
+
+    Attributes
+    ----------
+    regions : DataFrame
+        region, reviewed, target, allocated, gap, agreed, reps, status; the last row is the company.
+    goals : DataFrame
+        Every cell: region, rep_id, territory_id, product_line, goal.
+    sums : DataFrame
+        For each cut: rows, total and difference to the company target, in whole rounding units.
+    findings : DataFrame
+        What does not add up, and which regions are missing.
+    """
+
+    regions: pd.DataFrame
+    goals: pd.DataFrame
+    sums: pd.DataFrame
+    findings: pd.DataFrame
+
+
+def roll_up(step: Step) -> Rollup:
+    """Add up the regions' allocations.
+
+    A run's tables are read; a region whose tables are missing is named and not made up. Outside
+    a run (in JupyterLab) missing tables are computed.
+    """
+    parts = {region: _part(step, region) for region in step.prepared.regions}
+    there = {region: part for region, part in parts.items() if part is not None}
+    goals = _goals(there)
+    unit = step.inputs.settings.rounding_unit
+    regions = _regions(step, parts, goals, unit)
+    sums = _sums(goals, step.inputs.target, unit)
+    missing = [region for region, part in parts.items() if part is None]
+    return Rollup(regions, goals, sums, _findings(regions, sums, missing, step))
+
+
+def _part(step: Step, region: str) -> Step | None:
+    """Open a region's step of the same run; None where the run has no tables of it."""
+    run = step.folder.parent
+    inputs = open_inputs(step.plan, step.prepared, region, step.scenario)
+    part = Step(step.notebook, step.plan, step.prepared, step.scenario, inputs,
+                run / folder_name(region))  # fmt: skip
+    in_batch = (run / "manifest.json").is_file()
+    written = (part.folder / "tables" / "allocation.csv").is_file()
+    return None if in_batch and not written else part
+
+
+def _table(part: Step, name: str) -> pd.DataFrame:
+    path = part.folder / "tables" / f"{name}.csv"
+    in_batch = (part.folder.parent / "manifest.json").is_file()
+    return read_table(path) if in_batch and path.is_file() else part.table(name)
+
+
+def _goals(parts: dict[str, Step]) -> pd.DataFrame:
+    tables = []
+    for region, part in parts.items():
+        goals = _table(part, "allocation").assign(region=region)
+        agreed = _table(part, "agreed")[["rep_id", "territory_id", "product_line", "goal"]]
+        agreed = agreed.rename(columns={"goal": "agreed"})
+        tables.append(goals.merge(agreed, on=["rep_id", "territory_id", "product_line"], how="left"))
+    names = ["region", "rep_id", "territory_id", "product_line", "goal", "agreed"]
+    if not tables:
+        return pd.DataFrame(columns=names)
+    return pd.concat(tables, ignore_index=True)[names]
+
+
+def _regions(
+    step: Step, parts: dict[str, Step | None], goals: pd.DataFrame, unit: float
+) -> pd.DataFrame:
+    reviewed = {row["name"]: row["reviewed"] for row in step.prepared.facts["regions"]}
+    rows = []
+    for region, part in parts.items():
+        inputs = part.inputs if part else open_inputs(step.plan, step.prepared, region, step.scenario)
+        own = goals[goals["region"] == region]
+        allocated = _exact_sum(own["goal"], unit) if part else float("nan")
+        rows.append({
+            "region": region, "reviewed": reviewed[region], "target": inputs.target,
+            "allocated": allocated,
+            "gap": _difference(allocated, inputs.target, unit),
+            "agreed": _exact_sum(own["agreed"], unit) if part else float("nan"),
+            "reps": len(inputs.team()),
+            "status": "rolled up" if part else "missing",
+        })  # fmt: skip
+    table = pd.DataFrame(rows)
+    total = {"region": "company", "target": step.inputs.target, "reps": table["reps"].sum(),
+             "status": "rolled up" if (table["status"] == "rolled up").all() else "incomplete"}  # fmt: skip
+    for name in ("reviewed", "allocated", "agreed"):
+        total[name] = _exact_sum(table[name], 0.01 if name == "reviewed" else unit)
+    total["gap"] = _difference(total["allocated"], total["target"], unit)
+    return pd.concat([table, pd.DataFrame([total])[table.columns]], ignore_index=True)
+
+
+def _exact_sum(amounts: pd.Series, unit: float) -> float:
+    units = pd.Series([int(to_units(amounts.dropna(), unit).sum())])
+    return float(from_units(units, unit).iloc[0])
+
+
+def _difference(amount: float, target: float, unit: float) -> float:
+    if pd.isna(amount):
+        return float("nan")
+    both = to_units(pd.Series([amount, target]), unit)
+    return float(from_units(pd.Series([both.iloc[0] - both.iloc[1]]), unit).iloc[0])
+
+
+def _sums(goals: pd.DataFrame, target: float, unit: float) -> pd.DataFrame:
+    """Add the goals up along every cut, in whole units, and compare with the target."""
+    rows = []
+    for level in LEVELS:
+        groups = goals.groupby(level)["goal"].sum(min_count=1)
+        total = _exact_sum(groups, unit)
+        rows.append({"cut": level, "groups": len(groups), "total": total,
+                     "difference": _difference(total, target, unit)})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _findings(
+    regions: pd.DataFrame, sums: pd.DataFrame, missing: list[str], step: Step
+) -> pd.DataFrame:
+    currency = step.inputs.settings.currency
+    rows = []
+    if missing:
+        rows.append(finding("rollup.missing", "fail", "company",
+                            f"{len(missing)} regions have no goals in this run: {shorten(missing)}.",
+                            "See their notebooks in the run, then run them again."))  # fmt: skip
+    own = regions[regions["region"] != "company"]
+    off = own[(own["gap"] != 0) & own["gap"].notna()]
+    for row in off.to_dict("records"):
+        rows.append(finding("rollup.gap", "fail", row["region"],
+                            f"the goals miss the target by {row['gap']:+,.2f} {currency}.",
+                            "See its notebook 03."))  # fmt: skip
+    if not missing and (sums["difference"] == 0).all():
+        rows.append(finding("rollup.sum", "pass", "company",
+                            f"{len(own)} regions add up to {step.inputs.target:,.0f} {currency} to "
+                            "the unit, by person, territory, product line and region."))  # fmt: skip
+    return findings_table(rows)

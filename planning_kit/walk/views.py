@@ -1,0 +1,173 @@
+"""The tables a notebook shows that need more than one room."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from planning_kit.allocation import compare_objectives, over_assignment_frontier
+from planning_kit.assumptions import TargetChance
+from planning_kit.plan import Inputs
+from planning_kit.tables import findings_table
+from planning_kit.walk.producers import chances, nobody_finding
+from planning_kit.walk.step import Step
+
+_FEEDS = {
+    "reps": "everything: who carries a goal",
+    "territories": "everything: which region a sale belongs to",
+    "assignments": "everything: who held what when",
+    "sales": "results, growth, season, baseline",
+    "products": "product lines, price and mix, margin",
+    "goals": "attainment, fairness, ratchet",
+    "proposals": "agreement, how good past proposals were",
+    "opportunities": "closing ratios, pipeline, cycle",
+    "activities": "presentations and prospects a sale needs",
+    "assumptions": "last year's register and its replay",
+    "events": "effects of competitors and price changes",
+    "manager_time": "planned and spent hours of managers",
+}
+
+
+def data_coverage(step: Step) -> pd.DataFrame:
+    """Say of every table what the plan has of it, and what it feeds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``table``, ``rows``, ``first_day``, ``last_day``, ``feeds``, ``empty_columns``, ``unread``
+        (columns of the extract that nothing reads).
+    """
+    facts = step.prepared.facts
+    rows = []
+    for entry in facts["coverage"]:
+        name = entry["table"]
+        unread = facts["unused"].get(name, [])
+        rows.append({
+            "table": name, "rows": entry["rows"], "first_day": entry["first_day"] or "",
+            "last_day": entry["last_day"] or "",
+            "feeds": _FEEDS[name] if entry["rows"] else f"not there; closes: {_FEEDS[name]}",
+            "empty_columns": ", ".join(entry["empty_columns"]) if entry["rows"] else "",
+            "unread": ", ".join(unread),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def monthly_sales(inputs: Inputs) -> pd.DataFrame:
+    """Sum the region's sales by month, plan currency."""
+    return inputs.sales.groupby("month", as_index=False)["amount"].sum(min_count=1)
+
+
+def baseline_months(baseline: pd.DataFrame) -> pd.DataFrame:
+    """Sum the baseline by month; ranges are added as if they moved together."""
+    columns = ["expected", "low", "high", "last_year"]
+    return baseline.groupby("month", as_index=False)[columns].sum(min_count=1)
+
+
+def baseline_people(baseline: pd.DataFrame) -> pd.DataFrame:
+    """Sum the baseline by person, with how it came about."""
+    groups = baseline.groupby("rep_id")
+    columns = ["last_year", "last_goal", "expected", "low", "high"]
+    table = groups[columns].sum(min_count=1)
+    table["filled_by"] = groups["filled_by"].agg(lambda texts: "; ".join(sorted(set(texts))))
+    return table.reset_index()
+
+
+def chance_lines(chance: TargetChance) -> pd.DataFrame:
+    """Write the chance of the target as lines to read."""
+    rows = {
+        "target": chance.target,
+        "expected": chance.expected,
+        "chance of the target": chance.probability,
+    }
+    return pd.DataFrame({"what": list(rows), "value": [str(v) for v in rows.values()]})
+
+
+def sum_goals(goals: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Sum goals and bases by a label: ``last`` columns are in the cells, not here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The label, ``base``, ``goal``, ``change_share`` and ``held_by`` (rules that hold a cell).
+    """
+    groups = goals.groupby(label)
+    table = groups[["base", "goal"]].sum(min_count=1)
+    table["change_share"] = (table["goal"] / table["base"] - 1).where(table["base"] > 0)
+    table["held_by"] = groups["held_by"].agg(
+        lambda texts: ", ".join(sorted({text for text in texts if isinstance(text, str) and text}))
+    )
+    return table.reset_index()
+
+
+def allocation_rules(step: Step) -> pd.DataFrame:
+    """Give the table of rules; empty where nobody carries a goal."""
+    allocation = step.allocation()
+    return pd.DataFrame() if allocation is None else allocation.rules
+
+
+def allocation_steps(step: Step) -> pd.DataFrame:
+    """Give the steps of every person's goal (they add up to it exactly)."""
+    allocation = step.allocation()
+    if allocation is None:
+        return pd.DataFrame(columns=["rep_id", "step", "amount"])
+    return allocation.steps
+
+
+def largest_move(step: Step) -> str:
+    """Name the person whose goal moved most from its starting point (ties: the first id)."""
+    people = sum_goals(step.table("allocation"), "rep_id")
+    moves = (people["goal"] - people["base"]).abs()
+    return str(people.loc[moves.idxmax(), "rep_id"]) if moves.notna().any() else ""
+
+
+def frontier(step: Step) -> pd.DataFrame:
+    """Give the frontier of over-assignment: share of people reaching against the team's chance.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``over_assignment`` (1.0 is none), ``share_reaching``, ``team_chance``.
+    """
+    people = chances(step, step.table("allocation")).dropna(subset=["expected", "cv"])
+    names = ["over_assignment", "share_reaching", "team_chance"]
+    if people.empty or not people["expected"].sum() > 0 or not step.inputs.target > 0:
+        return pd.DataFrame(columns=names, dtype="float64")
+    table = over_assignment_frontier(people["expected"], people["cv"], step.inputs.target)
+    return pd.DataFrame(
+        {
+            "over_assignment": 1 + table["over_assignment_share"],
+            "share_reaching": table["share_reaching"],
+            "team_chance": table["chance_of_target"],
+        }
+    )
+
+
+def objectives(step: Step) -> pd.DataFrame:
+    """Split with every objective and show the price of each against the proportional split."""
+    cells = step.cells()
+    if cells.empty:
+        return pd.DataFrame()
+    settings = step.inputs.settings
+    return compare_objectives(
+        cells.drop(columns=["variance", "cv", "base_from"]),
+        step.inputs.target,
+        step.scenario,
+        rounding_unit=settings.rounding_unit,
+        today=settings.starts_on,
+    )
+
+
+def allocation_findings(step: Step) -> pd.DataFrame:
+    """Give what is odd about the split."""
+    allocation = step.allocation()
+    if allocation is not None:
+        return allocation.findings
+    return nobody_finding(step) if step.inputs.target else findings_table([])
+
+
+def metric_year(goals: pd.DataFrame) -> pd.DataFrame:
+    """Sum metric goals over the year by person."""
+    columns = ["amount", "margin", "sales_needed", "presentations", "proposals", "prospects",
+               "hours_needed", "hours_available"]  # fmt: skip
+    there = [c for c in columns if c in goals]
+    keys = [c for c in ("rep", "rep_id") if c in goals]
+    return goals.groupby(keys, as_index=False)[there].sum(min_count=1)

@@ -1,0 +1,6 @@
+"""ipywidgets views over a scenario; the scenario file is the truth."""
+
+from planning_kit.widgets.panel import what_if_panel
+from planning_kit.widgets.what_if import WhatIf, WhatIfResult, compare_scenarios, what_if
+
+__all__ = ["WhatIf", "WhatIfResult", "compare_scenarios", "what_if", "what_if_panel"]

@@ -1,0 +1,113 @@
+"""The what-if panel: sliders over a scenario, target, allocated and gap always in view."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import ipywidgets as w
+
+from planning_kit.charts import chart_allocation, show
+from planning_kit.charts._renderer import chart_svg
+from planning_kit.errors import PlanningError
+from planning_kit.walk import Step
+from planning_kit.widgets.scenario_file import save_scenario
+from planning_kit.widgets.what_if import WhatIf, what_if
+
+_WIDE = w.Layout(width="460px")
+_LABEL = {"description_width": "190px"}
+
+
+class _Panel:
+    """Holds the controls; only the newest values are ever shown.
+
+    JupyterLab answers widgets on another thread than cells, so drawing is locked, and a result
+    that was overtaken by newer values is thrown away.
+    """
+
+    def __init__(self, step: Step, start: WhatIf) -> None:
+        self.step, self.start = step, start
+        self.lock, self.asked = threading.Lock(), 0
+        self.target = _share("change of the target", start.target_change, -0.3, 0.3)
+        self.up = _share("largest rise (0: as in scenario)", start.most_up, 0.0, 1.0)
+        self.down = _share("largest fall (0: as in scenario)", start.most_down, 0.0, 1.0)
+        self.name = w.Text("", description="scenario name", placeholder="stretch",
+                           layout=_WIDE, style=_LABEL)  # fmt: skip
+        self.apply = w.Button(description="Apply", tooltip="Write these values as a scenario file")
+        self.reset = w.Button(description="Reset", tooltip="Back to the values it opened with")
+        self.line = w.HTML()
+        self.message = w.HTML()
+        self.picture = w.HTML()
+        self.table = w.HTML()
+        for control in (self.target, self.up, self.down):
+            control.observe(lambda _: self.draw(), names="value")
+        self.apply.on_click(lambda _: self.save())
+        self.reset.on_click(lambda _: self.restore())
+
+    def values(self) -> WhatIf:
+        return WhatIf(self.target.value, self.up.value, self.down.value)
+
+    def draw(self) -> None:
+        self.asked += 1
+        mine = self.asked
+        with self.lock:
+            if mine != self.asked:
+                return
+            result = what_if(self.step, self.values())
+            if result.message:
+                self.message.value = _note(result.message, "#B00020")
+                return
+            self.message.value = ""
+            self.line.value = show(result.summary)._repr_html_()
+            people = self.step.inputs.with_names(result.people)
+            currency = self.step.inputs.settings.currency
+            chart = chart_allocation(people, "rep", "Goal and starting point by person", currency)
+            self.picture.value = chart_svg(chart.to_dict())
+            columns = ["rep", "base", "before", "goal", "change", "change_share", "chance"]
+            self.table.value = show(people, columns, unit=currency)._repr_html_()
+
+    def restore(self) -> None:
+        self.target.value = self.start.target_change
+        self.up.value, self.down.value = self.start.most_up, self.start.most_down
+        self.message.value = ""
+
+    def save(self) -> None:
+        try:
+            path = save_scenario(self.step, self.name.value, self.values())
+        except PlanningError as error:
+            self.message.value = _note(str(error), "#B00020")
+            return
+        self.message.value = _note(f"written: scenarios/{path.name}", "#00612E")
+
+    def view(self) -> w.VBox:
+        controls = w.VBox([self.target, self.up, self.down,
+                           w.HBox([self.name, self.apply, self.reset])])  # fmt: skip
+        return w.VBox([controls, self.message, self.line, self.picture, self.table])
+
+
+def _share(label: str, value: float, least: float, most: float) -> Any:
+    return w.FloatSlider(
+        value=value, min=least, max=most, step=0.01, description=label, readout_format="+.0%",
+        continuous_update=False, layout=_WIDE, style=_LABEL,
+    )  # fmt: skip
+
+
+def _note(text: str, colour: str) -> str:
+    import html
+
+    return f'<p role="status" style="color:{colour}">{html.escape(text)}</p>'
+
+
+def what_if_panel(step: Step, start: WhatIf | None = None) -> w.VBox:
+    """Make the panel for one region.
+
+    Parameters
+    ----------
+    step
+        The opened step; the panel reads it and never changes it.
+    start
+        The values it opens with, which *Reset* brings back.
+    """
+    panel = _Panel(step, start or WhatIf())
+    panel.draw()
+    return panel.view()
