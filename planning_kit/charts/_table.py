@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 MOST_ROWS = 40
-_SHARES = ("attainment", "ratio", "coverage", "chance", "probability", "share")
+_SHARES = ("attainment", "ratio", "coverage", "chance", "probability", "share", "share_low", "rate")
 _EMPTY = "–"
 
 
@@ -131,9 +131,24 @@ def _text(value: Any) -> str:
 
 
 def _numbers(column: pd.Series) -> list[str]:
-    """Show a column with as many decimals as its size asks for, the same in every row."""
-    known = column.dropna().astype(float)
-    largest = known.abs().max() if len(known) else 0.0
-    whole = bool((known == known.round()).all())
-    digits = 0 if whole or largest >= 1000 else 1 if largest >= 100 else 2
-    return [_EMPTY if pd.isna(v) else f"{float(v):,.{digits}f}" for v in column]
+    """Show a column with as many decimals as its size asks for, the same in every row.
+
+    A column that mixes large and small numbers (a register of assumptions: shares, months, days)
+    shows each with three digits instead.
+    """
+    known = column.replace([math.inf, -math.inf], float("nan")).dropna().astype(float)
+    sizes = known[known != 0].abs()
+    largest, smallest = (sizes.max(), sizes.min()) if len(sizes) else (0.0, 0.0)
+    if bool((known == known.round()).all()):
+        shown = [f"{v:,.0f}" for v in column.astype(float)]
+    elif largest < 1000 and smallest < 0.1:
+        shown = [f"{v:.3g}" for v in column.astype(float)]
+    else:
+        digits = 0 if largest >= 1000 else 1 if largest >= 100 else 2
+        shown = [f"{v:,.{digits}f}" for v in column.astype(float)]
+    return [_without_sign(text) if text[-1].isdigit() else _EMPTY for text in shown]
+
+
+def _without_sign(text: str) -> str:
+    """Write a zero without a sign."""
+    return text.lstrip("-") if not text.strip("-0.,") else text

@@ -158,7 +158,7 @@ def _unpivoted(mapping: SourceMapping) -> str:
     if not mapping.unpivot:
         return raw
     columns = ", ".join(quoted(c) for c in mapping.unpivot["columns"])
-    return f"(UNPIVOT INCLUDE NULLS {raw} ON {columns} INTO NAME _period VALUE _value)"
+    return f"(FROM {raw} UNPIVOT INCLUDE NULLS (_value FOR _period IN ({columns})))"
 
 
 def _source_column(mapping: SourceMapping, name: str) -> str | None:

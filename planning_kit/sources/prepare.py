@@ -80,9 +80,16 @@ def _problems(plan: Plan, loaded: LoadedTables) -> pd.DataFrame:
         regions=plan.regions,
     )
     rows = loaded.problems + check_tables(loaded.con, limits)
+    unreadable = {_cell(row) for row in loaded.problems}
+    rows = [r for r in rows if r["rule"] != "missing" or _cell(r) not in unreadable]
     if not any(row["status"] == "fail" for row in rows):
         rows += derive(loaded.con, plan)
     return problems_table(rows)
+
+
+def _cell(problem: dict[str, Any]) -> tuple[Any, ...]:
+    column = problem["column"].partition(" (")[0]  # "amount (Betrag)" is the kit's amount
+    return problem["table"], problem["file"], problem["row"], column
 
 
 def prepare(plan: Plan, *, fresh: bool = False) -> Prepared:

@@ -9,6 +9,7 @@ from planning_kit.walk.views import (
     allocation_steps,
     baseline_months,
     baseline_people,
+    bridge_steps,
     chance_lines,
     data_coverage,
     frontier,
@@ -17,6 +18,7 @@ from planning_kit.walk.views import (
     monthly_sales,
     objectives,
     sum_goals,
+    target_range,
 )
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "allocation_steps",
     "baseline_months",
     "baseline_people",
+    "bridge_steps",
     "chance_lines",
     "chances",
     "data_coverage",
@@ -39,5 +42,6 @@ __all__ = [
     "open_step",
     "read_table",
     "sum_goals",
+    "target_range",
     "write_table",
 ]

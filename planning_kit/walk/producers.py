@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from planning_kit import agreement, assumptions, metrics, review
 from planning_kit.allocation import Allocation, allocate, chance_of_reaching, phase
-from planning_kit.tables import finding, findings_table
+from planning_kit.errors import DataError
+from planning_kit.plan import Scenario, month_starts
+from planning_kit.tables import finding, findings_table, require_labels
 
 if TYPE_CHECKING:
     from planning_kit.walk.step import Step
 
 CELL_LABELS = ["rep_id", "territory_id", "product_line"]
 NOT_KNOWN = "(not known)"
-NO_DATA = "none"
 _EIGHT_OF_TEN = 1.2815515655446004  # standard deviations to each side that hold 80 %
 
 
@@ -31,15 +32,11 @@ def allocation_cells(step: Step) -> pd.DataFrame:
         result), ``last_year``, ``last_goal``, ``variance`` and ``cv`` of the base, ``filled_by``.
         People who carry a goal and have no base at all are there with an empty one.
     """
-    baseline = step.table("baseline")
-    rows = baseline.assign(
-        territory_id=baseline["territory_id"].fillna(NOT_KNOWN),
-        product_line=baseline["product_line"].fillna(NOT_KNOWN),
-    )
-    groups = rows.groupby(CELL_LABELS)
+    baseline = _labelled(step.table("baseline"))
+    groups = baseline.groupby(CELL_LABELS)
     cells = groups[["expected", "last_year", "last_goal"]].sum(min_count=1)
-    # The months of a cell share their causes: their ranges are added as if they moved together.
-    cells["deviation"] = (groups["high"].sum() - groups["low"].sum()) / (2 * _EIGHT_OF_TEN)
+    ranges = _labelled(step.ranges(*CELL_LABELS)).set_index(CELL_LABELS)
+    cells["deviation"] = (ranges["high"] - ranges["low"]) / (2 * _EIGHT_OF_TEN)
     cells["base_from"] = groups["filled_by"].first()
     cells = cells.rename(columns={"expected": "base"}).reset_index()
     team = step.inputs.team()
@@ -53,29 +50,78 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     return cells[order].sort_values(CELL_LABELS, ignore_index=True)
 
 
+def _labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """Write out what is not known, so that a cell without a label is a cell like any other."""
+    there = [name for name in CELL_LABELS if name in table]
+    return table.assign(**{name: table[name].fillna(NOT_KNOWN) for name in there})
+
+
 def allocate_region(step: Step) -> Allocation | None:
     """Split the region's target over its cells by the rules of the scenario; None: no people."""
     cells = step.cells()
     if cells.empty:
         return None
-    solved = cells.drop(columns=["variance", "cv", "base_from"])
     return allocate(
-        solved,
+        solved_cells(step),
         step.inputs.target,
-        step.scenario,
+        scenario_here(step),
         rounding_unit=step.inputs.settings.rounding_unit,
         today=step.inputs.settings.starts_on,
     )
+
+
+def solved_cells(step: Step) -> pd.DataFrame:
+    """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
+    cells = step.cells().drop(columns=["variance", "cv", "base_from"])
+    return cells.assign(region=step.inputs.region or NOT_KNOWN)
+
+
+def scenario_here(step: Step) -> Scenario:
+    """Give the scenario with those rules and holds that speak of this region.
+
+    One file serves all regions: a rule about people or territories of another region is left
+    out here; a label that no region knows is an error.
+
+    Raises
+    ------
+    DataError
+        Naming every label nobody knows, with the nearest one.
+    """
+    known = step.company_labels()
+    here = {name: set(solved_cells(step)[name]) for name in known}
+    content, faults = dict(step.scenario.content), []
+    for section in ("rules", "holds"):
+        kept = []
+        for row in step.scenario.rows(section):
+            where = row.get("where")
+            if not isinstance(where, Mapping) or not set(where) <= set(known):
+                kept.append(row)  # the engine names what is wrong with it
+                continue
+            chosen = {k: list(map(str, v if isinstance(v, list) else [v])) for k, v in where.items()}
+            try:
+                for name, labels in chosen.items():
+                    rule = f"{section} {str(row.get('name', ''))!r}, where {name}"
+                    require_labels(labels, known[name], rule)
+            except DataError as error:
+                faults.append(str(error))
+            near = {name: [x for x in labels if x in here[name]] for name, labels in chosen.items()}
+            if all(near.values()):
+                kept.append({**row, "where": near})
+        if section in content:
+            content[section] = kept
+    if faults:
+        raise DataError(f"scenario {step.scenario.name!r}: " + " ".join(faults))
+    return replace(step.scenario, content=content)
 
 
 def allocation_table(step: Step) -> pd.DataFrame:
     """Give the allocated goals; without people an empty table with its columns."""
     allocation = step.allocation()
     if allocation is None:
-        names = [*CELL_LABELS, "role", "base", "goal", "exact", "lower", "upper", "held_by",
+        names = [*CELL_LABELS, "role", "region", "base", "filled_by", "goal", "exact", "lower", "upper", "held_by",
                  "change_share"]  # fmt: skip
         return pd.DataFrame({n: pd.Series(dtype="float64") for n in names}).astype(
-            {n: "str" for n in [*CELL_LABELS, "role", "held_by"]}
+            {n: "str" for n in [*CELL_LABELS, "role", "region", "filled_by", "held_by"]}
         )
     return allocation.goals
 
@@ -88,13 +134,11 @@ def chances(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         ``rep_id``, ``goal``, ``expected``, ``cv`` and ``chance``; one row a person.
     """
-    cells = step.cells()
-    people = cells.groupby("rep_id").agg(
-        expected=("base", lambda b: b.sum(min_count=1)),
-        deviation=("variance", lambda v: float(np.sqrt(v.sum(min_count=1)))),
-    )
-    people["goal"] = goals.groupby("rep_id")["goal"].sum(min_count=1)
-    people["cv"] = (people["deviation"] / people["expected"]).where(people["expected"] > 0)
+    people = step.ranges("rep_id").set_index("rep_id")
+    sums = goals.groupby("rep_id")["goal"].sum(min_count=1)
+    people = people.reindex(sums.index.union(people.index)).assign(goal=sums)
+    deviation = (people["high"] - people["low"]) / (2 * _EIGHT_OF_TEN)
+    people["cv"] = (deviation / people["expected"]).where(people["expected"] > 0)
     people["chance"] = chance_of_reaching(people["expected"], people["cv"], people["goal"])
     return people.reset_index()[["rep_id", "goal", "expected", "cv", "chance"]]
 
@@ -107,19 +151,19 @@ def goals_by_month(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         ``rep_id``, ``territory_id``, ``product_line``, ``month``, ``goal``.
     """
-    profile = assumptions.seasonal_profile(step.inputs)
-    known = profile.assign(product_line=profile["product_line"].fillna(NOT_KNOWN))
-    missing = sorted(set(goals["product_line"]) - set(known["product_line"]))
-    if missing:  # a line nobody sold so far follows the season of all
-        whole = known.groupby("month", as_index=False)["share"].mean()
-        known = pd.concat([known, *(whole.assign(product_line=name) for name in missing)])
     if goals.empty:
         return pd.DataFrame(columns=[*CELL_LABELS, "month", "goal"])
-    return phase(
-        goals[[*CELL_LABELS, "goal"]],
-        known[["product_line", "month", "share"]],
-        step.inputs.settings.rounding_unit,
-    )
+    settings = step.inputs.settings
+    months = pd.DataFrame({"month": pd.to_datetime(month_starts(settings.starts_on, settings.ends_on))})
+    months["month_of_year"] = months["month"].dt.month
+    profile = _labelled(assumptions.seasonal_profile(step.inputs)).merge(months, on="month_of_year")
+    profile = profile[["product_line", "month", "share"]]
+    missing = sorted(set(goals["product_line"]) - set(profile["product_line"]))
+    # A line that nobody has sold yet follows the season of all lines, or even months.
+    whole = profile.groupby("month", as_index=False)["share"].mean() if len(profile) else (
+        months[["month"]].assign(share=1.0))  # fmt: skip
+    profile = pd.concat([profile, *(whole.assign(product_line=name) for name in missing)])
+    return phase(goals[[*CELL_LABELS, "goal"]], profile, settings.rounding_unit)
 
 
 def _metric_goals(step: Step) -> pd.DataFrame:
@@ -143,12 +187,10 @@ def negotiation_events(step: Step) -> pd.DataFrame:
 
 def offers(step: Step) -> pd.DataFrame:
     """Suggest a counter-offer for everybody, calibrated by how good past proposals were."""
-    bias = review.proposal_bias(step.inputs)
-    spread = np.log(bias["high_factor"].astype(float) / bias["low_factor"].astype(float))
-    past = bias[["rep_id", "bias"]].assign(spread=spread / (2 * _EIGHT_OF_TEN))
     state = agreement.replay(negotiation_events(step))
+    bias = review.proposal_bias(step.inputs)
     return agreement.counter_offers(
-        step.table("allocation"), state, step.inputs.settings, past if len(past) else None
+        step.table("allocation"), state, step.inputs.settings, bias if len(bias) else None
     )
 
 

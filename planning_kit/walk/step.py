@@ -13,13 +13,20 @@ import pandas as pd
 
 from planning_kit import __version__
 from planning_kit.allocation import Allocation
+from planning_kit.assumptions import baseline_totals
 from planning_kit.charts import enable
 from planning_kit.errors import UsageError
 from planning_kit.plan import Inputs, Plan, Scenario, folder_name, load_plan, write_atomically
 from planning_kit.sources import Prepared, open_inputs, open_prepared, prepare
 from planning_kit.tables import shorten
 from planning_kit.walk.csv_tables import read_table, write_table
-from planning_kit.walk.producers import MADE_BY, PRODUCERS, allocate_region, allocation_cells
+from planning_kit.walk.producers import (
+    MADE_BY,
+    NOT_KNOWN,
+    PRODUCERS,
+    allocate_region,
+    allocation_cells,
+)
 
 COMPANY = "company"
 
@@ -49,12 +56,34 @@ class Step:
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _allocation: tuple[Allocation | None] | None = None
+    _labels: dict[str, set[str]] | None = None
 
     def cells(self) -> pd.DataFrame:
         """Give the cells that carry a goal (see `planning_kit.walk.producers.allocation_cells`)."""
         if "cells" not in self._tables:
             self._tables["cells"] = allocation_cells(self)
         return self._tables["cells"]
+
+    def company_labels(self) -> dict[str, set[str]]:
+        """Give the labels that rules may name, of all regions."""
+        if self._labels is None:
+            whole = open_inputs(self.plan, self.prepared)
+            lines = {*whole.products["product_line"].dropna(), NOT_KNOWN}
+            self._labels = {
+                "rep_id": set(whole.reps["rep_id"]),
+                "territory_id": {*whole.territories["territory_id"], NOT_KNOWN},
+                "product_line": lines,
+                "role": {*whole.reps["role"].dropna(), NOT_KNOWN},
+                "region": set(whole.regions),
+            }
+        return self._labels
+
+    def ranges(self, *by: str) -> pd.DataFrame:
+        """Give expected results and their 80 % range by a cut of the baseline, plan currency."""
+        name = f"ranges by {', '.join(by)}"
+        if name not in self._tables:
+            self._tables[name] = baseline_totals(self.inputs, self.scenario, by)
+        return self._tables[name]
 
     def allocation(self) -> Allocation | None:
         """Split the region's target by the rules of the scenario; None where nobody can carry it."""

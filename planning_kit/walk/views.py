@@ -5,10 +5,16 @@ from __future__ import annotations
 import pandas as pd
 
 from planning_kit.allocation import compare_objectives, over_assignment_frontier
-from planning_kit.assumptions import TargetChance
+from planning_kit.assumptions import ChanceOfTarget
 from planning_kit.plan import Inputs
+from planning_kit.review import EFFECTS
 from planning_kit.tables import findings_table
-from planning_kit.walk.producers import chances, nobody_finding
+from planning_kit.walk.producers import (
+    chances,
+    nobody_finding,
+    scenario_here,
+    solved_cells,
+)
 from planning_kit.walk.step import Step
 
 _FEEDS = {
@@ -56,29 +62,48 @@ def monthly_sales(inputs: Inputs) -> pd.DataFrame:
     return inputs.sales.groupby("month", as_index=False)["amount"].sum(min_count=1)
 
 
-def baseline_months(baseline: pd.DataFrame) -> pd.DataFrame:
-    """Sum the baseline by month; ranges are added as if they moved together."""
-    columns = ["expected", "low", "high", "last_year"]
-    return baseline.groupby("month", as_index=False)[columns].sum(min_count=1)
+def baseline_months(step: Step) -> pd.DataFrame:
+    """Give expected results by month with their range, and last year's."""
+    months = step.ranges("month")
+    last = step.table("baseline").groupby("month")["last_year"].sum(min_count=1)
+    return months.assign(last_year=months["month"].map(last))
 
 
-def baseline_people(baseline: pd.DataFrame) -> pd.DataFrame:
-    """Sum the baseline by person, with how it came about."""
-    groups = baseline.groupby("rep_id")
-    columns = ["last_year", "last_goal", "expected", "low", "high"]
-    table = groups[columns].sum(min_count=1)
-    table["filled_by"] = groups["filled_by"].agg(lambda texts: "; ".join(sorted(set(texts))))
-    return table.reset_index()
+def baseline_people(step: Step) -> pd.DataFrame:
+    """Give expected results by person with their range, last year's, and how they came about."""
+    groups = step.table("baseline").groupby("rep_id")
+    table = groups[["last_year", "last_goal"]].sum(min_count=1).reset_index()
+    table = table.merge(step.ranges("rep_id"), on="rep_id", how="left")
+    texts = groups["filled_by"].agg(lambda texts: "; ".join(sorted(set(texts.dropna()))))
+    return table.assign(filled_by=table["rep_id"].map(texts))
 
 
-def chance_lines(chance: TargetChance) -> pd.DataFrame:
+def target_range(step: Step) -> pd.DataFrame:
+    """Give the region's expected result with its range beside the target, one row."""
+    total = step.ranges()
+    if total.empty:
+        total = pd.DataFrame({"expected": [float("nan")], "low": float("nan"), "high": float("nan")})
+    return total.assign(target=step.inputs.target)
+
+
+def chance_lines(chance: ChanceOfTarget, currency: str) -> pd.DataFrame:
     """Write the chance of the target as lines to read."""
-    rows = {
-        "target": chance.target,
-        "expected": chance.expected,
-        "chance of the target": chance.probability,
-    }
-    return pd.DataFrame({"what": list(rows), "value": [str(v) for v in rows.values()]})
+    if chance.probability != chance.probability:
+        rows = {"target": f"{chance.target:,.0f} {currency}", "chance": "cannot tell: " + chance.note}
+    else:
+        rows = {
+            "target": f"{chance.target:,.0f} {currency}",
+            "expected": f"{chance.expected:,.0f} {currency}",
+            "chance that the region reaches the target":
+                f"{chance.probability:.0%} ({chance.low:.0%} to {chance.high:.0%})",
+            "people who reach their goals":
+                f"{chance.share_reaching:.0%} (eight of ten years: {chance.share_low:.0%} to "
+                f"{chance.share_high:.0%})",
+            "goals / expectations": f"{chance.k:.2f}",
+            "simulation": f"{chance.runs:,} years, seed {chance.seed}",
+            "note": chance.note,
+        }  # fmt: skip
+    return pd.DataFrame({"what": list(rows), "value": list(rows.values())})
 
 
 def sum_goals(goals: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -143,14 +168,13 @@ def frontier(step: Step) -> pd.DataFrame:
 
 def objectives(step: Step) -> pd.DataFrame:
     """Split with every objective and show the price of each against the proportional split."""
-    cells = step.cells()
-    if cells.empty:
+    if step.cells().empty:
         return pd.DataFrame()
     settings = step.inputs.settings
     return compare_objectives(
-        cells.drop(columns=["variance", "cv", "base_from"]),
+        solved_cells(step),
         step.inputs.target,
-        step.scenario,
+        scenario_here(step),
         rounding_unit=settings.rounding_unit,
         today=settings.starts_on,
     )
@@ -171,3 +195,19 @@ def metric_year(goals: pd.DataFrame) -> pd.DataFrame:
     there = [c for c in columns if c in goals]
     keys = [c for c in ("rep", "rep_id") if c in goals]
     return goals.groupby(keys, as_index=False)[there].sum(min_count=1)
+
+
+def bridge_steps(bridge: pd.DataFrame) -> pd.DataFrame:
+    """Turn the one row of a year-to-year bridge into the steps of a waterfall.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``step`` and ``amount``, the year before first; effects of 0 are left out.
+    """
+    if bridge.empty:
+        return pd.DataFrame({"step": pd.Series(dtype="str"), "amount": pd.Series(dtype="float64")})
+    row = bridge.iloc[0]
+    steps = [("year before", row["before"])]
+    steps += [(name, row[name]) for name in EFFECTS if row[name]]
+    return pd.DataFrame(steps, columns=["step", "amount"])

@@ -74,11 +74,11 @@ def changed_content(scenario: Scenario, change: WhatIf) -> dict[str, Any]:
     rules = [r for r in scenario.rows("rules") if r.get("name") != RULE_NAME]
     limits: dict[str, Any] = {}
     if change.most_up:
-        limits["up"] = change.most_up
+        limits["most_up_share"] = change.most_up
     if change.most_down:
-        limits["down"] = change.most_down
+        limits["most_down_share"] = change.most_down
     if limits:
-        rules = [*rules, {"name": RULE_NAME, "kind": "max_change", "of": "base", **limits}]
+        rules = [*rules, {"name": RULE_NAME, "each": "cell", "relative_to": "base", **limits}]
     if rules:
         content["rules"] = rules
     return content

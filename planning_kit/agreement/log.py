@@ -1,0 +1,338 @@
+"""The agreement log: who said which number when, in lines that nobody can change unseen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from planning_kit.agreement.state import play, utc_text
+from planning_kit.agreement.store import EVENT_COLUMNS, Line, Lines, LogStore, SqliteStore
+from planning_kit.errors import DataError
+from planning_kit.plan import Settings
+from planning_kit.tables import finding, findings_table, require_labels, shorten
+
+EVIDENCE_KEYS = ("account", "product", "amount", "probability", "reason")
+MOST = 10**15  # plan currency; the same bound as for targets in plan.toml
+
+
+@dataclass(frozen=True)
+class Event:
+    """One move of the negotiation, as somebody makes it.
+
+    Attributes
+    ----------
+    kind : str
+        assign, propose, counter, accept, escalate, decide or note.
+    rep_id : str
+        Whose goal it is about.
+    actor : str
+        Who makes the move: the id of a person, or ``plan``.
+    amount : float or None
+        Plan currency, a multiple of the rounding unit; None for escalate and note.
+    reason : str
+        In words; needed for counter, escalate, decide, note, and for assigning anew.
+    evidence : sequence of mappings
+        Lines behind a proposal: ``account`` or ``product``, ``amount`` (plan currency),
+        ``probability`` (0 to 1) and ``reason``.
+    product_line, territory_id : str
+        For a move about a part of the goal; empty: the whole goal.
+    time : str
+        ISO time with its zone; empty: now.
+    """
+
+    kind: str
+    rep_id: str
+    actor: str
+    amount: float | Decimal | None = None
+    reason: str = ""
+    evidence: Sequence[Mapping[str, Any]] = ()
+    product_line: str = ""
+    territory_id: str = ""
+    time: str = ""
+
+
+@dataclass(frozen=True)
+class Log:
+    """The agreement log of one plan: where its lines are kept, and what they count in."""
+
+    store: LogStore
+    header: Mapping[str, str]
+
+    def read(self) -> Lines:
+        """Give head and lines after checking that they belong to this plan."""
+        head, lines = self.store.read()
+        _check_header(head, self.header)
+        return head, lines
+
+
+def open_log(path: str | Path, settings: Settings) -> Log:
+    """Open the agreement log of a plan; the file appears with the first line appended.
+
+    Parameters
+    ----------
+    path
+        The file, usually ``agreement.db`` in the plan folder.
+    settings
+        Name, period, currency and rounding unit of the plan are part of the chain.
+
+    Raises
+    ------
+    DataError
+        The file is the log of another plan (each difference is named), or no log at all.
+    """
+    log = Log(SqliteStore(path), _header(settings))
+    log.read()
+    return log
+
+
+def append(log: Log, events: Event | Iterable[Event]) -> pd.DataFrame:
+    """Add one or several events, all or none, and give the lines as written.
+
+    Raises
+    ------
+    DataError
+        A move is not possible (the message says what is), the log is out of order, or somebody
+        else held it too long. Nothing is written then.
+    """
+    wanted = [events] if isinstance(events, Event) else list(events)
+    added: list[Line] = []
+
+    def build(kept: Lines) -> Lines:
+        head, lines = kept
+        _check_header(head, log.header)
+        if fault := _first_fault(log.header, head, lines):
+            raise DataError(f"agreement log: {fault}. Nothing is added to a log out of order.")
+        added.extend(_extend(log.header, lines, wanted))
+        end = {"last_line": str(len(lines) + len(added)), "last_digest": added[-1]["digest"]}
+        return {**log.header, **end}, added
+
+    if wanted:
+        log.store.write(build)
+    return _events_table(added)
+
+
+def read_events(log: Log) -> pd.DataFrame:
+    """Give every line of the log in order; no rows where nothing was recorded yet.
+
+    ``amount`` is exact text in plan currency, ``units`` the same in whole rounding units,
+    ``evidence`` is JSON; an empty label means the whole goal.
+    """
+    return _events_table(log.read()[1])
+
+
+def record_events(events: Iterable[Event], settings: Settings, time: str = "") -> pd.DataFrame:
+    """Give the lines a new log would hold after these events, without a file.
+
+    Parameters
+    ----------
+    events, settings
+        As in `append` and `open_log`.
+    time
+        For events without one; empty: midnight (UTC) of the plan's first day, because the same
+        table has to give the same bytes on every run.
+    """
+    moment = time or f"{settings.starts_on.isoformat()}T00:00:00+00:00"
+    return _events_table(_extend(_header(settings), [], list(events), moment))
+
+
+def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
+    """Check the whole chain and name the first line that was changed, removed or inserted.
+
+    Whoever may write the file can also write a whole new chain. Digests noted elsewhere, for
+    example on goal letters, show that: each has to be the digest of some line.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Findings.
+    """
+    head, lines = log.read()
+    where, rows = "agreement log", []
+    if fault := _first_fault(log.header, head, lines):
+        advice = "Compare with a copy from before; letters sent after that line may be wrong."
+        rows.append(finding("agreement.log", "fail", where, f"{fault}.", advice))
+    if lost := sorted({str(d) for d in known_digests} - {str(line["digest"]) for line in lines}):
+        message = f"{len(lost)} digests noted elsewhere are not in the log: {shorten(lost)}."
+        advice = "The chain was written anew, or the note belongs to another log."
+        rows.append(finding("agreement.noted", "fail", where, message, advice))
+    if not rows and not lines:
+        rows.append(finding("agreement.log", "review", where, "nothing was recorded yet."))
+    if not rows:
+        message = f"{len(lines)} lines in order; the last digest is {lines[-1]['digest']}."
+        rows.append(finding("agreement.log", "pass", where, message))
+    return findings_table(rows)
+
+
+def _header(settings: Settings) -> dict[str, str]:
+    return {
+        "format": "1",
+        "plan": settings.name,
+        "currency": settings.currency,
+        "rounding_unit": f"{Decimal(f'{settings.rounding_unit:.12g}'):f}",
+        "starts_on": settings.starts_on.isoformat(),
+        "ends_on": settings.ends_on.isoformat(),
+    }
+
+
+def _check_header(head: Mapping[str, str], header: Mapping[str, str]) -> None:
+    differences = [
+        f"{name} is {head.get(name)!r} in the log and {value!r} in the plan"
+        for name, value in header.items()
+        if head and head.get(name) != value
+    ]
+    if differences:
+        raise DataError(
+            f"agreement log: this is the log of another plan: {'; '.join(differences)}. Give this "
+            "plan its own file, or put plan.toml back to what was negotiated."
+        )
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=repr)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _line_digest(line: Line, **changed: Any) -> str:
+    return _digest({**{k: v for k, v in line.items() if k != "digest"}, **changed})
+
+
+def _first_fault(header: Mapping[str, str], head: Mapping[str, str], lines: list[Line]) -> str:
+    """Say which line breaks the chain first; empty: none."""
+    previous = _digest(header)
+    for number, line in enumerate(lines, start=1):
+        if line["sequence"] != number:
+            return f"line {number} was removed (line {line['sequence']} comes in its place)"
+        if line["digest"] != _line_digest(line):
+            return _name_change(number, line, len(lines))
+        if line["previous"] != previous:
+            return f"line {number} does not follow line {number - 1}: one of them was replaced"
+        previous = line["digest"]
+    return _end_fault(head, [line["digest"] for line in lines])
+
+
+def _name_change(number: int, line: Line, count: int) -> str:
+    """Tell a changed line from one that was moved: the number is part of what is signed."""
+    numbers = range(1, 2 * count + 100)
+    was = next((k for k in numbers if line["digest"] == _line_digest(line, sequence=k)), 0)
+    if not was:
+        return f"line {number} was changed after it was recorded"
+    change = "inserted" if was < number else "removed or moved"
+    return f"line {number} was recorded as line {was}: a line before it was {change}"
+
+
+def _end_fault(head: Mapping[str, str], digests: list[str]) -> str:
+    """Compare the last line with what the head says was the last line."""
+    noted, last_digest = head.get("last_line", "0"), head.get("last_digest", "")
+    recorded, kept = int(noted) if noted.isdecimal() else -1, len(digests)
+    if recorded == kept and last_digest == "".join(digests[-1:]):
+        return ""
+    if recorded > kept and last_digest not in digests:
+        return f"line {kept + 1} was removed ({recorded} were recorded, {kept} are left)"
+    if 0 < recorded < kept and last_digest == digests[recorded - 1]:
+        return f"line {recorded + 1} was inserted past this program"
+    return "the note of the last line, in the table 'head', was changed"
+
+
+def _extend(
+    header: Mapping[str, str], lines: list[Line], events: list[Event], time: str = ""
+) -> list[Line]:
+    """Turn events into lines that continue the chain; every refused move is named."""
+    talks = play(lines)
+    added: list[Line] = []
+    faults = []
+    last = lines[-1] if lines else {"sequence": 0, "time": "", "digest": _digest(header)}
+    for event in events:
+        try:
+            line = _line(event, Decimal(header["rounding_unit"]), last, time)
+            play([line], talks)
+        except DataError as error:
+            faults.append(str(error))
+            continue
+        last = {**line, "digest": _line_digest(line)}
+        added.append(last)
+    if faults:
+        more = f" And {len(faults) - 5} more." if len(faults) > 5 else ""
+        count = f"{len(faults)} of {len(events)} events refused, nothing recorded"
+        raise DataError(f"agreement log: {count}. {' '.join(faults[:5])}{more}")
+    return added
+
+
+def _line(event: Event, unit: Decimal, last: Line, time: str) -> Line:
+    units = None if event.amount is None else _whole_units(event, unit)
+    now = max(utc_text(time or datetime.now(UTC).isoformat()), last["time"])
+    line = {
+        "sequence": last["sequence"] + 1,
+        "time": utc_text(event.time) if event.time else now,
+        "actor": event.actor.strip(), "kind": event.kind, "rep_id": event.rep_id.strip(),
+        "product_line": event.product_line, "territory_id": event.territory_id,
+        "units": units, "amount": "" if units is None else f"{units * unit:f}",
+        "reason": event.reason.strip(), "evidence": _evidence_text(event),
+        "previous": last["digest"],
+    }  # fmt: skip
+    if not (line["rep_id"] and line["actor"]):
+        raise DataError(f"{event.kind} of {event.rep_id!r} by {event.actor!r}: a name is empty.")
+    try:
+        "".join(map(str, line.values())).encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{event.rep_id!a}: a text cannot be written: {error}.") from None
+    if line["time"] < last["time"]:
+        raise DataError(
+            f"{event.rep_id}: {event.kind} at {line['time']} is before the last line "
+            f"({last['time']}); the log only grows: leave the time out."
+        )
+    return line
+
+
+def _whole_units(event: Event, unit: Decimal) -> int:
+    who = f"{event.rep_id}: {event.kind} of {event.amount}"
+    try:
+        amount = Decimal(str(event.amount))
+    except InvalidOperation:
+        raise DataError(f"{who}: write an amount.") from None
+    if not amount.is_finite() or not 0 <= amount <= MOST:
+        raise DataError(f"{who}: an amount lies between 0 and {MOST:,}, it is never negative.")
+    units = int((amount / unit).to_integral_value())
+    if units * unit != amount:
+        raise DataError(f"{who} is no multiple of {unit}; the nearest is {units * unit}.")
+    return units
+
+
+def _evidence_text(event: Event) -> str:
+    where = f"{event.rep_id}: evidence"
+    lines = []
+    for given in event.evidence:
+        require_labels(given, EVIDENCE_KEYS, where)
+        if not (given.get("account") or given.get("product")):
+            raise DataError(f"{where}: a line names neither account nor product.")
+        line: dict[str, Any] = {key: str(given[key]) for key in EVIDENCE_KEYS if given.get(key)}
+        for name, most in (("amount", MOST), ("probability", 1)):
+            value: Any = given.get(name)
+            number = isinstance(value, Real) and not isinstance(value, bool)
+            line[name] = float(value) if number else math.nan
+            if not 0 <= line[name] <= most:
+                raise DataError(f"{where}: {name} is {value!r}; write a number from 0 to {most:,}.")
+        lines.append(line)
+    return json.dumps(lines, separators=(",", ":"))
+
+
+def _events_table(lines: list[Line]) -> pd.DataFrame:
+    table = pd.DataFrame(lines, columns=list(EVENT_COLUMNS), dtype=object)
+    for name in EVENT_COLUMNS:
+        if name in ("sequence", "units"):
+            # A text that somebody wrote over a number shows as empty here; verify names it.
+            table[name] = pd.to_numeric(table[name], errors="coerce").astype("Int64")
+        else:
+            text = table[name].astype("str")
+            empty = name in ("product_line", "territory_id", "amount")
+            table[name] = text.mask(text == "") if empty else text
+    return table

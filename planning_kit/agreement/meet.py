@@ -1,0 +1,190 @@
+"""Where both sides can meet: counter-offers that keep the total."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.agreement.exact import least_movement
+from planning_kit.agreement.publish import check_goals
+from planning_kit.agreement.state import CLOSED
+from planning_kit.errors import InfeasiblePlanError
+from planning_kit.plan import Settings
+from planning_kit.tables import from_units, shorten
+
+OFFER_COLUMNS = (
+    "rep_id", "goal", "proposed", "adjusted", "gap", "suggested", "reason", "status",
+)  # fmt: skip
+Z_80 = 1.2816  # an 80 % range is as many standard deviations wide to either side
+LEAST_SPREAD = 0.01  # nobody's past is taken as free of error
+
+
+def counter_offers(
+    allocation_goals: pd.DataFrame,
+    state: pd.DataFrame,
+    settings: Settings,
+    bias: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Suggest a goal between proposal and top-down goal for everybody; the total stays.
+
+    Least movement from the calibrated proposals: sum of (x - proposal)² / variance is smallest,
+    the sum of all x is the sum of the top-down goals, in whole rounding units. What is accepted,
+    decided or locked stays. Only where that leaves the others no room between their two numbers
+    do they go beyond, within their limits.
+
+    Parameters
+    ----------
+    allocation_goals
+        As for `agreed_goals`, plus, optionally, ``lower`` and ``upper`` (plan currency a cell;
+        empty: 0 and none) and ``locked`` (true: stays at its goal).
+    state
+        From `planning_kit.agreement.replay`.
+    settings
+        Rounding unit.
+    bias
+        What past proposals were worth, from `planning_kit.review.proposal_bias`: a proposal times
+        ``factor`` is the expected result, ``low_factor`` to ``high_factor`` its 80 % range.
+        People it does not know get the group's mean and the widest range. None: proposals are
+        taken as they are, and who moves, moves by the same percentage of the larger number.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By ``rep_id``: ``goal`` (top down), ``proposed``, ``adjusted``, ``gap`` (proposed less
+        goal), ``suggested``, ``reason`` in words, ``status``. Plan currency; empty: nobody said it.
+
+    Raises
+    ------
+    InfeasiblePlanError
+        What is accepted or locked leaves the others no room; says by how much.
+    """
+    people = _people(check_goals(allocation_goals, settings.rounding_unit), state, settings, bias)
+    planned = people[people["goal"].notna()]
+    people["suggested"], people["reason"] = np.nan, "nobody planned a goal here"
+    solved = _suggest(planned.astype({"goal": "int64"}), settings.rounding_unit)
+    people.loc[planned.index, ["suggested", "reason"]] = solved
+    people["gap"] = people["proposed"] - people["goal"]
+    for name in ("goal", "proposed", "adjusted", "gap", "suggested"):
+        whole = people[name].astype("float64")
+        people[name] = from_units(whole.fillna(0), settings.rounding_unit).where(whole.notna())
+    texts = {"rep_id": "str", "reason": "str", "status": "str"}
+    return people.reset_index()[list(OFFER_COLUMNS)].astype(texts)
+
+
+def _people(
+    goals: pd.DataFrame, state: pd.DataFrame, settings: Settings, bias: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Add up cells to people, in rounding units, and join what was said and what is known."""
+    unit = settings.rounding_unit
+    locked = (_column(goals, "locked", 0) > 0) | goals["units"].isna()
+    cells = goals[["rep_id"]].assign(goal=goals["units"], locked=locked)
+    near = 1e-6  # a limit that is a multiple of the unit stays one in spite of binary fractions
+    lower, upper = _column(goals, "lower", 0.0) / unit, _column(goals, "upper", np.inf) / unit
+    fixed = goals["units"].astype("float64").fillna(0)
+    cells["lower"] = np.ceil(lower - near).where(~cells["locked"], fixed)
+    cells["upper"] = np.floor(upper + near).where(~cells["locked"], fixed)
+    by = cells.groupby("rep_id")
+    people = by[["lower", "upper"]].sum().assign(locked=by["locked"].all())
+    people["goal"] = by["goal"].sum(min_count=1)
+    said = state.set_index("rep_id").reindex(people.index)
+    for name in ("proposed", "agreed"):
+        people[name] = (said[name] / unit).round()
+    people["status"] = said["status"].fillna("not started")
+    past = _past(people.index, bias)
+    people["spread"] = past["spread"]
+    people["adjusted"] = (people["proposed"] * np.exp(past["bias"])).round()
+    return people
+
+
+def _past(people: pd.Index, bias: pd.DataFrame | None) -> pd.DataFrame:
+    """Give bias and standard deviation of ln(result / proposal); no past at all: 0 and empty."""
+    if bias is None or bias.empty:
+        return pd.DataFrame({"bias": 0.0, "spread": np.nan}, index=people)
+    known = bias.set_index("rep_id")[["factor", "low_factor", "high_factor"]].astype("float64")
+    logs = np.log(known)
+    spread = (logs["high_factor"] - logs["low_factor"]) / (2 * Z_80)
+    past = pd.DataFrame({"bias": logs["factor"], "spread": spread.clip(lower=LEAST_SPREAD)})
+    middle = {"bias": past["bias"].mean(), "spread": past["spread"].max()}
+    return past.reindex(people).fillna(middle)
+
+
+def _column(goals: pd.DataFrame, name: str, missing: float) -> pd.Series:
+    given = goals[name] if name in goals else pd.Series(np.nan, index=goals.index)
+    return given.astype("float64").fillna(missing)
+
+
+def _suggest(people: pd.DataFrame, unit: float) -> pd.DataFrame:
+    """Find the suggested goals, in rounding units, with their reasons."""
+    closed = people["status"].isin(CLOSED) & people["agreed"].notna()
+    stays = closed | people["locked"]
+    suggested = people["goal"].where(~closed, people["agreed"]).astype("int64")
+    reason = pd.Series("locked: stays at the top-down goal", index=people.index)
+    reason[closed] = people["status"][closed] + ": stays as agreed"
+    room = int(people["goal"].sum() - suggested[stays].sum())
+    free = people[~stays]
+    box = _box(free, room)
+    _check_room(box, people[stays], room, unit)
+    box["weight"] = _weights(free)
+    box["found"] = least_movement(box["start"], box["weight"], box["lower"], box["upper"], room)
+    suggested[free.index] = box["found"]
+    reason[free.index] = np.array(_reasons(free, box, unit), dtype=object)
+    return pd.DataFrame({"suggested": suggested, "reason": reason})
+
+
+def _box(free: pd.DataFrame, room: int) -> pd.DataFrame:
+    """Give everybody the range between both numbers, or beyond them where that cannot be."""
+    most = max(room, int(free["adjusted"].max() if free["adjusted"].notna().any() else 0))
+    lower = free["lower"].clip(lower=0)
+    upper = free["upper"].clip(upper=max(most, free["goal"].max() if len(free) else 0))
+    goal = free["goal"].clip(lower, upper)
+    start = free["adjusted"].fillna(free["goal"]).clip(lower, upper)
+    low, high = np.minimum(goal, start), np.maximum(goal, start)
+    box = {"start": start, "lower": low, "upper": high}
+    if room > high.sum():
+        box = {"start": high, "lower": high, "upper": upper}
+    elif room < low.sum():
+        box = {"start": low, "lower": lower, "upper": low}
+    beyond = room > high.sum() or room < low.sum()
+    return pd.DataFrame(box, index=free.index).astype("int64").assign(beyond=beyond)
+
+
+def _check_room(box: pd.DataFrame, stays: pd.DataFrame, room: int, unit: float) -> None:
+    least, most = int(box["lower"].sum()), int(box["upper"].sum())
+    if least <= room <= most:
+        return
+    gap = (room - most if room > most else least - room) * unit
+    raise InfeasiblePlanError(
+        f"The total cannot be kept: {len(stays)} people whose goals stay ({shorten(stays.index)}) "
+        f"leave {room * unit:,.2f} for the other {len(box)}, who can carry {least * unit:,.2f} to "
+        f"{most * unit:,.2f}: {gap:,.2f} too {'little' if room > most else 'much'}. Reopen an "
+        "agreement, release a lock or a limit, or change the target."
+    )
+
+
+def _weights(free: pd.DataFrame) -> pd.Series:
+    """Give the error variance of everybody's number; without a past it grows with the goal."""
+    size = free[["goal", "adjusted"]].max(axis=1).astype("float64")
+    return size if free["spread"].isna().any() else (size * free["spread"]) ** 2
+
+
+def _reasons(free: pd.DataFrame, box: pd.DataFrame, unit: float) -> list[str]:
+    """Say in words why everybody's suggestion is what it is."""
+    moving = (box["found"] > box["lower"]) & (box["found"] < box["upper"])
+    share = box["weight"] / (box.loc[moving, "weight"].sum() or 1.0)
+    rows = box.assign(moving=moving, share=share, moved=(box["found"] - box["start"]) * unit)
+    words = []
+    table: Any = rows.join(free[["goal", "proposed"]])
+    for row in table.itertuples():
+        edge = "the top-down goal" if row.found == row.goal else "the limit"
+        why = f"because your share of the uncertainty is {row.share:.0%}"
+        if not row.moving:
+            why = f"{'up' if row.moved > 0 else 'down'} to {edge}"
+        if row.beyond:
+            why = f"beyond both numbers, to make up for what is agreed with others, {why}"
+        stands = "no proposal: the top-down goal stands"
+        if pd.notna(row.proposed):
+            stands = "the proposal stands"
+        words.append(f"moved {row.moved:+,.10g} {why}" if row.moved else stands)
+    return words

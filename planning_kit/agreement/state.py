@@ -1,0 +1,247 @@
+"""Where everybody's negotiation stands: the log played from its first line."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from planning_kit.errors import DataError
+from planning_kit.tables import require_labels
+
+STATE_COLUMNS = (
+    "rep_id", "assigned", "proposed", "countered", "agreed", "status", "rounds", "coverage",
+    "last_kind", "last_by", "last_at", "agreed_cells",
+)  # fmt: skip
+CLOSED = ("accepted", "decided")
+_OPEN_MOVES = ("assign", "propose", "counter", "accept", "escalate", "note")
+MOVES = {
+    "not started": ("assign", "propose", "accept", "escalate", "note"),
+    "proposed": _OPEN_MOVES,
+    "countered": _OPEN_MOVES,
+    "escalated": ("assign", "accept", "decide", "note"),
+    "accepted": ("assign", "note"),
+    "decided": ("assign", "note"),
+}
+_STATUS_AFTER = {
+    "assign": "not started", "propose": "proposed", "counter": "countered",
+    "accept": "accepted", "escalate": "escalated", "decide": "decided",
+}  # fmt: skip
+_WORD = {"assign": "assigned", "propose": "proposed", "counter": "countered", "decide": "agreed"}
+_NEEDS_REASON = ("counter", "escalate", "decide", "note")
+_NEEDS_AMOUNT = ("assign", "propose", "counter", "accept", "decide")
+Cell = tuple[str, str]  # product line, territory
+WHOLE: Cell = ("", "")
+
+
+@dataclass
+class Talk:
+    """The negotiation of one person's goal."""
+
+    rep_id: str
+    status: str = "not started"
+    rounds: int = 0
+    numbers: dict[str, dict[Cell, Decimal]] = field(default_factory=dict)
+    said_by: dict[str, str] = field(default_factory=dict)
+    backing: dict[Cell, float] = field(default_factory=dict)
+    last: Mapping[str, Any] = field(default_factory=dict)
+
+    def total(self, word: str) -> Decimal | None:
+        """Add up what was assigned, proposed, countered or agreed; None: nobody said it."""
+        cells = self.numbers.get(word)
+        return sum(cells.values(), Decimal(0)) if cells else None
+
+    def on_the_table(self) -> list[str]:
+        """Name the numbers somebody may accept: the last word of either side."""
+        planner = "countered" if self.numbers.get("countered") else "assigned"
+        return [word for word in (planner, "proposed") if self.numbers.get(word)]
+
+
+def utc_text(moment: str) -> str:
+    """Write an ISO time with a zone as UTC, to the second.
+
+    Raises
+    ------
+    DataError
+        It is not an ISO time, or does not say its zone.
+
+    Examples
+    --------
+    >>> utc_text("2026-01-05T10:00:00+01:00")
+    '2026-01-05T09:00:00Z'
+    """
+    try:
+        parsed = datetime.fromisoformat(moment)
+    except ValueError:
+        parsed = None
+    if parsed is None or parsed.tzinfo is None:
+        raise DataError(f"time {moment!r}: write it with its zone, like 2026-01-05T09:00:00Z.")
+    return parsed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def replay(events: pd.DataFrame, until: str | None = None) -> pd.DataFrame:
+    """Play the lines of a log and give where everybody's goal stands.
+
+    A pure function: the same lines give the same bytes, in any row order.
+
+    Parameters
+    ----------
+    events
+        From `read_events` or `record_events`.
+    until
+        Moment (ISO, with zone) or day (its end, UTC); later lines are left out. None: all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a person by ``rep_id``: ``assigned``, ``proposed``, ``countered``, ``agreed`` (plan
+        currency; empty: nobody said it), ``status``, ``rounds`` (proposals after another word),
+        ``coverage`` (probability times amount of the evidence lines, over the agreed goal, or over
+        the proposal while nothing is agreed; empty: no evidence, or a goal of 0), the last word,
+        and ``agreed_cells`` (JSON: product line, territory, amount).
+
+    Raises
+    ------
+    DataError
+        A line is a move that was not possible; no log written by this package holds one.
+    """
+    lines: list[Any] = events.sort_values("sequence").to_dict("records")
+    if until is not None:
+        day = len(until) == 10
+        end = utc_text(f"{until}T23:59:59Z" if day else until)
+        lines = [line for line in lines if str(line["time"]) <= end]
+    talks = play(lines)
+    table = pd.DataFrame([_row(talks[r]) for r in sorted(talks)], columns=list(STATE_COLUMNS))
+    numbers = ("assigned", "proposed", "countered", "agreed", "coverage")
+    kinds = {name: "float64" if name in numbers else "str" for name in STATE_COLUMNS}
+    return table.astype({**kinds, "rounds": "int64"})
+
+
+def play(
+    lines: Iterable[Mapping[str, Any]], talks: dict[str, Talk] | None = None
+) -> dict[str, Talk]:
+    """Carry out lines in order on the talks so far; a refused line changes nothing."""
+    talks = {} if talks is None else talks
+    for line in lines:
+        rep_id = str(line["rep_id"])
+        if rep_id not in talks and line["kind"] != "assign":
+            require_labels([rep_id], talks, f"{line['kind']} (people with an assigned goal)")
+        talk = talks.get(rep_id) or Talk(rep_id)
+        _check_move(talk, line)
+        _carry_out(talk, line)
+        talks[rep_id] = talk
+    return talks
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""  # an empty cell of a table is not a text
+
+
+def _cell(line: Mapping[str, Any]) -> Cell:
+    return _text(line["product_line"]), _text(line["territory_id"])
+
+
+def _amount(line: Mapping[str, Any]) -> Decimal | None:
+    missing = line["amount"] is None or str(line["amount"]) in ("", "nan", "<NA>")
+    return None if missing else Decimal(str(line["amount"]))
+
+
+def _check_move(talk: Talk, line: Mapping[str, Any]) -> None:
+    kind, amount = line["kind"], _amount(line)
+    require_labels([kind], (*_STATUS_AFTER, "note"), f"{talk.rep_id}: kind of event")
+    possible = MOVES[talk.status]
+    if kind not in possible:
+        reopen = "; assign with a reason reopens it" if talk.status in CLOSED else ""
+        raise DataError(
+            f"{talk.rep_id}: {kind} is not possible, the goal is {talk.status} (by "
+            f"{talk.last.get('actor', 'nobody')}). Possible now: {', '.join(possible)}{reopen}."
+        )
+    restart = kind == "assign" and talk.status != "not started"
+    if (kind in _NEEDS_REASON or restart) and not _text(line["reason"]).strip():
+        raise DataError(f"{talk.rep_id}: {kind} needs a reason in words.")
+    if (amount is None) == (kind in _NEEDS_AMOUNT):
+        must = "needs an amount" if amount is None else "carries no amount"
+        raise DataError(f"{talk.rep_id}: {kind} {must}.")
+    if amount is not None and amount < 0:
+        raise DataError(f"{talk.rep_id}: {kind} of {amount:,}: a goal is not negative.")
+    if kind == "accept":
+        _offer(talk, amount, str(line["actor"]))
+    if _cell(line) != WHOLE and kind not in ("assign", "note"):
+        _check_part(talk, line)
+
+
+def _check_part(talk: Talk, line: Mapping[str, Any]) -> None:
+    parts, cell = talk.numbers["assigned"], _cell(line)
+    if line["kind"] not in ("propose", "counter"):
+        raise DataError(f"{talk.rep_id}: {line['kind']} is about the whole goal, not {cell}.")
+    known = [" / ".join(filter(None, part)) or "the whole goal" for part in parts]
+    require_labels([" / ".join(filter(None, cell))], known, f"{talk.rep_id}: part of the goal")
+
+
+def _offer(talk: Talk, amount: Decimal | None, actor: str) -> str:
+    """Find the number on the table that somebody else said."""
+    table = talk.on_the_table()
+    same = [word for word in table if talk.total(word) == amount]
+    if offered := [word for word in same if talk.said_by[word] != actor]:
+        return offered[-1]
+    offers = ", ".join(f"{w} {talk.total(w):,} (by {talk.said_by[w]})" for w in table)
+    fault = "is the own number, the other side accepts it" if same else "was offered by nobody"
+    raise DataError(
+        f"{talk.rep_id}: accept of {amount:,} by {actor} {fault}. On the table: {offers}."
+    )
+
+
+def _carry_out(talk: Talk, line: Mapping[str, Any]) -> None:
+    kind, amount, cell = line["kind"], _amount(line), _cell(line)
+    if kind == "assign":
+        _restart(talk)
+    if kind == "accept":
+        talk.numbers["agreed"] = dict(talk.numbers[_offer(talk, amount, str(line["actor"]))])
+    elif kind in _WORD and amount is not None:
+        others = {} if cell == WHOLE else _other_parts(talk, kind)
+        talk.numbers[_WORD[kind]] = {**others, cell: amount}
+        talk.said_by[_WORD[kind]] = str(line["actor"])
+    if kind == "propose":
+        talk.rounds += talk.status != "proposed"
+        kept = {} if cell == WHOLE else {c: v for c, v in talk.backing.items() if c != WHOLE}
+        talk.backing = kept | _backing(line, cell)
+    if kind != "note":  # a note is no word in the negotiation
+        talk.status, talk.last = _STATUS_AFTER[kind], line
+
+
+def _restart(talk: Talk) -> None:
+    talk.numbers = {k: v for k, v in talk.numbers.items() if k == "assigned"}
+    talk.backing = {}
+
+
+def _other_parts(talk: Talk, kind: str) -> dict[Cell, Decimal]:
+    """Give the parts that a move about one part leaves as they were."""
+    own = _WORD[kind] if kind != "counter" or talk.status == "countered" else ""
+    for word in (own, "proposed" if kind == "counter" else "", "assigned"):
+        parts = talk.numbers.get(word, {})
+        if parts and WHOLE not in parts:
+            return dict(parts)
+    return {}
+
+
+def _backing(line: Mapping[str, Any], cell: Cell) -> dict[Cell, float]:
+    lines = json.loads(_text(line["evidence"]) or "[]")
+    return {cell: math.fsum(e["amount"] * e["probability"] for e in lines)} if lines else {}
+
+
+def _row(talk: Talk) -> tuple[Any, ...]:
+    words = ("assigned", "proposed", "countered", "agreed")
+    numbers = [math.nan if talk.total(w) is None else float(talk.total(w) or 0) for w in words]
+    goal = talk.total("agreed") if talk.total("agreed") is not None else talk.total("proposed")
+    backed = math.fsum(talk.backing[c] for c in sorted(talk.backing))
+    coverage = backed / float(goal) if talk.backing and goal else math.nan
+    cells = [[*c, f"{v:f}"] for c, v in sorted(talk.numbers.get("agreed", {}).items())]
+    last = (talk.last["kind"], talk.last["actor"], talk.last["time"])
+    return (talk.rep_id, *numbers, talk.status, talk.rounds, coverage, *last,
+            json.dumps(cells, ensure_ascii=False))  # fmt: skip

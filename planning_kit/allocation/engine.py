@@ -1,0 +1,358 @@
+"""The engine: cells, a total and a scenario in; goals with their proof out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.allocation.cells import Array, Grid, blend_bases, lay_out
+from planning_kit.allocation.chance import padding_ledger
+from planning_kit.allocation.conflicts import GIVE_COLUMNS, relax_limits
+from planning_kit.allocation.explain import (
+    Allocation,
+    Answer,
+    goals_table,
+    measure,
+    require_amount,
+    rules_table,
+    steps_table,
+)
+from planning_kit.allocation.finish import round_goals
+from planning_kit.allocation.limits import Limits, assemble, set_limits
+from planning_kit.allocation.objectives import Aim, choose, find_goals, read_aim
+from planning_kit.allocation.reading import (
+    OBJECTIVES,
+    Relax,
+    read_base,
+    read_padding,
+    read_relax,
+    read_rules,
+)
+from planning_kit.allocation.rules import Rule
+from planning_kit.errors import DataError
+from planning_kit.plan import Scenario
+from planning_kit.tables import finding, findings_table, shorten
+
+Findings = list[dict[str, str]]
+EMPTY = Scenario("none")
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything read and checked, before anything is solved."""
+
+    cells: pd.DataFrame
+    grid: Grid
+    rules: tuple[Rule, ...]
+    aim: Aim
+    limits: Limits
+    relax: Relax
+    target: float
+    total: float
+    unit: float
+    padding: pd.DataFrame
+
+
+def allocate(
+    cells: pd.DataFrame,
+    total: float,
+    scenario: Scenario | Sequence[Rule] = EMPTY,
+    *,
+    rounding_unit: float = 1.0,
+    references: Mapping[str, pd.Series] | None = None,
+    today: date,
+) -> Allocation:
+    """Split a total over cells as near to the base as the rules allow, to the unit of rounding.
+
+    Cells that nothing holds get the same relative change (with the default weights). Every rule
+    is recomputed from the rounded goals; nothing gives unless ``[relax]`` of the scenario says so.
+
+    Parameters
+    ----------
+    cells
+        One row a cell: label columns (text or dates) and ``base`` (plan currency; empty: nobody
+        has one, it is filled by the rule of ``[base] fill`` and said so). Optional columns of
+        amounts may be referred to by rules (``last_year``, ``last_goal``, ``potential``);
+        ``variance`` (error variance of the base) weighs movements; ``cv`` and ``role`` serve
+        equal chance; ``takes_part`` False leaves a cell out: it stays empty.
+    total
+        Target, plan currency, a multiple of the rounding unit.
+    scenario
+        A scenario, or rules made by hand.
+    rounding_unit
+        Goals are whole multiples of it, plan currency.
+    references
+        More amounts that rules may refer to, by the index of the cells.
+    today
+        Holds that expired before this day are not applied.
+
+    Raises
+    ------
+    DataError
+        Cells, total or scenario are not usable; every fault is named.
+    RulesConflictError
+        The rules cannot all hold: which, and by how much each must give.
+
+    Examples
+    --------
+    >>> cells = pd.DataFrame({"month": ["Jan", "Feb", "Mar"], "base": [10.0, 20.0, 30.0]})
+    >>> scenario = Scenario(
+    ...     "base",
+    ...     {
+    ...         "holds": [
+    ...             {
+    ...                 "name": "Feb is ordered",
+    ...                 "amount": 20,
+    ...                 "where": {"month": "Feb"},
+    ...                 "owner": "Ann",
+    ...                 "reason": "contract",
+    ...                 "expires_on": date(2026, 12, 31),
+    ...             }
+    ...         ]
+    ...     },
+    ... )
+    >>> allocate(cells, 100, scenario, today=date(2026, 1, 1)).goals.goal.tolist()
+    [20.0, 20.0, 60.0]
+    """
+    task = _read(cells, total, scenario, rounding_unit, references, today)
+    limits, gave = task.limits, pd.DataFrame(columns=list(GIVE_COLUMNS))
+    limits = choose(task.grid, task.aim, limits)
+    answer = find_goals(task.grid, task.aim, limits)
+    if answer is None:
+        limits, gave = relax_limits(task.grid, limits, task.relax, task.unit)
+        answer = find_goals(task.grid, task.aim, limits)
+        if answer is None:
+            raise RuntimeError("the rules can all hold, but no goals were found")
+    answer, rounded, notes = round_goals(task.grid, task.aim, limits, answer, task.unit)
+    return _report(task, limits, answer, rounded, gave, notes)
+
+
+def score_plan(
+    cells: pd.DataFrame,
+    goals: pd.Series,
+    scenario: Scenario | Sequence[Rule] = EMPTY,
+    *,
+    total: float | None = None,
+    rounding_unit: float = 1.0,
+    references: Mapping[str, pd.Series] | None = None,
+    today: date,
+) -> Allocation:
+    """Score a plan that came from elsewhere with the same tables, without changing it.
+
+    Parameters
+    ----------
+    cells, scenario, rounding_unit, references, today
+        As for `allocate`.
+    goals
+        Goals by the index of the cells, plan currency; an empty goal leaves the cell out.
+    total
+        What the goals should add up to; default: what they add up to.
+
+    Returns
+    -------
+    Allocation
+        ``gap`` and ``rules.gap`` say what the plan misses.
+    """
+    unknown = cells.index.symmetric_difference(goals.index)
+    if len(unknown):
+        raise DataError(
+            f"score_plan: goals and cells do not have the same rows: {shorten(unknown)}."
+        )
+    given = goals.reindex(cells.index).to_numpy(dtype=float)
+    table = cells.assign(takes_part=~np.isnan(given))
+    asked = float(np.nansum(given)) if total is None else total
+    asked = asked if total is not None else round(asked / rounding_unit) * rounding_unit
+    task = _read(table, asked, scenario, rounding_unit, references, today, padded=False)
+    amounts = given[task.grid.order]
+    answer = Answer(amounts, np.full(len(task.limits.low), np.nan), np.full(len(amounts), np.nan))
+    none = pd.DataFrame(columns=list(GIVE_COLUMNS))
+    return _report(task, task.limits, answer, amounts, none, [])
+
+
+def _read(
+    cells: pd.DataFrame,
+    total: float,
+    scenario: Scenario | Sequence[Rule],
+    unit: float,
+    references: Mapping[str, pd.Series] | None,
+    today: date,
+    padded: bool = True,
+) -> Task:
+    given = scenario if isinstance(scenario, Scenario) else EMPTY
+    target = _check_total(total, unit)
+    blend, fill = read_base(given)
+    if blend:
+        before = cells["base"] if "base" in cells else blend_bases(cells, blend)
+        cells = cells.assign(base=blend_bases(cells, blend),
+                             first_base=cells.get("last_year", before))  # fmt: skip
+    grid = lay_out(cells, references, fill=fill)
+    rules = read_rules(given, grid) if isinstance(scenario, Scenario) else tuple(scenario)
+    padding = padding_ledger(target, read_padding(given) if padded else {}, unit)
+    asked = float(padding["amount_after"].iloc[-1]) if len(padding) else target
+    limits = set_limits(grid, rules, asked, unit, today)
+    return Task(cells, grid, rules, read_aim(grid, given), limits,
+                read_relax(given), target, asked, unit, padding)  # fmt: skip
+
+
+def _check_total(total: float, unit: float) -> float:
+    if not np.isfinite(unit) or unit <= 0 or (unit < 1 and abs(1 / unit - round(1 / unit)) > 1e-9):
+        raise DataError(f"rounding_unit is {unit!r}; it must be above 0 and, below 1, divide 1.")
+    target = require_amount(total, "the total")
+    units = target / unit
+    if abs(units - round(units)) > max(1e-6, 4e-16 * units):
+        raise DataError(
+            f"the total {target:,.10g} is not a multiple of the rounding unit {unit:,.10g}; the "
+            f"nearest is {round(units) * unit:,.10g}."
+        )
+    return target
+
+
+def _report(task: Task, limits: Limits, answer: Answer, rounded: Array, gave: pd.DataFrame,
+            notes: Findings) -> Allocation:  # fmt: skip
+    grid = task.grid
+    rules = rules_table(grid, limits, answer, rounded)
+    flat = _proportional(grid, task.total)
+    measured = measure(grid, answer.goals, task.aim.weight)
+    even = measure(grid, flat, task.aim.weight)
+    objective = pd.DataFrame({"measure": list(measured), "goals": list(measured.values()),
+                              "proportional": list(even.values())})  # fmt: skip
+    gap = float(np.round((rounded.sum() - task.total) / task.unit, 6) * task.unit)
+    notes = [*limits.findings, *notes, *_findings(task, answer, rules, gave, gap)]
+    return Allocation(
+        goals=goals_table(task.cells, grid, limits, answer, rounded),
+        rules=rules,
+        steps=steps_table(grid, _stages(task, limits, answer, rounded), task.unit),
+        objective=objective,
+        total=task.total,
+        target=task.target,
+        gap=gap,
+        unit=task.unit,
+        findings=findings_table(notes),
+        relaxed=gave,
+        padding=task.padding,
+    )
+
+
+def _proportional(grid: Grid, total: float) -> Array:
+    level = float(np.maximum(grid.base, 0.0).sum())
+    return np.maximum(grid.base, 0.0) * (total / level) if level else np.zeros(len(grid))
+
+
+def _stages(task: Task, limits: Limits, answer: Answer, rounded: Array) -> list[tuple[str, Array]]:
+    """Amounts after each stage; a stage that plays no part leaves them as they are."""
+    grid = task.grid
+    filled = grid.filled_by != ""
+    blended = "first_base" in grid.table
+    first = grid.table["first_base"].fillna(0.0).to_numpy(dtype=float) if blended else grid.base
+    base = np.where(filled, 0.0, first)
+    stages = [("base", base), ("fill", np.where(filled, grid.base, base)), ("potential", grid.base),
+              ("growth", _proportional(grid, task.target)),
+              ("over_assignment", _proportional(grid, task.total))]  # fmt: skip
+    amounts = stages[-1][1]
+    for name, kinds in (("holds", ("hold",)), ("limits", ("hold", "range", "change"))):
+        amounts = _with_only(task, limits, kinds, amounts, cells_only=name == "limits")
+        stages.append((name, amounts))
+    return [*stages, ("reconciliation", answer.goals), ("rounding", rounded)]
+
+
+def _with_only(task: Task, limits: Limits, kinds: tuple[str, ...], before: Array,
+               cells_only: bool) -> Array:  # fmt: skip
+    """Solve with the total and some kinds of rules only: what these rules change."""
+    single = set(limits.lower_by.tolist()) | set(limits.upper_by.tolist())
+    chosen = [number for number, block in enumerate(limits.blocks)
+              if block.rule.kind in kinds
+              and (block.rule.kind == "hold" or not cells_only or number in single)]  # fmt: skip
+    if not chosen or np.isnan(answer_total(limits)):
+        return before
+    always = [number for number, block in enumerate(limits.blocks)
+              if block.rule.kind in ("total", "implied")]  # fmt: skip
+    if len(chosen) + len(always) == len(limits.blocks) and not limits.choices:
+        part = limits
+    else:
+        part = assemble(task.grid, [limits.blocks[k] for k in sorted(chosen + always)], [], [])
+    found = find_goals(task.grid, replace(task.aim, kind="least_movement"), part)
+    return before if found is None else found.goals
+
+
+def answer_total(limits: Limits) -> float:
+    """Give the total the limits ask for."""
+    return float(limits.blocks[0].low[0])
+
+
+def _findings(task: Task, answer: Answer, rules: pd.DataFrame, gave: pd.DataFrame, gap: float
+              ) -> Findings:  # fmt: skip
+    grid, notes = task.grid, []
+    filled = grid.filled_by != ""
+    if filled.any():
+        person = grid.labels[0]
+        who = grid.table.loc[filled, person].astype(str).unique()
+        how = sorted(set(grid.filled_by[filled]))
+        notes.append(finding(
+            "allocation.base_filled", "review", shorten(who),
+            f"{int(filled.sum())} of {len(grid)} cells had no base and got one: {'; '.join(how)}.",
+            "Check these goals with the managers, or give the cells a base."))  # fmt: skip
+    if (grid.base < 0).any():
+        notes.append(finding(
+            "allocation.base_negative", "review", "cells",
+            f"{int((grid.base < 0).sum())} cells have a base below 0 and get a goal of 0.",
+            "Returns above sales: give them a base or leave them out."))  # fmt: skip
+    if np.allclose(answer.goals, grid.base, rtol=1e-12, atol=0):
+        notes.append(finding(
+            "allocation.nothing_moved", "review", "cells",
+            f"Every goal equals its base: the total of {task.total:,.10g} is what the bases add up "
+            "to.", "If growth was meant, change the total."))  # fmt: skip
+    if len(task.padding):
+        share = task.total / task.target - 1 if task.target else 0.0
+        notes.append(finding(
+            "allocation.over_assignment", "review", "over_assignment",
+            f"{len(task.padding)} levels add up to {share:.2%} over the target.",
+            "Padding lowers everybody's chance and does not raise that of the team."))  # fmt: skip
+    if len(gave):
+        notes.append(finding(
+            "allocation.rules_gave", "review", shorten(gave["rule"].unique()),
+            f"{len(gave)} limits gave {gave['gives'].sum():,.10g} in all; the rest holds.",
+            "See the table of what gave, and agree on it."))  # fmt: skip
+    missed = rules[rules["gap"] > 0]
+    if len(missed) or gap:
+        notes.append(finding(
+            "allocation.rule_missed", "fail", shorten(missed["name"].unique()) or "total",
+            f"{len(missed)} limits are missed, by up to {missed['gap'].max():,.10g}; the goals "
+            f"miss the total by {gap:,.10g}.", "See the gap column of the rules."))  # fmt: skip
+    return notes
+
+
+def compare_objectives(
+    cells: pd.DataFrame,
+    total: float,
+    scenario: Scenario = EMPTY,
+    *,
+    rounding_unit: float = 1.0,
+    references: Mapping[str, pd.Series] | None = None,
+    today: date,
+    objectives: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Split with every objective and show the price of each against the proportional split.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row an objective, and ``proportional`` (the base scaled to the total, no rule kept but
+        the total): a column for each measure, and ``price_<measure>`` the difference from
+        proportional.
+    """
+    kinds = objectives or [k for k in OBJECTIVES if k != "equal_chance" or "cv" in cells]
+    rows: dict[str, pd.Series] = {}
+    for kind in kinds:
+        content = {**scenario.content, "objective": {**scenario.section("objective"), "kind": kind}}
+        plan = allocate(cells, total, Scenario(scenario.name, content), references=references,
+                        rounding_unit=rounding_unit, today=today)  # fmt: skip
+        measures = plan.objective.set_index("measure")
+        rows.setdefault("proportional", measures["proportional"])
+        rows[kind] = measures["goals"]
+    table = pd.DataFrame(rows).T
+    prices = (table - table.loc["proportional"]).add_prefix("price_")
+    return pd.concat([table, prices], axis=1).rename_axis("objective").reset_index()

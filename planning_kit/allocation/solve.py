@@ -1,0 +1,395 @@
+"""Solve: the goals nearest to the aim that keep every limit and every group of cells.
+
+The problem is ``min 1/2 sum (x - aim)^2 / weight`` with ``lower <= x <= upper`` and
+``low <= matrix @ x <= high``. Its dual has one unknown a rule, its price; for given prices every
+goal follows in closed form: the aim moved by the prices of the cell's rules, cut to its limits. So
+Newton's method on the dual needs one pass over the cells a step, and conjugate gradients over the
+rules that bind; the number of steps hardly grows with the number of cells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import scipy.sparse.linalg as spla
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+FEASIBILITY = 1e-11  # share of the sum of the goals by which a rule may be missed
+FINEST = 2e-14  # what a last step is tried for, in problems of up to POLISHED_UP_TO cells
+POLISHED_UP_TO = 100_000
+PART = 1 << 15  # cells worked on together: what fits in a processor's cache
+RIDGE = 1e-13  # relative; keeps rules solvable that say the same twice
+STIFFEST = 1e3  # relative; a step held back this much is a plain step downhill
+CAREFUL = 1e-4  # the least of a second try, with short steps
+FARTHEST = 1e4  # growth of prices in one step above which the step is held back
+MOST_STEPS = 100
+MOST_TURNS = 400  # of the conjugate gradients, before a factorization takes over
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be solved, as arrays in one order of the cells.
+
+    Attributes
+    ----------
+    aim : array
+        Amount each cell would have if nothing held it, plan currency.
+    weight : array
+        How easily a cell moves (not below 0); 0: it stays at its aim unless its limits forbid it.
+    lower, upper : array
+        Limits of each cell, plan currency; infinite: none.
+    matrix : sparse array
+        One row a rule over several cells, stored by columns.
+    low, high : array
+        Limits of each row.
+    spread : array or None
+        None: least movement. Else a price p multiplies the aim by ``exp(spread * p)``: with the
+        spread of a lognormal forecast, cells under the same rules get the same chance.
+    """
+
+    aim: Array
+    weight: Array
+    lower: Array
+    upper: Array
+    matrix: sp.csc_array
+    low: Array
+    high: Array
+    spread: Array | None = None
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Goals, the price of each row, and whether they are proved to be best.
+
+    ``settled`` says that every row is kept to `FEASIBILITY` and every price has the sign of the
+    limit it belongs to, which for a convex problem proves the optimum.
+    """
+
+    goals: Array
+    prices: Array
+    settled: bool
+    steps: int
+
+
+def solve(problem: Problem) -> Solution:
+    """Find the goals with least movement (or equal chance) that keep every limit.
+
+    Returns
+    -------
+    Solution
+        ``settled`` is False where no goals keep every rule, or none were found.
+
+    Examples
+    --------
+    >>> base = np.array([10.0, 20.0, 30.0])
+    >>> problem = Problem(
+    ...     base,
+    ...     base,
+    ...     np.array([0.0, 20, 0]),
+    ...     np.array([np.inf, 20, np.inf]),
+    ...     sp.csc_array(np.ones((1, 3))),
+    ...     np.array([100.0]),
+    ...     np.array([100.0]),
+    ... )
+    >>> solve(problem).goals.round(6).tolist()
+    [20.0, 20.0, 60.0]
+    """
+    known = np.abs(problem.aim)
+    size = float(known.mean()) if known.size else 0.0
+    if not size:
+        finite = problem.low[np.isfinite(problem.low)]
+        size = float(np.abs(finite).max(initial=0.0)) / max(1, known.size) or 1.0
+    ease = (float(problem.weight.mean()) if known.size else 0.0) or 1.0
+    dual = _Dual(problem, size, ease)
+    prices, settled, steps = _newton(dual, RIDGE)
+    if not settled:
+        prices, settled, steps = _newton(dual, CAREFUL)
+    goals = dual.goals
+    goals *= size
+    np.maximum(np.minimum(goals, problem.upper, out=goals), problem.lower, out=goals)
+    if problem.spread is None:
+        prices *= size / ease
+    return Solution(goals, prices, settled, steps)
+
+
+class _Part:
+    """Some neighbouring cells: their limits and the rules they are in."""
+
+    def __init__(self, problem: Problem, cells: slice, size: float, ease: float) -> None:
+        matrix = problem.matrix
+        at = slice(matrix.indptr[cells.start], matrix.indptr[cells.stop])
+        starts = matrix.indptr[cells.start : cells.stop + 1] - at.start
+        shape = (matrix.shape[0], cells.stop - cells.start)
+        self.rules = sp.csc_array((matrix.data[at], matrix.indices[at], starts), shape=shape)
+        self.cells = self.rules.T
+        self.aim = problem.aim[cells] / size
+        self.weight = problem.weight[cells] / ease
+        self.lower, self.upper = problem.lower[cells] / size, problem.upper[cells] / size
+        self.spread = None if problem.spread is None else problem.spread[cells]
+        stuck = self.weight <= 0
+        if stuck.any():
+            there = np.clip(self.aim, self.lower, self.upper)
+            self.lower = np.where(stuck, there, self.lower)
+            self.upper = np.where(stuck, there, self.upper)
+        self.pull = np.zeros_like(self.aim)
+        self.wish = np.empty_like(self.aim)
+        self.give = np.empty_like(self.aim)
+
+    def move(self, prices: Array, goals: Array) -> Array:
+        """Set wishes and goals at these prices; give the sums of the rules."""
+        self.pull = self.cells @ prices
+        if self.spread is None:
+            np.multiply(self.pull, self.weight, out=self.wish)
+            self.wish += self.aim
+        else:
+            np.multiply(self.pull, self.spread, out=self.wish)
+            np.exp(np.clip(self.wish, -700.0, 700.0, out=self.wish), out=self.wish)
+            self.wish *= self.aim
+        np.minimum(np.maximum(self.wish, self.lower, out=goals), self.upper, out=goals)
+        return self.rules @ goals
+
+    def slope(self) -> Array:
+        """Set how much each cell gives way to its prices: 0 where a limit holds it."""
+        ease = self.weight if self.spread is None else self.spread * self.wish
+        np.multiply(ease, (self.wish > self.lower) & (self.wish < self.upper), out=self.give)
+        return self.give
+
+    def value(self, goals: Array) -> float:
+        """Give the cells' part of the dual function."""
+        if self.spread is None:
+            away = np.divide((goals - self.aim) ** 2, self.weight, out=np.zeros_like(goals),
+                             where=self.weight > 0)  # fmt: skip
+            return float((self.pull * goals).sum() - 0.5 * away.sum())
+        ratio = np.divide(goals, self.aim, out=np.ones_like(goals), where=self.aim > 0)
+        cost = np.divide(goals * (np.log(np.maximum(ratio, 1e-300)) - 1.0), self.spread,
+                         out=np.zeros_like(goals), where=self.spread > 0)  # fmt: skip
+        return float((self.pull * goals - cost).sum())
+
+
+class _Dual:
+    """The dual function: what rules miss at given prices, and how that changes with them."""
+
+    def __init__(self, problem: Problem, size: float, ease: float) -> None:
+        count = len(problem.aim)
+        self.goals = np.empty(count)
+        starts = range(0, max(count, 1), PART)
+        slices = [slice(at, min(at + PART, count)) for at in starts]
+        self.parts = [_Part(problem, cells, size, ease) for cells in slices]
+        self.slots = [self.goals[cells] for cells in slices]
+        self.low, self.high = problem.low / size, problem.high / size
+        self.equal = self.low == self.high
+        self.plain = bool((problem.matrix.data == 1.0).all())
+        self.own = self.weigh([part.weight for part in self.parts])
+
+    def move(self, prices: Array) -> Array:
+        """Set the goals at these prices; give the sums of the rules."""
+        sums = np.zeros(len(self.low))
+        for part, goals in zip(self.parts, self.slots, strict=True):
+            sums += part.move(prices, goals)
+        return sums
+
+    def weigh(self, by_part: list[Array]) -> Array:
+        """Add up an amount of each cell over the rules, counted squared."""
+        total = np.zeros(len(self.low))
+        for part, amounts in zip(self.parts, by_part, strict=True):
+            rules = part.rules
+            if not self.plain:
+                rules = sp.csc_array((rules.data**2, rules.indices, rules.indptr), rules.shape)
+            total += rules @ amounts
+        return total
+
+    def missing(self, prices: Array, sums: Array) -> Array:
+        """Give what each rule lacks (above 0) or has too much (below 0) at these prices."""
+        below, above = self.low - sums, self.high - sums
+        free = np.where(below > 0, below, np.minimum(above, 0.0))
+        return np.where(self.equal | (prices > 0), below, np.where(prices < 0, above, free))
+
+    def value(self, prices: Array) -> float:
+        """Give the dual function at the prices last moved to."""
+        cells = sum(part.value(goals) for part, goals in zip(self.parts, self.slots, strict=True))
+        low = _dot(prices[prices > 0], self.low[prices > 0])
+        high = _dot(prices[prices < 0], self.high[prices < 0])
+        return float(cells - low - high)
+
+    def kept(self, sums: Array, tolerance: float) -> bool:
+        """Say whether every rule is kept."""
+        return bool((sums >= self.low - tolerance).all() and (sums <= self.high + tolerance).all())
+
+
+def _newton(dual: _Dual, least: float) -> tuple[Array, bool, int]:
+    prices = np.zeros(len(dual.low))
+    missing = dual.missing(prices, dual.move(prices))
+    scale = max(
+        1e-300,
+        float(np.abs(dual.goals).sum()),
+        float(np.abs(dual.low[dual.equal]).max(initial=0.0)),
+    )
+    finest = FINEST if len(dual.goals) <= POLISHED_UP_TO else FEASIBILITY
+    ridge = least
+    before, miss = np.inf, float(np.abs(missing).max(initial=0.0))
+    best = miss
+    for step in range(MOST_STEPS):
+        settled = miss <= FEASIBILITY * scale
+        if miss <= finest * scale or (settled and miss > 0.1 * before):
+            return prices, True, step
+        forcing = min(0.1, max((miss / before) ** 2, 0.03 * finest * scale / miss, 1e-12))
+        way = _direction(dual, prices, missing, (forcing, ridge))
+        far = float(np.abs(way).max(initial=0.0)) > FARTHEST * (
+            1 + float(np.abs(prices).max(initial=0.0))
+        )
+        wild = far and ridge < 1.0
+        found = None if wild else _walk(dual, prices, way, missing, (settled, best))
+        if found is None:
+            dual.move(prices)
+            if settled or ridge >= STIFFEST:
+                return prices, settled, step
+            ridge = max(1e-4, ridge * 30)
+            continue
+        ridge = max(least, ridge / 100)
+        prices, missing = found
+        before, miss = miss, float(np.abs(missing).max(initial=0.0))
+        best = min(best, miss)
+    return prices, False, MOST_STEPS
+
+
+def _direction(dual: _Dual, prices: Array, missing: Array, care: tuple[float, float]) -> Array:
+    """Newton's step for the rules that bind or are missed; the others keep price 0."""
+    own = dual.weigh([part.slope() for part in dual.parts])
+    active = dual.equal | (prices != 0)
+    if not dual.equal.any() or prices.any():
+        # The first step meets the total alone: before, nearly every rule looks missed.
+        active |= missing != 0
+    stuck = active & (own <= 1e-6 * dual.own) & (missing != 0)
+    way = np.zeros_like(prices)
+    if stuck.any():
+        way[stuck] = _loosen(dual, stuck, missing)[stuck]
+        active &= ~stuck
+    forcing, ridge = care
+    system = _System(dual, active, own, ridge)
+    way += system.solve(np.where(active, missing, 0.0), forcing)
+    return way
+
+
+def _loosen(dual: _Dual, stuck: Mask, missing: Array) -> Array:
+    """Find how far a price must go until the first of the rule's cells leaves its limit."""
+    nearest = np.full(len(missing), np.inf)
+    for part in dual.parts:
+        rule = part.rules.indices
+        entry = np.flatnonzero(stuck[rule])
+        cell = np.repeat(np.arange(len(part.aim)), np.diff(part.rules.indptr))[entry]
+        rule, counts = rule[entry], part.rules.data[entry]
+        up = missing[rule] * counts > 0
+        limit = np.where(up, part.lower[cell], part.upper[cell])
+        room = np.where(up, part.upper[cell] > part.wish[cell], part.lower[cell] < part.wish[cell])
+        far = _price_to(part, cell, limit) / np.maximum(np.abs(counts), 1e-300)
+        np.minimum.at(nearest, rule[room], far[room])
+    nearest = np.where(np.isfinite(nearest), nearest, 0.0)
+    return np.sign(missing) * (1.000001 * nearest + np.abs(missing) / np.maximum(dual.own, 1e-300))
+
+
+def _price_to(part: _Part, cell: npt.NDArray[np.intp], limit: Array) -> Array:
+    """How far the pull on cells must go until they wish for what the limit allows."""
+    if part.spread is None:
+        ease = np.maximum(part.weight[cell], 1e-300)
+        return np.abs(limit - part.wish[cell]) / ease
+    with np.errstate(divide="ignore", invalid="ignore"):
+        far = np.abs(np.log(limit / part.wish[cell])) / part.spread[cell]
+    return np.where(np.isfinite(far), far, 1.0)
+
+
+class _System:
+    """Newton's equations over the rules that bind, applied without being written down."""
+
+    def __init__(self, dual: _Dual, active: Mask, own: Array, ridge: float) -> None:
+        self.dual = dual
+        self.active = active
+        self.ridge = np.where(
+            active, ridge * np.maximum(own, min(1.0, 1e3 * ridge) * dual.own) + 1e-300, 0.0
+        )
+        full = own + self.ridge
+        self.scale = np.divide(1.0, full, out=np.zeros_like(own), where=active & (full > 0))
+
+    def times(self, prices: Array) -> Array:
+        """How the sums of the rules change with these prices."""
+        change = self.ridge * prices
+        for part in self.dual.parts:
+            change += part.rules @ (part.give * (part.cells @ prices))
+        return np.where(self.active, change, 0.0)
+
+    def solve(self, right: Array, forcing: float) -> Array:
+        """Solve by conjugate gradients to the accuracy asked for."""
+        prices = np.zeros_like(right)
+        if not self.active.any():
+            return prices
+        left = right.copy()
+        way = near = self.scale * left
+        height = _dot(left, near)
+        goal = forcing * float(np.abs(right).max())
+        for _ in range(MOST_TURNS):
+            if float(np.abs(left).max()) <= goal or height <= 0:
+                return prices
+            change = self.times(way)
+            length = height / _dot(way, change)
+            prices += length * way
+            left -= length * change
+            near = self.scale * left
+            height, last = _dot(left, near), height
+            way = near + (height / last) * way
+        return self.factorized(right)
+
+    def factorized(self, right: Array) -> Array:
+        """Solve by factorization, for rules that nearly say the same."""
+        rows = np.flatnonzero(self.active)
+        system = sp.diags_array(self.ridge[rows]).tocsc()
+        for part in self.dual.parts:
+            some = part.rules.tocsr()[rows]
+            weighted = some.copy()
+            weighted.data *= part.give[some.indices]
+            system = system + (weighted @ some.T).tocsc()
+        prices = np.zeros_like(right)
+        prices[rows] = spla.splu(system, permc_spec="MMD_AT_PLUS_A").solve(right[rows])
+        return prices
+
+
+def _walk(
+    dual: _Dual, prices: Array, way: Array, missing: Array, care: tuple[bool, float]
+) -> tuple[Array, Array] | None:
+    """Go along the step as far as it helps; a price does not change its sign on the way."""
+    settled, best = care
+    value: float | None = None
+    length = 1.0
+    for _ in range(1 if settled else 5):
+        there = prices + length * way
+        there[(there * prices < 0) & ~dual.equal] = 0.0
+        there[(prices == 0) & (there * missing < 0) & ~dual.equal] = 0.0
+        left = dual.missing(there, dual.move(there))
+        if float(np.abs(left).max(initial=0.0)) <= 0.7 * best:
+            return there, left
+        gain = _dot(missing, there - prices)
+        if not settled and _dot(left, there - prices) >= 0 and gain > 0:
+            return there, left  # still on the way down: the dual function is convex
+        if not settled:
+            new = dual.value(there)
+            if value is None:
+                dual.move(prices)
+                value = dual.value(prices)
+            if new <= value - 1e-4 * gain:
+                dual.move(there)
+                return there, left
+        length *= 0.5
+    return None
+
+
+def _dot(one: Array, other: Array) -> float:
+    """Multiply and add without the threads of a linear algebra library.
+
+    These vectors are short; waking a second thread costs more than the sum, much more on a busy
+    machine, and makes the last digits depend on the number of processors.
+    """
+    return float(np.einsum("i,i->", one, other))

@@ -1,0 +1,54 @@
+"""What we assume, who said it, how sure; capacity and baseline that follow from it."""
+
+from planning_kit.assumptions.availability import (
+    SimulatedAvailability,
+    availability,
+    simulate_availability,
+)
+from planning_kit.assumptions.baseline import (
+    baseline,
+    baseline_totals,
+    capacity,
+    seasonal_profile,
+    unheld_territories,
+)
+from planning_kit.assumptions.drivers import DRIVERS, Driver
+from planning_kit.assumptions.findings import assumption_findings
+from planning_kit.assumptions.ranges import measured_coverage
+from planning_kit.assumptions.tournament import method_tournament
+from planning_kit.assumptions.turnover import turnover
+from planning_kit.assumptions.worth import (
+    ChanceOfTarget,
+    chance_of_goal,
+    chance_of_target,
+    cost_of_turnover_point,
+    padding_ledger,
+    register,
+    scenario_sets,
+    sensitivity,
+)
+
+__all__ = [
+    "DRIVERS",
+    "ChanceOfTarget",
+    "Driver",
+    "SimulatedAvailability",
+    "assumption_findings",
+    "availability",
+    "baseline",
+    "baseline_totals",
+    "capacity",
+    "chance_of_goal",
+    "chance_of_target",
+    "cost_of_turnover_point",
+    "measured_coverage",
+    "method_tournament",
+    "padding_ledger",
+    "register",
+    "scenario_sets",
+    "seasonal_profile",
+    "sensitivity",
+    "simulate_availability",
+    "turnover",
+    "unheld_territories",
+]

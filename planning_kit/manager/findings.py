@@ -1,0 +1,156 @@
+"""What the manager must know: what does not fit, too little coaching, last period's hours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from planning_kit.manager.levers import ACTIVITIES, COACHING_SHARES, ManagerLevers
+from planning_kit.plan import Inputs
+from planning_kit.tables import finding, findings_table, shorten
+
+Finding = dict[str, str]
+KEYS = ["manager_id", "month"]
+REVIEW_COLUMNS = ("manager_id", "activity", "month", "planned_hours", "actual_hours",
+                  "difference_hours", "actual_share")  # fmt: skip
+_ALIASES = {
+    "administration": "admin", "one_on_ones": "one_on_one", "field_days": "field_work",
+    "field": "field_work", "reading": "market_reading", "trade_shows": "trade_show",
+    "industry_meetings": "industry_meeting", "selling": "own_selling",
+}  # fmt: skip
+
+
+def plan_findings(
+    inputs: Inputs, hours: pd.DataFrame, capacity: pd.DataFrame, levers: ManagerLevers
+) -> pd.DataFrame:
+    """Judge a manager's plan and last period's hours; the most serious first."""
+    rows = [
+        *_fit_findings(hours, capacity),
+        *_coaching_findings(hours, capacity),
+        *_other_findings(inputs, capacity, levers),
+        *_time_findings(inputs, levers),
+    ]
+    return findings_table(rows)
+
+
+def first_unfit(hours: pd.DataFrame, there: pd.Series) -> pd.Series:
+    """Name the first activity, in the order of `ACTIVITIES`, that no longer fits; empty: all do."""
+    over = hours[list(ACTIVITIES)].cumsum(axis=1).gt(there + 1e-6, axis=0)
+    return over.idxmax(axis=1).where(over.any(axis=1), "").astype("str")
+
+
+def _fit_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Finding]:
+    if capacity.empty:
+        yield finding(
+            "manager.none", "review", "reps", "Nobody leads anybody here: no manager's plan.",
+            "Fill manager_id of reps.",
+        )  # fmt: skip
+        return
+    table = hours.pivot_table(index="manager_id", columns="activity", values="hours", aggfunc="sum")
+    there = capacity.groupby("manager_id")["hours_available"].sum()
+    first, missing = first_unfit(table, there), table.sum(axis=1) - there
+    for manager_id, months in capacity[~capacity["fits"]].groupby("manager_id"):
+        worst = months.sort_values(["hours_missing", "month"]).iloc[-1]
+        whole = bool(first[manager_id])
+        yield finding(
+            "manager.hours.plan" if whole else "manager.hours.month", "fail" if whole else "review",
+            str(manager_id),
+            (f"{manager_id}: {first[manager_id]} no longer fits; the goals need "
+             f"{table.loc[manager_id].sum():,.0f} h of {there[manager_id]:,.0f} h, "
+             f"{missing[manager_id]:,.0f} h are missing. " if whole else f"{manager_id}: ")
+            + f"{len(months)} months do not fit; in {worst['month']:%Y-%m} "
+            f"{worst['first_unfit']} is the first, {worst['hours_missing']:,.0f} h are missing.",
+            f"Lower a lever of [levers] or give people to another manager; {first[manager_id]} "
+            "goes first." if whole else "Move days to an emptier month; the plan as a whole fits.",
+        )  # fmt: skip
+    if capacity["fits"].all():
+        yield finding(
+            "manager.hours", "pass", "managers", f"The goals of {len(table)} managers fit their "
+            f"hours in every month; the least slack is {capacity['slack'].min():,.0f} h.",
+        )  # fmt: skip
+
+
+def _coaching_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Finding]:
+    coached = hours[hours["activity"] == "coaching"].groupby("manager_id")["hours"].sum()
+    there = capacity.groupby("manager_id")["hours_available"].sum()
+    share = (coached / there).where(coached > 0).dropna().round(6)
+    low, high = COACHING_SHARES
+    for manager_id, value in share[(share < low) | (share > high)].items():
+        side = "below" if value < low else "above"
+        yield finding(
+            "manager.coaching.share", "review", str(manager_id),
+            f"{manager_id}: coaching takes {value:.1%} of the hours, {side} {low:.0%}-{high:.0%}.",
+            "Few people, many other goals or the limit a person hold it down; look at "
+            "coaching_most_hours_a_rep and at the hours of the other goals." if value < low
+            else "The team is large for one manager at this floor; lead it by two.",
+        )  # fmt: skip
+
+
+def _other_findings(
+    inputs: Inputs, capacity: pd.DataFrame, levers: ManagerLevers
+) -> Iterator[Finding]:
+    sellers = sorted(set(capacity["manager_id"]) & set(inputs.team()["rep_id"]))
+    if sellers and levers.own_selling_share == 0:
+        yield finding(
+            "manager.own_selling", "review", "managers",
+            f"{len(sellers)} managers carry a goal of their own but the plan gives them no hours "
+            f"to sell: {shorten(sellers)}.", "Set own_selling_share in [levers].",
+        )  # fmt: skip
+
+
+def time_review(inputs: Inputs) -> pd.DataFrame:
+    """Put the hours managers planned last period beside those they spent.
+
+    Returns
+    -------
+    DataFrame
+        One row a manager, activity (in the words of `ACTIVITIES` where it is one of them) and
+        month of the reviewed period (an empty month: the whole period): planned_hours,
+        actual_hours, difference_hours (actual less planned) and actual_share (of all hours the
+        manager spent in that month). Empty: nobody wrote it down.
+    """
+    settings, time = inputs.settings, inputs.manager_time
+    first = pd.Timestamp(settings.review_starts_on).replace(day=1)
+    within = time["month"].between(first, pd.Timestamp(settings.review_ends_on))
+    time = time[within | time["month"].isna()]
+    activity = time["activity"].str.strip().str.casefold().str.replace(r"[\s-]+", "_", regex=True)
+    activity = activity.replace(_ALIASES)
+    keys = ["manager_id", "activity", "month"]
+    sums = time.assign(activity=activity).groupby(keys, dropna=False, as_index=False)
+    table = sums[["planned_hours", "actual_hours"]].sum(min_count=1)
+    table["difference_hours"] = table["actual_hours"] - table["planned_hours"]
+    spent = table.groupby(KEYS, dropna=False)["actual_hours"].transform("sum")
+    table["actual_share"] = (table["actual_hours"] / spent).where(spent > 0)
+    return table[list(REVIEW_COLUMNS)]
+
+
+def _time_findings(inputs: Inputs, levers: ManagerLevers) -> Iterator[Finding]:
+    review = time_review(inputs)
+    if review.empty:
+        yield finding(
+            "manager.needs.manager_time", "review", "manager_time", "The table manager_time has no "
+            "rows of the reviewed period, so planned hours cannot be set against those spent.",
+            "Add manager_time: manager_id, activity, month, planned_hours, actual_hours.",
+        )  # fmt: skip
+        return
+    both = review.dropna(subset=["planned_hours", "actual_hours"])
+    sums = both.groupby(["manager_id", "activity"])[["planned_hours", "actual_hours"]].sum()
+    all_spent = review.groupby("manager_id")["actual_hours"].sum()
+    for manager_id in sums.index.unique(0):
+        rows = sums.loc[manager_id]
+        gap = (rows["actual_hours"] - rows["planned_hours"]).sort_values(kind="stable")
+        coached = rows["actual_hours"].get("coaching", 0.0)
+        planned = rows["planned_hours"].get("coaching", 0.0)
+        spent = max(float(all_spent[manager_id]), 1e-9)
+        share, admin = coached / spent, rows["actual_hours"].get("admin", 0.0) / spent
+        good = coached >= 0.8 * planned and share >= COACHING_SHARES[0]
+        yield finding(
+            "manager.time", "pass" if good else "review", str(manager_id),
+            f"{manager_id}: last period {coached:,.0f} h of {planned:,.0f} h planned went into "
+            f"coaching, {share:.0%} of the hours spent; furthest under plan: {gap.index[0]} "
+            f"({gap.iloc[0]:+,.0f} h), furthest over: {gap.index[-1]} ({gap.iloc[-1]:+,.0f} h).",
+            "" if good else "Put coaching into the calendar first. "
+            + (f"Administration took {admin:.0%}, the plan gives it {levers.admin_share:.0%}."
+               if admin > levers.admin_share + 0.05 else ""),
+        )  # fmt: skip

@@ -1,0 +1,280 @@
+"""The hours of every manager by activity and month, the coaching, and the goals that follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.manager.findings import KEYS, first_unfit, plan_findings
+from planning_kit.manager.levers import ACTIVITIES, ManagerLevers, read_levers
+from planning_kit.plan import Inputs, Scenario, month_starts
+from planning_kit.review.attainment import attainment
+from planning_kit.review.periods import main_metric
+
+HOURS_COLUMNS = ("manager_id", "activity", "month", "hours", "basis")
+COACHING_COLUMNS = ("manager_id", "rep_id", "attainment", "months", "hours", "hours_a_month", "why")
+CAPACITY_COLUMNS = ("manager_id", "month", "working_days", "hours_available", "hours_required",
+                    "slack", "coaching_share", "fits", "first_unfit", "hours_missing")  # fmt: skip
+GOAL_COLUMNS = ("manager_id", "goal_id", "goal", "value", "unit", "basis")
+_DAY_GOALS = {
+    "field_work": "in the field with the team",
+    "trade_show": "at trade shows",
+    "industry_meeting": "at industry meetings",
+}
+FEWEST_RANKED = 5  # fewer people with an attainment cannot be told apart
+
+
+@dataclass(frozen=True)
+class ManagerPlan:
+    """Goals of the managers themselves, and the proof that their hours suffice.
+
+    Attributes
+    ----------
+    hours : DataFrame
+        manager_id, activity, month, hours, basis (how the hours come about).
+    coaching : DataFrame
+        manager_id, rep_id, attainment (reviewed period), months (in the team), hours (over the
+        plan), hours_a_month, why.
+    capacity : DataFrame
+        manager_id, month, working_days (Monday to Friday), hours_available (working days less
+        leave x hours a day), hours_required, slack, coaching_share (of hours_available), fits,
+        first_unfit (first activity that no longer fits) and hours_missing.
+    goals : DataFrame
+        manager_id, goal_id, goal (in words), value, unit, basis.
+    findings : DataFrame
+        What does not fit, by how much, and what to do.
+    levers : ManagerLevers
+        The levers the plan was made with.
+    """
+
+    hours: pd.DataFrame
+    coaching: pd.DataFrame
+    capacity: pd.DataFrame
+    goals: pd.DataFrame
+    findings: pd.DataFrame
+    levers: ManagerLevers
+
+
+def manager_plan(inputs: Inputs, scenario: Scenario) -> ManagerPlan:
+    """Plan the hours of every manager by activity and month, and check that they fit.
+
+    Managers are those who lead somebody who carries a goal (in the company: anybody active), and
+    active people whose role is manager. Coaching has a floor for everybody; what the hours allow
+    beyond it, up to the wished share, goes to the middle 60 % of the team by attainment, where a
+    rise in results was worth most (625 people, 11 sales forces; sellingpower.com, 2013). Where
+    the required hours exceed those there are, nothing is cut: the first activity that no longer
+    fits is named with the hours missing, in the order admin, own selling, planning, one-on-ones,
+    coaching, field work, market reading, trade shows, industry meetings.
+
+    Raises
+    ------
+    DataError
+        A lever is not a number or out of range.
+    """
+    levers = read_levers(scenario)
+    team = _teams(inputs)
+    managers = _managers(inputs, team)
+    calendar = _calendar(inputs, managers, levers)
+    present = _presence(inputs, team, calendar)
+    firm = _firm_hours(inputs, calendar, present, levers)
+    coached = _coach(calendar.assign(spare=_spare(calendar, firm)), present, levers)
+    raised = coached.groupby(["manager_id", "month"])["hours"].sum()
+    firm["coaching"] = raised.reindex(pd.MultiIndex.from_frame(calendar[KEYS])).fillna(0).to_numpy()
+    capacity = _capacity(calendar, firm)
+    hours = _hours_table(calendar, firm, levers)
+    coaching = _coaching_table(coached)
+    goals = _goals(inputs, hours, present, levers)
+    findings = plan_findings(inputs, hours, capacity, levers)
+    return ManagerPlan(hours, coaching, capacity, goals, findings, levers)
+
+
+def _active(inputs: Inputs) -> pd.DataFrame:
+    # Empty where somebody belongs to no region.
+    return inputs.reps[inputs.reps["is_active"].fillna(False).astype(bool)]
+
+
+def _teams(inputs: Inputs) -> pd.DataFrame:
+    reps = _active(inputs)
+    reps = reps[reps["manager_id"].notna()]
+    if inputs.region:
+        # Who leads only managers belongs to no region; the company's plan has that person.
+        leads = reps.loc[reps["carries_goal"].astype(bool), "manager_id"]
+        reps = reps[reps["manager_id"].isin(leads)]
+    reached = attainment(inputs, metric=main_metric(inputs)).set_index("rep_id")["attainment"]
+    columns = ["manager_id", "rep_id", "hired_on", "left_on", "attainment"]
+    team = reps.assign(attainment=reps["rep_id"].map(reached).astype(float))[columns]
+    return team.sort_values(["manager_id", "attainment", "rep_id"], ignore_index=True)
+
+
+def _managers(inputs: Inputs, team: pd.DataFrame) -> list[str]:
+    reps = _active(inputs)
+    by_role = reps["role"].str.strip().str.casefold().isin(["manager", "sales manager"])
+    return sorted({*team["manager_id"], *reps.loc[by_role, "rep_id"]})
+
+
+def _calendar(inputs: Inputs, managers: list[str], levers: ManagerLevers) -> pd.DataFrame:
+    months = month_starts(inputs.settings.starts_on, inputs.settings.ends_on)
+    first = np.array(months, dtype="datetime64[M]")
+    days = np.busday_count(first.astype("datetime64[D]"), (first + 1).astype("datetime64[D]"))
+    calendar = pd.DataFrame({
+        "month": pd.to_datetime(months).astype("datetime64[us]"), "number": range(len(months)),
+        "working_days": days,
+        "hours_available": days * (1.0 - levers.leave_share) * levers.hours_a_day,
+    })  # fmt: skip
+    people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
+    return people.merge(calendar, how="cross")
+
+
+def _presence(inputs: Inputs, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
+    # Rows come sorted by attainment, then id: equal attainments are ranked by id.
+    known = team["attainment"].notna()
+    ranked = team[known].groupby("manager_id")["attainment"]
+    place = (ranked.rank(method="first") - 0.5) / ranked.transform("size")
+    of_team = known.groupby(team["manager_id"]).transform("sum")
+    enough = of_team >= FEWEST_RANKED
+    place = place.reindex(team.index).where(enough)
+    top, low = place > 0.8 + 1e-9, place < 0.2 - 1e-9
+    reached = team["attainment"].map("attainment {:.0%}, ".format, na_action="ignore").astype("str")
+    why = np.select(
+        [~enough, ~known, top, low],
+        ["too few people with an attainment to rank: everybody alike",
+         "no attainment yet: as the middle of the team", "among the highest: the floor",
+         "among the lowest: the floor"], "middle 60 % of the team: gets the rise",
+    )  # fmt: skip
+    text = reached.fillna("") + pd.Series(why, team.index, dtype="str")
+    table = team.assign(is_middle=~(top | low), why=text).merge(
+        calendar[["month"]].drop_duplicates(), how="cross"
+    )
+    month_end = table["month"] + pd.offsets.MonthEnd(0)
+    here = ~(table["hired_on"] > month_end) & ~(table["left_on"] < table["month"])
+    return table[here].drop(columns=["hired_on", "left_on"]).reset_index(drop=True)
+
+
+def _firm_hours(
+    inputs: Inputs, calendar: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers
+) -> pd.DataFrame:
+    rows = pd.MultiIndex.from_frame(calendar[KEYS])
+    people = present.groupby(KEYS).size().reindex(rows, fill_value=0).to_numpy(dtype=float)
+    there, number, day = calendar["hours_available"], calendar["number"], levers.hours_a_day
+    sells = calendar["manager_id"].isin(inputs.team()["rep_id"])
+    due = pd.Series(people * levers.field_days_a_rep_quarter / 3.0, calendar.index)
+    due = np.floor(due.groupby(calendar["manager_id"]).cumsum() + 1e-9)
+    field_days = due - due.groupby(calendar["manager_id"]).shift(1).fillna(0.0)
+    return pd.DataFrame({
+        "admin": there * levers.admin_share,
+        "own_selling": there * levers.own_selling_share * sells,
+        "planning": levers.planning_hours,
+        "one_on_one": people * levers.one_on_one_hours_a_rep,
+        "coaching": people * levers.coaching_hours_a_rep,
+        "field_work": field_days * day,
+        "market_reading": levers.market_reading_hours,
+        "trade_show": _spread(levers.trade_shows, number) * levers.trade_show_days * day,
+        "industry_meeting": _spread(levers.industry_days, number) * day,
+    }, index=calendar.index)  # fmt: skip
+
+
+def _spread(a_year: float, number: pd.Series) -> pd.Series:
+    """Put whole events of a year into months, as evenly as they go."""
+    rate = a_year / 12.0
+    return np.floor((number + 1) * rate + 0.5 + 1e-9) - np.floor(number * rate + 0.5 + 1e-9)
+
+
+def _spare(calendar: pd.DataFrame, firm: pd.DataFrame) -> pd.Series:
+    # A manager whose year does not fit gives nobody more than the floor, not even in a calm month.
+    left = calendar["hours_available"] - firm.sum(axis=1)
+    whole_year = left.groupby(calendar["manager_id"]).transform("sum")
+    return left.where(whole_year > 0, 0.0)
+
+
+def _coach(calendar: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers) -> pd.DataFrame:
+    floor = levers.coaching_hours_a_rep
+    table = present.merge(calendar, on=KEYS)
+    groups = table.groupby(KEYS)
+    wish = (
+        table["hours_available"] * levers.coaching_share
+        - groups["rep_id"].transform("size") * floor
+    )
+    middle = groups["is_middle"].transform("sum")
+    most = max(0.0, levers.coaching_most_hours_a_rep - floor)
+    fits = wish.where(wish < table["spare"], table["spare"]).clip(lower=0.0)
+    rise = (fits / middle.clip(lower=1)).clip(upper=most)
+    return table.assign(hours=floor + rise * table["is_middle"])
+
+
+def _capacity(calendar: pd.DataFrame, hours: pd.DataFrame) -> pd.DataFrame:
+    there = calendar["hours_available"]
+    table = calendar.assign(hours_required=hours.sum(axis=1))
+    table["slack"] = there - table["hours_required"]
+    table["coaching_share"] = (hours["coaching"] / there).where(there > 0)
+    table["first_unfit"] = first_unfit(hours, there)
+    table["fits"] = table["first_unfit"] == ""
+    table["hours_missing"] = (-table["slack"]).clip(lower=0.0).where(~table["fits"], 0.0)
+    return table[list(CAPACITY_COLUMNS)]
+
+
+def _hours_table(
+    calendar: pd.DataFrame, hours: pd.DataFrame, levers: ManagerLevers
+) -> pd.DataFrame:
+    table = hours.join(calendar[KEYS]).melt(KEYS, var_name="activity", value_name="hours")
+    table["basis"] = table["activity"].map(levers.basis).astype("str")
+    order = {name: k for k, name in enumerate(ACTIVITIES)}
+    by = [table["manager_id"], table["activity"].map(order), table["month"]]
+    return table.iloc[np.lexsort(by[::-1])].reset_index(drop=True)[list(HOURS_COLUMNS)]
+
+
+def _coaching_table(coached: pd.DataFrame) -> pd.DataFrame:
+    table = coached.groupby(["manager_id", "rep_id"], as_index=False).agg(
+        attainment=("attainment", "first"), months=("month", "size"), hours=("hours", "sum"),
+        why=("why", "first"),
+    )  # fmt: skip
+    table["hours_a_month"] = table["hours"] / table["months"]
+    return table[list(COACHING_COLUMNS)]
+
+
+def _goals(
+    inputs: Inputs, hours: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers
+) -> pd.DataFrame:
+    total = hours.pivot_table(index="manager_id", columns="activity", values="hours", aggfunc="sum")
+    heads = present[present["month"] == present["month"].max()].groupby("manager_id").size()
+    lost, of_heads = _leavers(inputs)
+    rows = []
+    for manager_id, spent in total.iterrows():
+        n = int(heads.get(manager_id, 0))
+        reach = int(np.ceil(n * levers.people_at_goal_share - 1e-9))
+        leave = int(n * lost / of_heads + 1e-9) if of_heads else 0
+        goals = [
+            ("team_at_goal", f"At least {reach} of {n} people reach their goal", reach, "people",
+             f"{levers.people_at_goal_share:.0%} of the team; 60-75 % is usual for sound goals"),
+            *_hour_goals(inputs, spent, n, levers),
+            ("retention", f"Lose {f'at most {leave}' if leave else 'nobody'} of {n} people", leave,
+             "people", f"no worse than last period: {lost} of {of_heads} people here left"),
+        ]  # fmt: skip
+        rows += [(manager_id, *goal) for goal in goals]
+    return pd.DataFrame(rows, columns=list(GOAL_COLUMNS)).astype({"value": "float64"})
+
+
+def _hour_goals(
+    inputs: Inputs, spent: pd.Series, n: int, levers: ManagerLevers
+) -> list[tuple[str, str, float, str, str]]:
+    floor, month = n * levers.coaching_hours_a_rep, inputs.settings.hours_a_month
+    basis = (
+        f"{n} people x {levers.coaching_hours_a_rep:g} h = {floor:g} h a month, "
+        f"{floor / month:.0%} of {month:g} h; raised for the middle of the team"
+    )
+    text = f"Coach {spent['coaching']:,.0f} h, at least {floor:g} h a month"
+    goals = [("coaching", text, float(spent["coaching"]), "hours", basis)]
+    for name, what in _DAY_GOALS.items():
+        days = float(spent[name]) / (levers.hours_a_day or 1.0)
+        goals.append((name, f"Spend {days:g} days {what}", days, "days", levers.basis(name)))
+    hours = float(spent["market_reading"])
+    text = f"Read {hours:g} h about market and competitors"
+    return [*goals, ("market_reading", text, hours, "hours", levers.basis("market_reading"))]
+
+
+def _leavers(inputs: Inputs) -> tuple[int, int]:
+    first = pd.Timestamp(inputs.settings.review_starts_on)
+    last = pd.Timestamp(inputs.settings.review_ends_on)
+    reps = inputs.reps[~(inputs.reps["hired_on"] > first) & ~(inputs.reps["left_on"] < first)]
+    return int((reps["left_on"] <= last).sum()), len(reps)

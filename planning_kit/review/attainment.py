@@ -1,0 +1,221 @@
+"""Goals against results, and results against the year before, for any cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.errors import DataError
+from planning_kit.plan import Inputs, add_months
+from planning_kit.review.goals import BASES, spread_goals
+from planning_kit.review.periods import (
+    check_by,
+    counted_on,
+    dated_sales,
+    goal_spans,
+    main_metric,
+    measured,
+    time_unit,
+    two_years,
+    with_cuts,
+    year_windows,
+)
+from planning_kit.tables import require_labels
+
+ATTAINMENT_COLUMNS = ("goal", "actual", "gap", "attainment", "status", "goal_basis")
+HISTORY_COLUMNS = ("goal_period", "ends_on", "goal", "actual", "gap", "attainment", "people",
+                   "reached", "reached_share", "reviewed")  # fmt: skip
+GROWTH_COLUMNS = ("previous", "review", "change", "growth_share", "like_previous", "like_review",
+                  "like_for_like_share", "months_compared", "note")  # fmt: skip
+_ALL = "everything"
+
+
+def attainment(
+    inputs: Inputs,
+    by: Sequence[str] = ("rep_id",),
+    *,
+    metric: str = "amount",
+    years: str = "reviewed",
+) -> pd.DataFrame:
+    """Put goals beside results for any cut; what has only one of the two stays visible.
+
+    A sale inside a goal period counts in that period, any other sale in its month. A goal that
+    is coarser than the cut is split by a stated rule, and the row says so (see
+    `planning_kit.review.goals.spread_goals`).
+
+    Parameters
+    ----------
+    inputs
+        A region or the company.
+    by
+        Any of rep_id, territory_id, product_id, product_line, manager_id (the team: leaders count
+        to their own), quarter, month, goal_period; ``()`` is the total.
+    metric
+        amount or margin (plan currency), or units; goals in another metric are not looked at.
+    years
+        ``"reviewed"`` or ``"all"``.
+
+    Returns
+    -------
+    DataFrame
+        The cuts, then ``goal``, ``actual``, ``gap`` (actual minus goal), ``attainment`` (a share;
+        empty without a goal above 0), ``status`` (reached, missed, no goal, no sales) and
+        ``goal_basis`` (as set, or how it was split), sorted by the cuts.
+
+    Raises
+    ------
+    DataError
+        A cut, metric or choice of years is not known.
+    """
+    cuts = check_by(by)
+    require_labels([years], ["reviewed", "all"], "years")
+    goals = goal_spans(inputs, metric)
+    sales = dated_sales(inputs, goals).assign(actual=lambda t: measured(t, metric))
+    if years == "reviewed":
+        goals, sales = goals[goals["reviewed"]], sales[sales["reviewed"]]
+    planned = with_cuts(inputs, spread_goals(inputs, goals, cuts), cuts)
+    sales = sales.assign(when=counted_on(sales, time_unit(cuts)))
+    sold = with_cuts(inputs, sales, cuts)
+    keys = cuts or [_ALL]
+    asked = planned.assign(**{_ALL: 0}).groupby(keys, dropna=False)
+    came = sold.assign(**{_ALL: 0}).groupby(keys, dropna=False)
+    table = pd.concat(
+        [asked["goal"].sum(min_count=1), asked["basis"].max(), came["actual"].sum(min_count=1)],
+        axis=1,
+    ).reset_index()
+    return _judged(table, keys)[[*cuts, *ATTAINMENT_COLUMNS]]
+
+
+def _judged(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    no_goal, no_sales = table["goal"].isna(), table["actual"].isna()
+    actual = table["actual"].where(~no_sales | no_goal, 0.0)
+    gap = actual - table["goal"]
+    status = np.select(
+        [no_goal, no_sales & (table["goal"] > 0), gap >= 0],
+        ["no goal", "no sales", "reached"], "missed",
+    )  # fmt: skip
+    texts = dict(enumerate(BASES))
+    return table.assign(
+        actual=actual,
+        gap=gap,
+        attainment=(actual / table["goal"]).where(table["goal"] > 0),
+        status=pd.Series(status, table.index, dtype="str"),
+        goal_basis=table["basis"].where(~no_goal).map(texts).astype("str"),
+    ).sort_values(keys, ignore_index=True, na_position="last")
+
+
+def goal_history(inputs: Inputs, *, metric: str | None = None) -> pd.DataFrame:
+    """Show goal, result and the share of people who reached it, for every past goal period.
+
+    Parameters
+    ----------
+    inputs
+        A region or the company.
+    metric
+        Metric of the goals; None: the one most goals are in.
+
+    Returns
+    -------
+    DataFrame
+        One row a first day of goals (``goal_period``): ``goal`` and ``actual`` of the people who
+        had a goal, ``attainment``, ``people`` with a goal above 0, how many ``reached`` it and
+        their share, and if the period is ``reviewed``.
+    """
+    metric = metric or main_metric(inputs)
+    goals = goal_spans(inputs, metric)
+    rows = attainment(inputs, ("goal_period", "rep_id"), metric=metric, years="all")
+    rows = rows[rows["goal"].notna() & rows["goal_period"].notna()]
+    counted = rows["goal"] > 0
+    rows = rows.assign(people=counted, reached=counted & (rows["status"] == "reached"))
+    table = rows.groupby("goal_period")[["goal", "actual", "gap", "people", "reached"]].sum()
+    ends = goals.groupby("starts_on").agg(ends_on=("ends_on", "max"), reviewed=("reviewed", "max"))
+    table = table.join(ends).reset_index()
+    table["attainment"] = (table["actual"] / table["goal"]).where(table["goal"] > 0)
+    table["reached_share"] = (table["reached"] / table["people"]).where(table["people"] > 0)
+    return table[list(HISTORY_COLUMNS)]
+
+
+def growth(inputs: Inputs, by: Sequence[str] = ("rep_id",)) -> pd.DataFrame:
+    """Compare the reviewed months with the same calendar months a year before.
+
+    Like for like counts a month only where person, territory and product each had sales in that
+    month of both years, so that a new seller, an empty seat or a launched product does not pass
+    as growth.
+
+    Parameters
+    ----------
+    inputs
+        A region or the company.
+    by
+        Any cut but goal_period; ``()`` is the total.
+
+    Returns
+    -------
+    DataFrame
+        ``previous``, ``review`` and ``change`` in plan currency, ``growth_share`` (empty without
+        sales before), the same for like-for-like sales, ``months_compared`` (months of the review
+        with sales in both years) and a ``note`` where one of the years is not whole.
+
+    Raises
+    ------
+    DataError
+        A cut is not known, or is goal_period, which has no year before.
+    """
+    cuts = check_by(by)
+    if "goal_period" in cuts:
+        raise DataError(
+            "by: growth compares calendar months; use month or quarter, not goal_period."
+        )
+    sales = two_years(inputs)
+    alike = _like_for_like(sales)
+    sales = sales.assign(
+        previous=sales["amount"].where(~sales["is_review"]),
+        review=sales["amount"].where(sales["is_review"]),
+        like_previous=sales["amount"].where(~sales["is_review"] & alike),
+        like_review=sales["amount"].where(sales["is_review"] & alike),
+    )
+    keys = cuts or [_ALL]
+    groups = with_cuts(inputs, sales, cuts).assign(**{_ALL: 0}).groupby(keys, dropna=False)
+    table = groups[["previous", "review", "like_previous", "like_review"]].sum(min_count=1)
+    table = table.join(_months_compared(groups, keys)).reset_index()
+    table["change"] = table["review"].fillna(0.0) - table["previous"].fillna(0.0)
+    table["growth_share"] = _share(table["review"].fillna(0.0), table["previous"])
+    table["like_for_like_share"] = _share(table["like_review"], table["like_previous"])
+    note = partial_year_note(inputs)
+    table["note"] = pd.Series(note, table.index, dtype="str")
+    table["months_compared"] = table["months_compared"].fillna(0).astype("int64")
+    return table[[*cuts, *GROWTH_COLUMNS]].sort_values(
+        keys if cuts else "review", ignore_index=True
+    )
+
+
+def _share(after: pd.Series, before: pd.Series) -> pd.Series:
+    return (after / before - 1).where(before > 0)
+
+
+def _like_for_like(sales: pd.DataFrame) -> pd.Series:
+    alike = pd.Series(True, sales.index)
+    for unit in ("rep_id", "territory_id", "product_id"):
+        years = sales.groupby([unit, "when"], dropna=False)["is_review"]
+        alike &= years.transform("nunique") == 2
+    return alike
+
+
+def _months_compared(groups: pd.api.typing.DataFrameGroupBy, keys: list[str]) -> pd.Series:
+    pairs = groups.obj.groupby([*keys, "when"], dropna=False)["is_review"].nunique().eq(2)
+    return pairs.groupby(level=keys, dropna=False).sum().rename("months_compared")
+
+
+def partial_year_note(inputs: Inputs) -> str:
+    """Say in words which of the two compared years lacks months with sales; empty if none."""
+    first, last, back = year_windows(inputs.settings)
+    months = [m for m in pd.date_range(first, last, freq="MS")]
+    sold = set(inputs.sales["month"])
+    notes = []
+    for name, shift in (("year before", back), ("reviewed year", 0)):
+        here = [pd.Timestamp(add_months(m.date(), -shift)) in sold for m in months]
+        if not all(here):
+            notes.append(f"{name}: sales in {sum(here)} of {len(here)} months")
+    return "; ".join(notes)

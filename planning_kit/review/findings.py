@@ -1,0 +1,347 @@
+"""The review in findings: what matters most first, each with its number and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.plan import Inputs
+from planning_kit.review.attainment import attainment, goal_history, growth
+from planning_kit.review.bridges import bridge
+from planning_kit.review.events import event_effects
+from planning_kit.review.factors import vacancies
+from planning_kit.review.fairness import fairness, proposal_bias
+from planning_kit.review.periods import in_review, main_metric, repeated_goals
+from planning_kit.review.places import margins, outside_assignments
+from planning_kit.review.replay import EXECUTION, assumption_replay, range_score
+from planning_kit.tables import finding, findings_table
+
+_NEEDS = {
+    "goals": "goals against results, fairness and the replay of assumptions",
+    "products": "product lines in every cut and bridge",
+    "opportunities": "the funnel: presentations, closing ratio, average sale",
+    "assumptions": "the replay of last year's assumptions",
+    "events": "the effect of competitors and price changes",
+    "proposals": "how far past proposals were from the results",
+    "assignments": "vacancies, and goals by territory",
+}
+# The result itself, then the pattern of all goals, stand above every cause.
+_FIRST, _SECOND = 2e18, 1e18
+_Found = Iterator[tuple[float, dict[str, str]]]
+
+
+@dataclass(frozen=True)
+class ReviewLimits:
+    """From where on something is worth a finding.
+
+    Attributes
+    ----------
+    missed : float
+        Attainment below which the result fails.
+    alike_spread : float
+        Largest spread of attainment between goal periods that counts as the same share.
+    alike_reached : float
+        Largest share of goals reached in those periods.
+    material_share : float
+        Share of the reviewed sales from where on an amount is worth a line.
+    proposal_off : float
+        How far proposals may be from results, as a share.
+    """
+
+    missed: float = 0.95
+    alike_spread: float = 0.12
+    alike_reached: float = 0.20
+    material_share: float = 0.003
+    proposal_off: float = 0.10
+
+
+def review_findings(inputs: Inputs, limits: ReviewLimits | None = None) -> pd.DataFrame:
+    """Say what mattered most in the reviewed year, the most serious first.
+
+    Parameters
+    ----------
+    inputs
+        A region or the company.
+    limits
+        From where on something is worth a finding.
+
+    Returns
+    -------
+    DataFrame
+        Findings (`planning_kit.tables.FINDING_COLUMNS`): failures first, within a status the
+        larger amount at stake first; tables the review lacks at the end.
+    """
+    if inputs.sales.empty:
+        row = finding("review.no_sales", "fail", "sales", "There are no sales to review.",
+                      "Check the source of the sales and the period.")  # fmt: skip
+        return findings_table([row, *_missing_tables(inputs)])
+    limits = limits or ReviewLimits()
+    found = [entry for look in _LOOKS for entry in look(inputs, limits)]
+    found.sort(key=lambda entry: (-abs(entry[0]), entry[1]["finding_id"]))
+    return findings_table([row for _, row in found] + _missing_tables(inputs))
+
+
+def _money(inputs: Inputs, amount: float) -> str:
+    return f"{amount:,.0f} {inputs.settings.currency}"
+
+
+def _listed(names: Iterable[object], most: int = 5) -> str:
+    known = [str(name) for name in names]
+    more = f" and {len(known) - most} more" if len(known) > most else ""
+    return ", ".join(known[:most]) + more
+
+
+def _material(inputs: Inputs, limits: ReviewLimits) -> float:
+    reviewed = in_review(inputs.sales["month"], inputs.settings)
+    return limits.material_share * float(inputs.sales.loc[reviewed, "amount"].abs().sum())
+
+
+def _moved(inputs: Inputs) -> str:
+    years = growth(inputs, ())
+    if years.empty or pd.isna(years["growth_share"].iloc[0]):
+        return "There is no year before to compare with."
+    row = years.iloc[0]
+    like = row["like_for_like_share"]
+    text = f"Sales moved {row['growth_share']:+.1%} on the year before"
+    text += f" ({like:+.1%} like for like)." if pd.notna(like) else "."
+    return text + (f" {row['note'].capitalize()}." if row["note"] else "")
+
+
+def _result(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    metric = main_metric(inputs)
+    total = attainment(inputs, (), metric=metric)
+    place = inputs.region or "company"
+    if total.empty or not total["goal"].iloc[0] > 0:
+        text = f"Nobody had a goal above 0 in the reviewed year. {_moved(inputs)}"
+        advice = "Give the goals of the reviewed year to see who reached what."
+        yield _FIRST, finding("review.result", "review", place, text, advice)
+        return
+    people = attainment(inputs, ("rep_id",), metric=metric)
+    people = people[people["goal"] > 0]
+    row = total.iloc[0]
+    unit = "units" if metric == "units" else inputs.settings.currency
+    text = (
+        f"Result {row['actual']:,.0f} of a goal of {row['goal']:,.0f} {unit}: "
+        f"{row['attainment']:.1%}, {row['gap']:+,.0f}; "
+        f"{(people['status'] == 'reached').sum()} of {len(people)} people reached their goal. "
+        f"{_moved(inputs)}"
+    )
+    status = "fail" if row["attainment"] < limits.missed else "review"
+    status = "pass" if row["gap"] >= 0 else status
+    yield _FIRST, finding("review.result", status, place, text, "Read the causes below.")
+
+
+def _same_share(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    history = goal_history(inputs)
+    history = history[history["attainment"].notna() & (history["people"] > 0)]
+    reached, people = int(history["reached"].sum()), int(history["people"].sum())
+    low, high = history["attainment"].min(), history["attainment"].max()
+    alike = high < limits.missed and high - low <= limits.alike_spread
+    if len(history) < 3 or not alike or reached > limits.alike_reached * people:
+        return
+    text = (
+        "Nearly every goal was missed by a similar share in every period: attainment was "
+        f"{low:.0%} to {high:.0%} in all {len(history)} goal periods and {reached} of {people} "
+        "goals were reached. Goals were set too high, not executed badly."
+    )
+    level = history["actual"].sum() / history["goal"].sum()
+    advice = f"Set goals near {level:.0%} of the level used so far, or say what will change."
+    yield _SECOND, finding("review.goals_too_high", "fail", "goals", text, advice)
+
+
+def _below_cost(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    floor = _material(inputs, limits)
+    for cut, what in (("product_line", "Product lines"), ("product_id", "Products")):
+        table = margins(inputs, (cut,)).dropna(subset=[cut, "margin"])
+        bad = table[(table["margin"] < 0) & (table["amount"] > floor)].sort_values(["margin", cut])
+        if bad.empty:
+            continue
+        shown = "product" if cut == "product_id" else cut
+        each = _listed(
+            f"{row[shown]} ({row['margin_share']:.1%})"
+            for row in inputs.with_names(bad).to_dict("records")
+        )
+        lost = float(bad["margin"].sum())
+        text = (
+            f"{what} sold below cost in the reviewed year: {each}; together "
+            f"{_money(inputs, lost)} on sales of {_money(inputs, bad['amount'].sum())}."
+        )
+        advice = "Check prices, discounts and cost before asking for more of it in goals."
+        weight = lost if cut == "product_line" else lost / 2  # the lines say it first
+        yield weight, finding(f"review.below_cost.{cut}", "fail", "products", text, advice)
+
+
+def _outside(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    table = outside_assignments(inputs) if len(inputs.assignments) else pd.DataFrame()
+    if table.empty:
+        return
+    table = inputs.with_names(table)
+    taken = table[table["assigned_until"].notna() & (table["months"] >= 3)]
+    for row in taken[taken["amount"] > _material(inputs, limits)].to_dict("records"):
+        text = (
+            f"{row['rep']} sold {_money(inputs, row['amount'])} in territory "
+            f"{row['territory']} in {row['months']} months of the reviewed year "
+            f"({row['amount_share']:.0%} of own sales), though the assignment ended on "
+            f"{row['assigned_until']:%Y-%m-%d}."
+        )
+        advice = "Assign the territory again, or hand its customers and its goal to who holds it."
+        where = f"assignments {row['rep_id']}"
+        key = f"review.territory_taken.{row['rep_id']}.{row['territory_id']}"
+        yield row["amount"], finding(key, "review", where, text, advice)
+    amount = float(table["amount"].sum())
+    if amount > _material(inputs, limits):
+        people = table.groupby("rep")["amount"].sum().sort_values(ascending=False, kind="stable")
+        text = (
+            f"{_money(inputs, amount)} were sold in months in which the seller did not hold the "
+            f"territory, by {len(people)}: {_listed(people.index)}."
+        )
+        advice = "Correct the assignments, or goals by territory will not fit the results."
+        yield amount, finding("review.outside_territory", "review", "assignments", text, advice)
+
+
+def _events(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    for row in event_effects(inputs).to_dict("records"):
+        key, where = f"review.event.{row['event_id']}", f"events {row['event_id']}"
+        kind = row["kind"] or "event"
+        if inputs.region and not row["affected"] and row["months"]:
+            continue  # it was elsewhere
+        if pd.isna(row["effect_share"]):
+            text = f"What the {kind} did cannot be told: {row['note']}."
+            advice = "Nothing to compare with: judge it by prices and products in the bridges."
+            if inputs.region and row["unaffected"]:
+                advice = "See the company's review, which has more territories to compare."
+            yield 0.0, finding(key, "review", where, text, advice)
+            continue
+        text = (
+            f"The {kind} moved sales of {row['affected']} territories by "
+            f"{row['effect_share']:+.1%} (90 % interval {row['low_share']:+.1%} to "
+            f"{row['high_share']:+.1%}), about {_money(inputs, row['effect_amount'])} in "
+            f"{row['months']} months: {row['verdict']}{'; ' if row['note'] else ''}{row['note']}."
+        )
+        status = "fail" if row["verdict"] == "lost sales" else "review"
+        weight = row["effect_amount"] if row["verdict"] != "cannot tell" else 0.0
+        advice = f"Take it into the coming year's assumptions, with {key} as evidence."
+        yield weight, finding(key, status, where, text, advice)
+
+
+def _vacancy(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    table = vacancies(inputs)
+    lost = float(table["lost_amount"].sum()) if len(table) else 0.0
+    if lost <= _material(inputs, limits):
+        return
+    text = (
+        f"Territories stood empty for {table['vacant_months'].sum():.1f} months of a whole "
+        f"territory, and the ramp of new people took {table['ramp_months'].sum():.1f} more: about "
+        f"{_money(inputs, lost)} at their own sales per productive month, most in "
+        f"{_listed(inputs.with_names(table)['territory'].head(3))}."
+    )
+    advice = "Plan vacancy and ramp into the goals; fill the seats of large territories first."
+    yield lost, finding("review.vacancy", "review", "assignments", text, advice)
+
+
+def _price(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    table = inputs.with_names(bridge(inputs, ("product_id",)).dropna(subset="product_id"))
+    for row in table[table["price"] < -_material(inputs, limits)].to_dict("records"):
+        share = row["price"] / (row["after"] - row["price"])
+        text = (
+            f"Prices of {row['product']} were {share:+.1%} against the year before: "
+            f"{_money(inputs, row['price'])} at this year's units; its sales moved "
+            f"{_money(inputs, row['difference'])}."
+        )
+        advice = "Check whether the lower price won volume; assume the present price in the plan."
+        key, where = f"review.price.{row['product_id']}", f"products {row['product_id']}"
+        yield row["price"], finding(key, "review", where, text, advice)
+
+
+def _fair(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    for row in fairness(inputs).to_dict("records"):
+        if not row["verdict"] or not row["people"]:
+            continue
+        text = f"{row['question']} "
+        text += f"{row['value']:.2f}" if pd.notna(row["value"]) else ""
+        text += f" ({row['low']:.2f} to {row['high']:.2f})" if pd.notna(row["low"]) else ""
+        text += f", adjusted p {row['p_holm']:.3f}" if pd.notna(row["p_holm"]) else ""
+        text += f", {row['people']} cases: {row['verdict']}."
+        text += f" {row['note'].capitalize()}." if row["note"] else ""
+        status = {"biased": "fail", "fair": "pass"}.get(row["verdict"], "review")
+        advice = "Change how goals are set before setting new ones." if status == "fail" else ""
+        key = f"review.fairness.{row['test']}"
+        yield 0.0, finding(key, status, "goals", text.replace(" ,", ""), advice)
+
+
+def _assumed(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    table = assumption_replay(inputs)
+    known = table[table["effect"].notna() & (table["assumption_id"] != EXECUTION)]
+    known = known.sort_values("effect", key=lambda effect: -effect.abs(), kind="stable")
+    for row in known[known["inside"] == "no"].to_dict("records"):
+        text = (
+            f"Assumed {row['base']:g}, was {row['actual']:g}, outside the stated range of "
+            f"{row['low']:g} to {row['high']:g} ({row['statement']}): worth "
+            f"{_money(inputs, row['effect'])} against the plan."
+        )
+        advice = "Assume a value and a range nearer to what happened."
+        key = f"review.assumption.{row['assumption_id']}"
+        yield row["effect"], finding(key, "review", "assumptions", text, advice)
+    if known["effect"].abs().sum() > _material(inputs, limits):
+        each = [
+            f"{k} {_money(inputs, e)}" for k, e in known[["assumption_id", "effect"]].to_numpy()
+        ]
+        rest = float(table["effect"].iloc[-1])
+        total = float(known["effect"].sum())
+        text = (
+            f"Against the plan, last year's assumptions were worth {_money(inputs, total)} "
+            f"({_listed(each)}); execution and all else {_money(inputs, rest)}."
+        )
+        advice = "Start the coming year's register from what happened."
+        yield total, finding("review.assumptions", "review", "assumptions", text, advice)
+    score = range_score(inputs).iloc[0]
+    if score["verdict"] in ("ranges too narrow", "ranges too wide"):
+        text = (
+            f"{score['inside']} of {score['assumptions']} actuals lay inside the stated ranges, "
+            f"{score['expected_share']:.0%} should: {score['verdict']}."
+        )
+        advice = "Ask each owner for the one-in-ten low and high."
+        yield 0.0, finding("review.ranges", "review", "assumptions", text, advice)
+
+
+def _proposed(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    table = proposal_bias(inputs)
+    known = table[table["note"] == ""]
+    off = known[known["bias"].abs() > np.log1p(limits.proposal_off)].sort_values(["bias", "rep_id"])
+    if off.empty:
+        return
+    each = _listed(
+        f"{row['rep']} (results were {np.exp(row['own_bias']):.2f} times it, "
+        f"{row['factor']:.2f} expected next time)"
+        for row in inputs.with_names(off).to_dict("records")
+    )
+    text = f"Past proposals of {len(off)} people were off by more than "
+    text += f"{limits.proposal_off:.0%}: {each}."
+    advice = "Show each person the factor beside the next proposal."
+    yield 0.0, finding("review.proposals", "review", "proposals", text, advice)
+
+
+def _repeated(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    count = int(repeated_goals(inputs, inputs.goals.reset_index(drop=True)).sum())
+    if count:
+        text = f"{count} goals of leaders repeat the sum of their team's goals and were left out."
+        advice = "Nothing to do, unless a leader had a goal of the own: then correct its amount."
+        yield 0.0, finding("review.repeated_goals", "review", "goals", text, advice)
+
+
+def _missing_tables(inputs: Inputs) -> list[dict[str, str]]:
+    rows = []
+    for name in inputs.missing(*_NEEDS):
+        text = f"There is no table {name}; left out: {_NEEDS[name]}."
+        advice = f"Add a source for {name} to open this part."
+        rows.append(finding(f"review.missing.{name}", "review", name, text, advice))
+    return rows
+
+
+_LOOKS: tuple[Callable[[Inputs, ReviewLimits], _Found], ...] = (
+    _result, _same_share, _below_cost, _outside, _events, _vacancy, _price, _fair, _assumed,
+    _proposed, _repeated,
+)  # fmt: skip

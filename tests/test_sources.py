@@ -1,0 +1,354 @@
+"""Extracts of any shape become the same canonical tables."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from planning_kit.errors import DataError
+from planning_kit.plan import Plan
+from planning_kit.sources import check_plan, open_inputs, prepare
+from planning_kit.sources.text_files import open_text_file
+from tests.conftest import PlanMaker
+
+SALES = ["month", "rep_id", "amount"]
+
+
+def company(plan: Plan):
+    return open_inputs(plan, prepare(plan))
+
+
+def failures(plan: Plan) -> pd.DataFrame:
+    problems = check_plan(plan)
+    return problems[problems["status"] == "fail"].reset_index(drop=True)
+
+
+def test_a_plan_in_canonical_form_needs_no_mapping(make_plan: PlanMaker):
+    inputs = company(make_plan())
+    assert inputs.sales["amount"].sum() == 220.5
+    assert inputs.team()["rep_id"].tolist() == ["ann", "bob"]
+    assert inputs.sales["product_line"].dropna().unique().tolist() == ["Line A", "Line B"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_any_usual_encoding_is_found(make_plan: PlanMaker, encoding: str):
+    reps = "rep_id,rep_name\nann,Äna Müller\nbob,Bob\n".encode(encoding)
+    assert company(make_plan(reps=reps)).reps["rep_name"].tolist() == ["Äna Müller", "Bob"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_any_usual_delimiter_is_found(make_plan: PlanMaker, delimiter: str):
+    goals = "starts_on,ends_on,rep_id,goal\n2025-01-01,2025-12-31,ann,120\n"
+    plan = make_plan(goals=goals.replace(",", delimiter))
+    assert company(plan).goals["goal"].tolist() == [120.0]
+
+
+def test_decimal_commas_thousands_currency_signs_and_days_are_declared(make_plan: PlanMaker):
+    sales = "Datum;Wer;Betrag\n31.12.2025;ann;1.234.567,89 €\n01.01.2025;bob;-0,01 €\n"
+    extra = """
+[sources.sales]
+file = "data/sales.csv"
+decimal = ","
+thousands = "."
+currency_sign = "€"
+date_format = "%d.%m.%Y"
+[sources.sales.columns]
+sold_on = "Datum"
+rep_id = "Wer"
+amount = "Betrag"
+"""
+    sales_table = company(make_plan(extra=extra, sales=sales)).sales
+    assert sales_table.set_index("rep_id")["amount"].to_dict() == {"ann": 1234567.89, "bob": -0.01}
+
+
+def test_undeclared_separators_are_refused_and_the_line_to_write_is_said(make_plan: PlanMaker):
+    sales = 'sold_on,rep_id,amount\n2025-01-01,ann,"1,234.50"\n2025-01-02,ann,€ 7\n'
+    found = failures(make_plan(sales=sales))
+    assert found["row"].tolist() == [2, 3]
+    assert "thousands" in found["advice"][0] and 'currency_sign = "€"' in found["advice"][1]
+
+
+def test_a_decimal_point_in_a_file_of_decimal_commas_is_refused(make_plan: PlanMaker):
+    extra = '[sources.sales]\nfile = "data/sales.csv"\ndecimal = ","\n'
+    found = failures(make_plan(extra=extra, sales="sold_on;rep_id;amount\n2025-01-01;ann;1.5\n"))
+    assert found["value"].tolist() == ["1.5"]
+
+
+def test_month_columns_become_rows_and_empty_stays_empty(make_plan: PlanMaker):
+    goals = "seller,2025-01,2025-02,2025-03\nann,100,,0\n"
+    extra = """
+[sources.goals]
+file = "data/goals.csv"
+[sources.goals.columns]
+rep_id = "seller"
+[sources.goals.unpivot]
+columns = ["2025-*"]
+name_to = "starts_on"
+value_to = "goal"
+format = "%Y-%m"
+"""
+    goals_table = company(make_plan(extra=extra, goals=goals)).goals.sort_values("starts_on")
+    assert goals_table["starts_on"].dt.month.tolist() == [1, 2, 3]
+    assert goals_table["goal"].isna().tolist() == [False, True, False]
+    assert goals_table["goal"].iloc[2] == 0.0
+
+
+def test_a_goal_without_an_end_lasts_until_the_next_start_of_the_same_person(make_plan: PlanMaker):
+    goals = (
+        "starts_on,rep_id,goal\n2025-01-01,ann,1\n2025-04-01,ann,2\n2025-06-01,ann,3\n"
+        "2025-02-01,bob,4\n2025-05-01,bob,5\n"
+    )
+    table = company(make_plan(goals=goals)).goals.set_index(["rep_id", "goal"])["ends_on"]
+    assert table[("ann", 1.0)] == pd.Timestamp("2025-03-31")
+    assert table[("ann", 2.0)] == pd.Timestamp("2025-05-31")
+    assert table[("bob", 4.0)] == pd.Timestamp("2025-04-30")
+    assert table[("bob", 5.0)] == pd.Timestamp("2025-07-31")  # as long as most: three months
+
+
+def test_values_and_constants_are_mapped(make_plan: PlanMaker):
+    extra = """
+[sources.sales]
+file = "data/sales.csv"
+[sources.sales.values.product_id]
+"P-1" = "p1"
+[sources.sales.constants]
+credit_share = 0.5
+"""
+    sales = "sold_on,rep_id,amount,product_id\n2025-01-01,ann,100,P-1\n"
+    table = company(make_plan(extra=extra, sales=sales)).sales
+    assert table["product_line"].tolist() == ["Line A"] and table["amount"].tolist() == [50.0]
+
+
+def test_excel_parquet_and_csv_give_the_same_table(make_plan: PlanMaker):
+    plan = make_plan()
+    expected = company(plan).sales
+    data = plan.folder / "data"
+    frame = pd.read_csv(data / "sales.csv", parse_dates=["sold_on"])
+    frame.to_excel(data / "sales.xlsx", index=False, engine="openpyxl")
+    duckdb.connect().execute(f"COPY (FROM '{data}/sales.csv') TO '{data}/sales.parquet'")
+    for name in ("sales.xlsx", "sales.parquet"):
+        extra = f'[sources.sales]\nfile = "data/{name}"\n'
+        pd.testing.assert_frame_equal(company(make_plan(extra=extra)).sales, expected)
+
+
+def test_several_files_of_one_shape_are_one_table(make_plan: PlanMaker):
+    plan = make_plan(extra='[sources.sales]\nfile = "data/sales_*.csv"\n', sales=None)
+    head = "sold_on,rep_id,amount\n"
+    (plan.folder / "data" / "sales_1.csv").write_text(head + "2025-01-01,ann,1\n")
+    (plan.folder / "data" / "sales_2.csv").write_text("amount,rep_id,sold_on\n2,ann,2025-01-02\n")
+    assert company(plan).sales["amount"].sum() == 3.0
+
+
+def test_sql_over_files_joins_what_no_single_file_has(make_plan: PlanMaker):
+    plan = make_plan(
+        extra="""
+[files.orders]
+file = "data/orders.csv"
+[files.lines]
+file = "data/lines.csv"
+[sources.sales]
+sql = "SELECT o.day AS sold_on, o.who AS rep_id, CAST(l.q AS INT) * CAST(l.p AS DECIMAL(9,2)) AS amount FROM orders o JOIN lines l USING (id)"
+""",
+        sales=None,
+    )
+    (plan.folder / "data" / "orders.csv").write_text("id,day,who\n01,2025-01-01,ann\n")
+    (plan.folder / "data" / "lines.csv").write_text("id,q,p\n01,3,2.50\n01,1,1\n1,9,9\n")
+    assert company(plan).sales["amount"].tolist() == [8.5]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "COPY (SELECT 1) TO 'stolen.csv'",
+        "SELECT 1; DROP TABLE x",
+        "ATTACH 'other.db'",
+        "SELECT * FROM read_csv('/etc/passwd', header=false)",
+        "SELECT * FROM 'data/reps.csv'",
+        "INSTALL httpfs",
+    ],
+)
+def test_sql_can_only_read_the_files_the_plan_names(make_plan: PlanMaker, query: str):
+    plan = make_plan(extra=f'[sources.sales]\nsql = """{query}"""\n', sales=None)
+    with pytest.raises(DataError, match=r"sources\.sales\.sql"):
+        check_plan(plan)
+    assert not list(plan.folder.rglob("stolen*"))
+
+
+def test_reading_never_changes_a_source(make_plan: PlanMaker):
+    plan = make_plan()
+    files = sorted((plan.folder / "data").iterdir())
+    before = [(f.stat().st_mtime_ns, hashlib.sha256(f.read_bytes()).digest()) for f in files]
+    prepare(plan)
+    assert before == [(f.stat().st_mtime_ns, hashlib.sha256(f.read_bytes()).digest()) for f in files]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"\n\n", "empty"),
+        (b"PK\x03\x04rest", "Excel"),
+        (b"a,b\x00c", "not a text file"),
+        (b"rep_id,rep_id\n1,2\n", "twice"),
+        (b"rep_id,,x\n1,2,3\n", "without a name"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(make_plan: PlanMaker, content: bytes, words: str):
+    with pytest.raises(DataError, match=words):
+        check_plan(make_plan(reps=content))
+
+
+def test_a_missing_file_names_the_nearest_one(make_plan: PlanMaker):
+    plan = make_plan(extra='[sources.sales]\nfile = "data/slaes.csv"\n')
+    with pytest.raises(DataError, match=r"slaes\.csv' \(did you mean 'sales\.csv'\?\)"):
+        check_plan(plan)
+
+
+def test_a_missing_column_names_the_line_to_write(make_plan: PlanMaker):
+    plan = make_plan(sales="sold_on,rep_id,Amount EUR\n2025-01-01,ann,1\n")
+    with pytest.raises(DataError, match=r'\[sources\.sales\.columns\] amount = "Amount EUR"'):
+        check_plan(plan)
+
+
+def test_all_sources_that_cannot_be_read_are_named_at_once(make_plan: PlanMaker):
+    plan = make_plan(extra='[sources.goals]\nfile = "data/g.csv"\n', reps="", goals=None)
+    with pytest.raises(DataError, match=r"(?s)reps\.csv.*g\.csv|g\.csv.*reps\.csv"):
+        check_plan(plan)
+
+
+def test_lines_that_do_not_fit_the_header_are_named(make_plan: PlanMaker):
+    found = failures(make_plan(sales="sold_on,rep_id,amount\n2025-01-01,ann,1\n2025-01-02,ann,1,9\n"))
+    assert found["row"].tolist() == [3] and found["rule"].tolist() == ["shape"]
+
+
+def test_row_numbers_are_those_of_a_spreadsheet_in_spite_of_blank_lines(make_plan: PlanMaker):
+    sales = 'sold_on,rep_id,amount\n2025-01-01,ann,1\n\n\n2025-01-02,ann,"x\ny"\n2025-01-03,ann,z\n'
+    assert failures(make_plan(sales=sales))["row"].tolist() == [5, 6]
+
+
+def test_names_that_look_like_nothing_stay_names(make_plan: PlanMaker):
+    regions = ["NA", "NO", "null", "nan", "O'Brien", "../up", "{x}", "北", "01", "1e5", "a\nb"]
+    rows = "".join(f't{i},"{name}"\n' for i, name in enumerate(regions))
+    held = "".join(f"r{i},t{i}\n" for i in range(len(regions)))
+    sold = "".join(f"2025-03-0{1 + i % 9},r{i},{i + 1}\n" for i in range(len(regions)))
+    plan = make_plan(
+        reps="rep_id\n" + "".join(f"r{i}\n" for i in range(len(regions))),
+        territories="territory_id,region\n" + rows,
+        assignments="rep_id,territory_id\n" + held,
+        sales="sold_on,rep_id,amount\n" + sold,
+        goals=None,
+    )
+    prepared = prepare(plan)
+    assert sorted(prepared.regions) == sorted(regions)
+    for number, name in enumerate(regions):
+        inputs = open_inputs(plan, prepared, name)
+        assert inputs.sales["amount"].tolist() == [number + 1.0]
+        assert prepared.region_folder(name).parent == prepared.folder
+
+
+def test_a_sale_belongs_to_the_region_of_the_person_on_that_day(make_plan: PlanMaker):
+    plan = make_plan(
+        assignments=(
+            "rep_id,territory_id,starts_on,ends_on\nann,t1,2024-01-01,2025-06-30\n"
+            "ann,t2,2025-07-01,\nbob,t2,2024-01-01,2025-06-30\n"
+        ),
+        sales="sold_on,rep_id,amount\n2025-06-30,ann,1\n2025-07-01,ann,2\n2025-12-01,bob,4\n",
+    )
+    prepared = prepare(plan)
+    north, south = (open_inputs(plan, prepared, r).sales["amount"].sum() for r in ("North", "South"))
+    assert (north, south) == (1.0, 6.0)  # bob's assignment ended; the nearest one in time counts
+    assert set(open_inputs(plan, prepared).sales["territory_id"].dropna()) == {"t1", "t2"}
+
+
+def test_regions_add_up_to_the_company(sample: Plan):
+    prepared = prepare(sample)
+    whole = open_inputs(sample, prepared)
+    parts = [open_inputs(sample, prepared, region) for region in prepared.regions]
+    assert sum(round(p.sales["amount"].sum() * 100) for p in parts) == round(
+        whole.sales["amount"].sum() * 100
+    )
+    assert sum(p.target for p in parts) == whole.target
+    assert sum(len(p.team()) for p in parts) == len(whole.team())
+
+
+def test_the_same_inputs_are_prepared_once(make_plan: PlanMaker):
+    plan = make_plan()
+    first = prepare(plan)
+    stamp = (first.folder / "company" / "sales.parquet").stat().st_mtime_ns
+    assert prepare(plan).folder == first.folder
+    assert (first.folder / "company" / "sales.parquet").stat().st_mtime_ns == stamp
+    assert prepare(make_plan(sales="sold_on,rep_id,amount\n")).folder != first.folder
+
+
+def test_what_cannot_be_prepared_leaves_nothing_behind(make_plan: PlanMaker):
+    plan = make_plan(sales="sold_on,rep_id,amount\n2025-01-01,ann,x\n")
+    with pytest.raises(DataError, match="text where a number belongs"):
+        prepare(plan)
+    assert not list((plan.folder / ".prepared").iterdir())
+
+
+@pytest.mark.parametrize("amount", ["0.01", "1000000000000", "-0.01", "1e3", ".5"])
+def test_amounts_of_any_size_arrive_exactly(make_plan: PlanMaker, amount: str):
+    sales = f"sold_on,rep_id,amount\n2025-01-01,ann,{amount}\n"
+    assert company(make_plan(sales=sales)).sales["amount"].tolist() == [float(amount)]
+
+
+@pytest.mark.parametrize("amount", ["inf", "nan", "1_000", "0x10", "١٢", "--1", "1e", "12 000"])
+def test_what_is_no_plain_number_is_refused(make_plan: PlanMaker, amount: str):
+    sales = f"sold_on,rep_id,amount\n2025-01-01,ann,{amount}\n"
+    assert failures(make_plan(sales=sales))["value"].tolist() == [amount]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=2, max_size=2),
+        min_size=1, max_size=6,
+    )
+)  # fmt: skip
+def test_every_text_a_spreadsheet_writes_comes_back(tmp_path_factory, rows):
+    import csv
+
+    folder = tmp_path_factory.mktemp("csv")
+    source = folder / "in.csv"
+    with source.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["a", "b"])
+        writer.writerows(rows)
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    text = open_text_file(source, scratch)
+    found = duckdb.connect().execute(
+        "SELECT a, b FROM read_csv(?, delim=?, header=true, all_varchar=true, quote='\"', "
+        "escape='\"', auto_detect=false, columns={'a': 'VARCHAR', 'b': 'VARCHAR'})",
+        [str(text.path), text.delimiter],
+    ).fetchall()  # fmt: skip
+    assert [[a or "", b or ""] for a, b in found] == rows
+
+
+def test_a_packed_file_is_read_as_it_is(make_plan: PlanMaker):
+    plan = make_plan(extra='[sources.sales]\nfile = "data/sales.csv.gz"\n')
+    blob = gzip.compress("sold_on,rep_id,amount\n2025-01-01,ann,7\n".encode("cp1252"))
+    (plan.folder / "data" / "sales.csv.gz").write_bytes(blob)
+    assert company(plan).sales["amount"].tolist() == [7.0]
+
+
+def test_a_folder_that_cannot_be_written_is_prepared_elsewhere(make_plan, monkeypatch, tmp_path):
+    plan = make_plan()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    real = Path.mkdir
+
+    def refuse(self, *args, **kwargs):
+        if self.name == ".prepared":
+            raise PermissionError(self)
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert (tmp_path / "cache") in prepare(plan).folder.parents
