@@ -29,7 +29,7 @@ def counter_offers(
 ) -> pd.DataFrame:
     """Suggest a goal between proposal and top-down goal for everybody; the total stays.
 
-    Least movement from the calibrated proposals: sum of (x - proposal)² / variance is smallest,
+    Least movement from the calibrated proposals: sum of (x - calibrated)² / variance is smallest,
     the sum of all x is the sum of the top-down goals, in whole rounding units. What is accepted,
     decided or locked stays. Only where that leaves the others no room between their two numbers
     do they go beyond, within their limits.
@@ -135,12 +135,13 @@ def _suggest(people: pd.DataFrame, unit: float) -> pd.DataFrame:
 
 def _box(free: pd.DataFrame, room: int) -> pd.DataFrame:
     """Give everybody the range between both numbers, or beyond them where that cannot be."""
-    most = max(room, int(free["adjusted"].max() if free["adjusted"].notna().any() else 0))
     lower = free["lower"].clip(lower=0)
-    upper = free["upper"].clip(upper=max(most, free["goal"].max() if len(free) else 0))
+    upper = free["upper"].clip(upper=max(room, np.nanmax([0, *free["goal"], *free["proposed"]])))
     goal = free["goal"].clip(lower, upper)
-    start = free["adjusted"].fillna(free["goal"]).clip(lower, upper)
-    low, high = np.minimum(goal, start), np.maximum(goal, start)
+    said = free["proposed"].fillna(free["goal"]).clip(lower, upper)
+    low, high = np.minimum(goal, said), np.maximum(goal, said)
+    # Nobody is countered beyond both numbers for what the past makes of a proposal.
+    start = free["adjusted"].fillna(free["goal"]).clip(low, high)
     box = {"start": start, "lower": low, "upper": high}
     if room > high.sum():
         box = {"start": high, "lower": high, "upper": upper}
@@ -177,14 +178,24 @@ def _reasons(free: pd.DataFrame, box: pd.DataFrame, unit: float) -> list[str]:
     words = []
     table: Any = rows.join(free[["goal", "proposed"]])
     for row in table.itertuples():
-        edge = "the top-down goal" if row.found == row.goal else "the limit"
+        edges = {row.goal: "the top-down goal", row.proposed: "the proposal"}
+        edge = edges.get(row.found, "the limit")
         why = f"because your share of the uncertainty is {row.share:.0%}"
         if not row.moving:
             why = f"{'up' if row.moved > 0 else 'down'} to {edge}"
         if row.beyond:
             why = f"beyond both numbers, to make up for what is agreed with others, {why}"
-        stands = "no proposal: the top-down goal stands"
-        if pd.notna(row.proposed):
-            stands = "the proposal stands"
-        words.append(f"moved {row.moved:+,.10g} {why}" if row.moved else stands)
+        elif row.start != row.proposed:
+            why = f"from what past results make of the proposal, {why}"
+        words.append(f"moved {row.moved:+,.10g} {why}" if row.moved else _stands(row))
     return words
+
+
+def _stands(row: Any) -> str:
+    if pd.isna(row.proposed):
+        return "no proposal: the top-down goal stands"
+    if row.found == row.proposed:
+        return "the proposal stands"
+    if row.found == row.goal:
+        return "past results lift or lower the proposal to the top-down goal"
+    return "stands at what past results make of the proposal"

@@ -114,16 +114,19 @@ def lay_out(
     labels = label_columns(cells)
     _check_cells(cells, labels)
     table = _with_references(cells, references or {})
-    takes_part = np.ones(len(table), dtype=bool)
+    taking = np.ones(len(table), dtype=bool)
     if "takes_part" in table:
-        takes_part = table.pop("takes_part").fillna(False).to_numpy(dtype=bool)
+        taking &= table.pop("takes_part").fillna(False).to_numpy(dtype=bool)
     if fill == "none":
-        takes_part &= table["base"].notna().to_numpy()
-    factors = {name: _factor(table[name]) for name in labels}
+        taking &= table["base"].notna().to_numpy()
+    if not taking.any():
+        raise DataError("cells: no cell takes part.")
+    taken = table[taking]
+    factors = {name: _factor(taken[name]) for name in labels}
     order = np.lexsort([factors[name][0] for name in reversed(labels)])
-    order = order[takes_part[order]]
-    table = table.iloc[order].reset_index(drop=True)
+    table = taken.iloc[order].reset_index(drop=True)
     factors = {name: (codes[order], names) for name, (codes, names) in factors.items()}
+    order = np.flatnonzero(taking)[order]
     grid = Grid(table, labels, table["base"].to_numpy(dtype=float), order,
                 _given_fills(table), factors)  # fmt: skip
     _check_unique(grid)

@@ -195,9 +195,11 @@ def explain_conflict(
             ["rule", "group", "gives", "side", "becomes"]
         ].to_numpy()
     ]
+    zero = int((grid.base == 0).sum())
+    why = f" ({zero} cells have a base of 0 and stay at 0.)" if zero else ""
     message = (
         f"These {len(named)} limits cannot all hold: {_list(named)}. It would fit if these give: "
-        f"{_list(must)}. Change one of them, or allow rules to give in [relax]."
+        f"{_list(must)}. Change one of them, or allow rules to give in [relax].{why}"
     )
     return RulesConflictError(message, conflict, gives[list(GIVE_COLUMNS)])
 

@@ -203,6 +203,8 @@ def _check_total(total: float, unit: float) -> float:
         raise DataError(f"rounding_unit is {unit!r}; it must be above 0 and, below 1, divide 1.")
     target = require_amount(total, "the total")
     units = target / unit
+    if units > 2**53:
+        raise DataError(f"the total is {units:.3g} rounding units; plan in a larger unit.")
     if abs(units - round(units)) > max(1e-6, 4e-16 * units):
         raise DataError(
             f"the total {target:,.10g} is not a multiple of the rounding unit {unit:,.10g}; the "

@@ -236,7 +236,8 @@ def _on_units(block: Block, unit: float, notes: list[dict[str, str]]) -> Block:
     if between.any():
         least = np.where(between, np.floor(low), least)
         most = np.where(between, np.ceil(high), most)
-    odd = int((exact & (np.abs(low - least) > 1e-6)).sum() + between.sum())
+    moved = np.abs(np.where(exact, low - np.where(exact, least, 0.0), 0.0)) > 1e-6
+    odd = int(moved.sum() + between.sum())
     if odd:
         notes.append(finding(
             "allocation.limit_between_units", "review", block.rule.name,
@@ -267,7 +268,7 @@ def opened(base: Array, blocks: list[Block]) -> npt.NDArray[np.bool_]:
     """Find cells with base 0 that a rule asks an amount of, with no other cell to carry it."""
     found = np.zeros(len(base), dtype=bool)
     for block in blocks:
-        if block.values is None:
+        if block.values is None and block.rule.kind != "total":
             inside = block.codes >= 0
             carries = np.bincount(block.codes[inside], base[inside] > 0, minlength=len(block.low))
             asks = (block.low > 0) & (carries == 0)

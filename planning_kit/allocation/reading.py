@@ -237,7 +237,7 @@ def _read_change(
         most_up_share=reader.number(row, "most_up_share", where, 0),
         most_down_share=reader.number(row, "most_down_share", where, 0, 1),
         relative_to=reader.reference(row, "relative_to", where, "base"),
-        **{"each": (CELL,), **common} if "each" not in row else common,
+        **(common if "each" in row else {**common, "each": (CELL,)}),
     )
 
 

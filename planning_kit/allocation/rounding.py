@@ -84,6 +84,8 @@ def round_chains(units: Array, one: Chain, other: Chain, total: int) -> Codes | 
     array of int or None
         Units by cell; None where rounding errors in very large amounts leave no flow.
     """
+    if float(np.abs(units).sum()) > 2**53:
+        return None
     network = _Network(units, one, other, total)
     best = network.flow(1.0)
     if best is None:

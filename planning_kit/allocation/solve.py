@@ -290,7 +290,8 @@ def _loosen(dual: _Dual, stuck: Mask, missing: Array) -> Array:
         far = _price_to(part, cell, limit) / np.maximum(np.abs(counts), 1e-300)
         np.minimum.at(nearest, rule[room], far[room])
     nearest = np.where(np.isfinite(nearest), nearest, 0.0)
-    return np.sign(missing) * (1.000001 * nearest + np.abs(missing) / np.maximum(dual.own, 1e-300))
+    step = np.divide(np.abs(missing), dual.own, out=np.zeros_like(missing), where=dual.own > 0)
+    return np.sign(missing) * (1.000001 * nearest + step)
 
 
 def _price_to(part: _Part, cell: npt.NDArray[np.intp], limit: Array) -> Array:

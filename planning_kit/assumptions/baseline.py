@@ -130,11 +130,11 @@ def _last_year(outlook: Outlook) -> pd.Series:
 
 def _row_place(given: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     """Give the territory under which the plan lists a person: the same one, else the largest."""
-    full = rows.groupby(PLACE, as_index=False)["full"].sum()
+    full = rows.groupby(PLACE)["full"].sum().reset_index()
     main = full.sort_values(["full", "territory_id"], ascending=[False, True], kind="stable")
-    main = main.drop_duplicates("rep_id").set_index("rep_id")["territory_id"]
+    largest = main.drop_duplicates("rep_id").set_index("rep_id")["territory_id"]
     here = pd.MultiIndex.from_frame(given[PLACE]).isin(pd.MultiIndex.from_frame(full[PLACE]))
-    return given["territory_id"].where(here, look_up(given["rep_id"], main))
+    return given["territory_id"].where(here, look_up(given["rep_id"], largest))
 
 
 def _last_goals(outlook: Outlook) -> pd.Series:
@@ -189,8 +189,8 @@ def capacity(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
     best = outlook.staffing({a.assumption_id: a.low for a in staff})
     worst = outlook.staffing({a.assumption_id: a.high for a in staff})
     if not any(a.driver == "turnover_rate" for a in staff):
-        best, worst = (replace(ends, annual_rate=rate)
-                       for ends, rate in zip((best, worst), outlook.counted[1:], strict=True))  # fmt: skip
+        _, fewest, most = outlook.counted
+        best, worst = replace(best, annual_rate=fewest), replace(worst, annual_rate=most)
     shares = [outlook.capacity(staffing) for staffing in (usual, worst, best)]
     weight = outlook.rows["weight"].to_numpy()
     table = outlook.rows[[*PLACE, "month"]].assign(
@@ -234,9 +234,8 @@ def unheld_parts(outlook: Outlook) -> pd.DataFrame:
     moved = float((full * outlook.factors()).sum() / full.sum()) if full.sum() > 0 else 1.0
     amount = whole * (gaps.to_numpy() @ of_month.to_numpy()) / 12 * moved
     note = np.where(amount.isna(), "no history: the amount is not known", "")
-    table = pd.DataFrame({"territory_id": gaps.index.astype("str"), "share": gaps.mean(axis=1).to_numpy(),
-                          "amount": amount.to_numpy(), "note": note})  # fmt: skip
-    return table[list(UNHELD_COLUMNS)]
+    columns = (gaps.index.astype("str"), gaps.mean(axis=1).to_numpy(), amount.to_numpy(), note)
+    return pd.DataFrame(dict(zip(UNHELD_COLUMNS, columns, strict=True)))
 
 
 def seasonal_profile(inputs: Inputs) -> pd.DataFrame:

@@ -74,16 +74,18 @@ def _about_register(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]
             "nothing", f"use one of {', '.join(DRIVERS)} in its unit"))  # fmt: skip
     nowhere = [a for a in register if a.moves and not outlook.scopes[a.assumption_id].any()]
     for a in nowhere if len(outlook.rows) else []:
+        named = shorten([label for label in (*a.territories, a.product_line) if label])
         rows.append(finding(
             f"assumptions.{a.assumption_id}.nowhere", "review", where,
-            f"{a.assumption_id} ({a.driver}) names {shorten([x for x in (*a.territories, a.product_line) if x])}, "
-            "which nobody here sells in: it is worth nothing", "check the ids"))  # fmt: skip
+            f"{a.assumption_id} ({a.driver}) names {named}, which nobody here sells in: it is "
+            "worth nothing", "check the ids"))  # fmt: skip
     for name, missing in (("owner", [a for a in register if not a.owner]),
                           ("evidence", [a for a in register if not a.evidence])):  # fmt: skip
         if missing:
             ids = shorten([a.assumption_id for a in missing])
             rows.append(finding(f"assumptions.no_{name}", "review", where,
-                                f"{len(missing)} without {name}: {ids}", f"name the {name}"))  # fmt: skip
+                                f"{len(missing)} without {name}: {ids}",
+                                f"name the {name}"))  # fmt: skip
     late = [a for a in register if a.check_on is not None and a.check_on < day]
     late = [a for a in late if a.status != CARRIED]  # last year's days are all behind us
     if late:
@@ -99,8 +101,10 @@ def _about_people(outlook: Outlook) -> list[dict[str, str]]:
     inputs, rows = outlook.inputs, []
     whole = turnover(inputs).iloc[0]
     assumed = next((a for a in outlook.assumptions if a.driver == "turnover_rate"), None)
-    counted = (f"{whole['leavers']} left in {whole['exposure_years']:.1f} years of work: "
-               f"{whole['rate']:.1%} a year, 80 % range {whole['low']:.1%} to {whole['high']:.1%}")  # fmt: skip
+    counted = (
+        f"{whole['leavers']} left in {whole['exposure_years']:.1f} years of work: "
+        f"{whole['rate']:.1%} a year, 80 % range {whole['low']:.1%} to {whole['high']:.1%}"
+    )
     if np.isnan(whole["rate"]):
         rows.append(finding("assumptions.turnover.unknown", "review", "reps",
                             "nobody can be counted at risk of leaving: turnover is taken as 0"
@@ -143,22 +147,23 @@ def _about_sales(outlook: Outlook) -> list[dict[str, str]]:
         trend, error = levels.trend
         seen = ", ".join(f"{g:+.1%}" for g in levels.growth) or "none known"
         rows.append(finding("assumptions.growth.from_trend", "review", "assumptions",
-                            f"no assumption on market growth; trend {trend:+.1%} a year is used (past "
-                            f"changes, latest first: {seen}; error {error:.1%})",
+                            f"no assumption on market growth; trend {trend:+.1%} a year is used "
+                            f"(past changes, latest first: {seen}; error {error:.1%})",
                             "write an assumption with driver market_growth"))  # fmt: skip
     hired = inputs.sales.merge(inputs.reps[["rep_id", "hired_on"]], on="rep_id")
     first_day = hired["hired_on"] - pd.to_timedelta(hired["hired_on"].dt.day - 1, unit="D")
     early = hired[hired["month"] < first_day]
     if len(early):
         rows.append(finding("assumptions.sales.before_hire", "review", "sales",
-                            f"{early['amount'].sum():,.0f} {inputs.settings.currency} sold before the "
-                            f"month of hiring by {shorten(sorted(early['rep_id'].unique()))}",
+                            f"{early['amount'].sum():,.0f} {inputs.settings.currency} sold before "
+                            f"the month of hiring by {shorten(sorted(early['rep_id'].unique()))}",
                             "check hired_on, or who made these sales"))  # fmt: skip
     guessed = outlook.rows[outlook.rows["filled_by"].str.startswith(("the group", "nothing"))]
     if len(guessed):
         who = sorted(guessed["rep_id"].unique())
         rows.append(finding("assumptions.baseline.no_history", "review", "baseline",
-                            f"{len(who)} without any history of their own or of the seat: {shorten(who)}",
+                            f"{len(who)} without any history of their own or of the seat: "
+                            f"{shorten(who)}",
                             "enter what is known of their accounts as a proposal"))  # fmt: skip
     return rows
 
@@ -171,8 +176,8 @@ def _about_territories(outlook: Outlook) -> list[dict[str, str]]:
     known = gaps["amount"].sum(min_count=1)
     amount = "an unknown amount" if np.isnan(known) else f"{known:,.0f} {inputs.settings.currency}"
     return [finding("assumptions.territories.unheld", "review", "assignments",
-                    f"parts of {len(gaps)} territories are held by nobody: {shorten(parts)}; they would "
-                    f"sell {amount} in the plan, which is in nobody's expectation",
+                    f"parts of {len(gaps)} territories are held by nobody: {shorten(parts)}; they "
+                    f"would sell {amount} in the plan, which is in nobody's expectation",
                     "assign them, or plan the vacancy and lower the target")]  # fmt: skip
 
 
@@ -180,9 +185,11 @@ def _about_target(inputs: Inputs, chance: ChanceOfTarget) -> list[dict[str, str]
     if np.isnan(chance.probability) or not len(chance.people):
         return []
     money, rows = inputs.settings.currency, []
-    said = (f"target {chance.target:,.0f} {money}, expected {chance.expected:,.0f}: reached in "
-            f"{chance.probability:.0%} of {chance.runs:,} simulated years; {chance.share_reaching:.0%} of "
-            f"the people reach their goals on average")  # fmt: skip
+    said = (
+        f"target {chance.target:,.0f} {money}, expected {chance.expected:,.0f}: reached in "
+        f"{chance.probability:.0%} of {chance.runs:,} simulated years; "
+        f"{chance.share_reaching:.0%} of the people reach their goals on average"
+    )
     if chance.share_reaching < _HALF:
         gap = chance.target - chance.expected
         advice = ("lower the target, or show the capacity that closes the gap of "
@@ -190,11 +197,13 @@ def _about_target(inputs: Inputs, chance: ChanceOfTarget) -> list[dict[str, str]
                   "results of single people vary so much that even a goal below the expectation is "
                   "missed more often than met; set goals lower than expectations")  # fmt: skip
         rows.append(finding("assumptions.target.too_high", "fail", "target",
-                            f"fewer than half would reach their goals; {said}", advice))  # fmt: skip
+                            f"fewer than half would reach their goals; {said}",
+                            advice))  # fmt: skip
     else:
         rows.append(finding("assumptions.target.chance", "pass", "target", said))
     if chance.k > 1:
         rows.append(finding("assumptions.target.not_backed", "review", "target",
-                            f"goals add up to {chance.k:.3f} times the expectations: the part above 1 "
-                            "is wish, not capacity", "take it out, or name what will bring it"))  # fmt: skip
+                            f"goals add up to {chance.k:.3f} times the expectations: the part "
+                            "above 1 is wish, not capacity",
+                            "take it out, or name what will bring it"))  # fmt: skip
     return rows

@@ -51,7 +51,7 @@ class History:
 
 def months_from(first: pd.Timestamp, months: int) -> pd.DatetimeIndex:
     """List month starts."""
-    return pd.date_range(first, periods=months, freq="MS").astype("datetime64[us]")
+    return pd.date_range(first, periods=months, freq="MS", unit="us")
 
 
 def look_up(labels: pd.Series, values: pd.Series) -> pd.Series:
@@ -91,8 +91,8 @@ def held_months(inputs: Inputs, months: pd.DatetimeIndex) -> pd.DataFrame:
 
 def _present(month: pd.Series, begin: pd.Series, end: pd.Series) -> pd.Series:
     last_day = month + pd.offsets.MonthEnd(0)
-    from_day, to_day = np.maximum(month, begin), np.minimum(last_day, end)
-    days = (pd.to_datetime(to_day) - pd.to_datetime(from_day)).dt.days + 1
+    span = np.minimum(last_day, end) - np.maximum(month, begin)
+    days = span / pd.Timedelta(days=1) + 1
     return days.clip(lower=0) / last_day.dt.day
 
 
@@ -131,14 +131,14 @@ def read_history(inputs: Inputs, before: pd.Timestamp) -> History:
     sales = inputs.sales[inputs.sales["month"] < before]
     sales = sales.fillna({"territory_id": "", "product_line": ""})
     keys = [*PLACE, "product_line", "month"]
-    sold = sales.groupby(keys, as_index=False)["amount"].sum()
+    sold = sales.groupby(keys)["amount"].sum().reset_index()
     first = sold["month"].min() if len(sold) else before
     last = sold["month"].max() if len(sold) else before - pd.DateOffset(months=1)
     count = (last.year - first.year) * 12 + last.month - first.month + 1
     months = months_from(first, max(0, count))
     held = held_months(inputs, months)
     sold["territory_id"] = _place_of_sale(sold, held)
-    sold = sold.groupby(keys, as_index=False)["amount"].sum()
+    sold = sold.groupby(keys)["amount"].sum().reset_index()
     book = sold[sold["territory_id"] == ""].groupby("rep_id")["month"].min()
     books = own_books(inputs, held, book, months)
     held = pd.concat([held, books], ignore_index=True) if len(books) else held
@@ -185,23 +185,17 @@ def season_factors(inputs: Inputs, history: History) -> pd.DataFrame:
     pandas.DataFrame
         product_line, month_of_year, factor (mean 1), error (its standard error).
     """
-    held, sold = history.held, history.sold
-    seats = (held["weight"] * held["ramp"]).groupby(held["month"]).sum()
-    last = history.last.year * 12 + history.last.month
-    table = sold.assign(back=last - month_number(sold["month"]))
-    whole = (last - history.first.year * 12 - history.first.month + 1) // 12
-    table = table[table["back"] < 12 * whole]
-    # Nobody productive in a month that sold: returns or a late booking; take it as it is.
-    per_seat = table["amount"] / look_up(table["month"], seats.where(seats > 0)).fillna(1.0)
-    table = table.assign(per_seat=per_seat, year=table["back"] // 12)
-    lumps = _lumps(inputs, history)
-    overall = _years_of_factors(table.assign(product_line="")).get("", np.empty((0, 12)))
-    total, _ = _drawn(overall, np.ones(12), sum(lumps.values()))
-    raw, rows = _years_of_factors(table), []
-    for line in sorted(sold["product_line"].unique()):
-        years = raw.get(line, np.empty((0, 12)))
-        factor, error = _drawn(years, total, lumps.get(line, 0.0))
-        rows += [(line, month + 1, factor[month], error) for month in range(12)]
+    lumps, even = _lumps(inputs, history), np.ones(12)
+    total, years = even, {}
+    for _ in range(2):  # the second time, seats that were held for part of a year are sized right
+        years = _years_of_factors(history, total)
+        total, _ = _drawn(years.pop("all", np.empty((0, 12))), even, sum(lumps.values()))
+    rows = []
+    for line in sorted(history.sold["product_line"].unique()):
+        mine = years.get(f"line {line}", np.empty((0, 12)))
+        factor, error = _drawn(mine, total, lumps.get(line, 0.0))
+        errors = error * np.sqrt(np.maximum(factor, 0.0))  # large months vary more
+        rows += [(line, month + 1, factor[month], errors[month]) for month in range(12)]
     columns = {
         "product_line": "str",
         "month_of_year": "int64",
@@ -216,18 +210,47 @@ def _lumps(inputs: Inputs, history: History) -> dict[str, float]:
     sales = inputs.sales[inputs.sales["month"] <= history.last].fillna({"product_line": ""})
     square = sales["amount"] ** 2 / sales["lines"].clip(lower=1)
     sums = sales.groupby("product_line")["amount"].sum() ** 2
-    return (sums / square.groupby(sales["product_line"]).sum()).dropna().to_dict()
+    counts = (sums / square.groupby(sales["product_line"]).sum()).dropna()
+    return {str(line): float(count) for line, count in counts.items()}
 
 
-def _years_of_factors(table: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Give by line a row of twelve factors for every whole year with sales."""
-    by = [table["product_line"], table["year"], table["month"].dt.month]
-    cells = table["per_seat"].groupby(by).sum().clip(lower=0.0).unstack(fill_value=0.0)
-    cells = cells.reindex(columns=range(1, 13), fill_value=0.0)
-    cells = cells[cells.sum(axis=1) > 0]
-    factors = 12 * cells.to_numpy() / cells.to_numpy().sum(axis=1, keepdims=True)
-    lines = cells.index.get_level_values(0)
-    return {str(line): factors[lines == line] for line in lines.unique()}
+def _years_of_factors(history: History, season: np.ndarray) -> dict[str, np.ndarray]:
+    """Give a row of twelve factors for every whole year with sales: of every line, and of all."""
+    last = history.last.year * 12 + history.last.month
+    table = history.sold.assign(back=last - month_number(history.sold["month"]))
+    whole = (last - history.first.year * 12 - history.first.month + 1) // 12
+    table = table[table["back"] < 12 * whole]
+    staffed = _staffed(history, season)
+    # Nobody productive in a month that sold: returns or a late booking; take it as it is.
+    per_seat = table["amount"] / look_up(table["month"], staffed.where(staffed > 0)).fillna(1.0)
+    found: dict[str, np.ndarray] = {}
+    for names in ("line " + table["product_line"], pd.Series("all", table.index)):
+        by = [names, table["back"] // 12, table["month"].dt.month]
+        cells = per_seat.groupby(by).sum().clip(lower=0.0).unstack(fill_value=0)
+        cells = cells.reindex(columns=range(1, 13), fill_value=0.0)
+        cells = cells[cells.sum(axis=1) > 0]
+        factors = 12 * cells.to_numpy() / cells.to_numpy().sum(axis=1, keepdims=True)
+        labels = cells.index.get_level_values(0)
+        found |= {str(name): factors[labels == name] for name in labels.unique()}
+    return found
+
+
+def _staffed(history: History, season: np.ndarray) -> pd.Series:
+    """Give by month what the staff in place would sell in an even year; 1 is the mean month.
+
+    Seats count by their size, so that a small one that is filled moves the season little.
+    """
+    keys = [*PLACE, "month"]
+    amount = history.sold.groupby(keys)["amount"].sum().rename("amount").reset_index()
+    cells = history.held.merge(amount, on=keys, how="left").fillna({"amount": 0.0})
+    full = cells["weight"] * cells["ramp"]
+    usual = full * season[cells["month"].dt.month.to_numpy() - 1]
+    by = [cells["rep_id"], cells["territory_id"]]
+    sums = usual.groupby(by).transform("sum")
+    size = (cells["amount"].groupby(by).transform("sum") / sums.where(sums > 0)).clip(lower=0.0)
+    staffed = (full * size).groupby(cells["month"]).sum()
+    mean = staffed.mean()
+    return staffed / mean if mean > 0 else staffed
 
 
 def _drawn(years: np.ndarray, towards: np.ndarray, lumps: float) -> tuple[np.ndarray, float]:

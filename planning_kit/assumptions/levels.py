@@ -39,7 +39,7 @@ class Levels:
         months, so that amount / exposure is a yearly level), counted (weight of the month for
         the level, 0 before a lasting event), weight.
     places : pandas.DataFrame
-        rep_id, territory_id, share, sold, exposure, level (yearly, full seat), ended.
+        rep_id, territory_id, share, sold, exposure, months, level (yearly, full seat).
     within, between : float
         Variance of the level from one seat-year's chance, and between seats.
     group : float
@@ -96,7 +96,7 @@ def estimate_levels(inputs: Inputs, before: pd.Timestamp, history: History | Non
     years = cells["back"].clip(upper=len(index) - 1)
     cells["exposure"] = cells["season"] * cells["ramp"] * index[years]
     cells["counted"] = 0.5 ** (cells["back"] / HALF_LIFE_YEARS) * cells["is_alike"]
-    places = _places(cells, history)
+    places = _places(cells)
     within, between, group = _variances(cells, places)
     return Levels(history, season, mix, cells, places, within, between, group, growth)
 
@@ -161,17 +161,18 @@ def _growth(cells: pd.DataFrame) -> tuple[float, ...]:
     return tuple(changes)
 
 
-def _places(cells: pd.DataFrame, history: History) -> pd.DataFrame:
+def _places(cells: pd.DataFrame) -> pd.DataFrame:
     counted = cells.assign(
-        sold=cells["amount"] * cells["counted"], exposure=cells["exposure"] * cells["counted"]
-    )
+        sold=cells["amount"] * cells["counted"], exposure=cells["exposure"] * cells["counted"],
+        is_counted=(cells["exposure"] * cells["counted"] > 0).astype("int64"),
+    )  # fmt: skip
     places = counted.groupby(PLACE, as_index=False).agg(
         share=("share", "max"), sold=("sold", "sum"), exposure=("exposure", "sum"),
-        months=("exposure", lambda x: int((x > 0).sum())), last=("month", "max"),
+        months=("is_counted", "sum"),
     )  # fmt: skip
     known = places["exposure"] > 0
     level = (places["sold"] / places["exposure"].where(known)).clip(lower=0.0)
-    return places.assign(level=level, ended=places["last"] < history.last)
+    return places.assign(level=level)
 
 
 def _variances(cells: pd.DataFrame, places: pd.DataFrame) -> tuple[float, float, float]:
@@ -197,7 +198,7 @@ def _variances(cells: pd.DataFrame, places: pd.DataFrame) -> tuple[float, float,
     return within, between, float((weight * level).sum() / weight.sum())
 
 
-def levels_of(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
+def levels_of(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> pd.DataFrame:
     """Give the yearly level of seats, and what it rests on.
 
     Own results count as far as they are credible; the rest comes from those who held the same
@@ -209,6 +210,9 @@ def levels_of(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
         What `estimate_levels` made.
     wanted
         rep_id, territory_id, share.
+    going_on
+        rep_id, territory_id of everybody who holds something when the period starts; what they
+        sold is no former holder's.
 
     Returns
     -------
@@ -218,7 +222,7 @@ def levels_of(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
     """
     own = wanted.merge(levels.places[[*PLACE, "level", "exposure", "months", "share"]], on=PLACE,
                        how="left", suffixes=("", "_then"))  # fmt: skip
-    seat = _seat_history(levels, wanted)
+    seat = _seat_history(levels, wanted, going_on)
     own_z = levels.credible(own["exposure"].fillna(0.0))
     seat_z = levels.credible(seat["exposure"])
     own_level = (own["level"] * own["share"] / own["share_then"]).fillna(0.0)
@@ -235,15 +239,15 @@ def levels_of(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _seat_history(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
+def _seat_history(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> pd.DataFrame:
     """Sum the results of former holders of the same part of the territory."""
     keys = wanted[[*PLACE, "share"]].assign(row=range(len(wanted)))
     keys = keys[keys["territory_id"] != ""]
     places = levels.places[levels.places["exposure"] > 0]
     both = keys.merge(places, on="territory_id", suffixes=("", "_then"))
-    holds = pd.MultiIndex.from_frame(wanted[PLACE])
+    holds = pd.MultiIndex.from_frame(going_on[PLACE])
     then = pd.MultiIndex.from_arrays([both["rep_id_then"], both["territory_id"]])
-    both = both[(both["rep_id"] != both["rep_id_then"]) & both["ended"] & ~then.isin(holds)]
+    both = both[(both["rep_id"] != both["rep_id_then"]) & ~then.isin(holds)]
     near = (both["share"] - both["share_then"]).abs() < _SAME_SHARE
     both = both[near | ~near.groupby(both["row"]).transform("any")]
     scaled = both["sold"] * both["share"] / both["share_then"]

@@ -109,8 +109,8 @@ class Outlook:
     @cached_property
     def at(self) -> tuple[np.ndarray, np.ndarray]:
         """Person and month of every row, by number."""
-        person = self.tenure.index.get_indexer(self.rows["rep_id"])
-        return person, self.months.get_indexer(self.rows["month"])
+        person = self.tenure.index.get_indexer(pd.Index(self.rows["rep_id"]))
+        return person, self.months.get_indexer(pd.Index(self.rows["month"]))
 
     @cached_property
     def full(self) -> np.ndarray:
@@ -172,8 +172,9 @@ def look_ahead(inputs: Inputs, scenario: Scenario, findings: pd.DataFrame | None
     levels = estimate_levels(inputs, first)
     months = plan_months(inputs)
     team = pd.Index(inputs.team()["rep_id"])
-    held = coming_places(inputs, levels, team, months)
-    rows = full_rows(levels, held)
+    every = held_months(inputs, months)
+    held = coming_places(inputs, levels, team, every)
+    rows = full_rows(levels, held, every[every["month"] == first])
     hired = inputs.reps.drop_duplicates("rep_id").set_index("rep_id")["hired_on"].reindex(team)
     tenure = (
         (first.year * 12 + first.month - month_number(hired)).fillna(_LONG_HERE).astype("int64")
@@ -182,18 +183,18 @@ def look_ahead(inputs: Inputs, scenario: Scenario, findings: pd.DataFrame | None
 
 
 def coming_places(
-    inputs: Inputs, levels: Levels, team: pd.Index, months: pd.DatetimeIndex
+    inputs: Inputs, levels: Levels, team: pd.Index, every: pd.DataFrame
 ) -> pd.DataFrame:
     """List what the team holds in every month of the plan.
 
     Somebody without any territory keeps the last one while nobody else has it, and works an own
     book otherwise.
     """
-    every = held_months(inputs, months)
+    months = plan_months(inputs)
     held = every[every["rep_id"].isin(team)].assign(kept="")
-    without = team.difference(held["rep_id"])
+    without = team.difference(pd.Index(held["rep_id"]))
     held = pd.concat([held, _kept(levels, every, without, months)], ignore_index=True)
-    without = without.difference(held["rep_id"])
+    without = without.difference(pd.Index(held["rep_id"]))
     books = own_books(inputs, held, pd.Series(months[0], index=without), months)
     held = pd.concat([held, books.assign(kept="")], ignore_index=True) if len(books) else held
     return held.sort_values([*PLACE, "month"], ignore_index=True)
@@ -206,13 +207,16 @@ def _kept(levels: Levels, every: pd.DataFrame, people: pd.Index, months: pd.Date
     last = last[(last["territory_id"] != "") & ~last["territory_id"].isin(every["territory_id"])]
     kept = last[[*PLACE, "weight"]].merge(pd.DataFrame({"month": months}), how="cross")
     words = "the assignment ended before the plan and nobody else has it"
-    return kept.assign(tenure=0, kept=words)[list(every.columns) + ["kept"]]
+    return kept.assign(tenure=0, kept=words)[[*every.columns, "kept"]]
 
 
-def full_rows(levels: Levels, held: pd.DataFrame) -> pd.DataFrame:
-    """Spread the yearly level of every held place over lines and months."""
+def full_rows(levels: Levels, held: pd.DataFrame, going_on: pd.DataFrame) -> pd.DataFrame:
+    """Spread the yearly level of every held place over lines and months.
+
+    ``going_on``: what anybody holds in the first month, see `levels_of`.
+    """
     places = held.groupby(PLACE, as_index=False).agg(share=("weight", "max"), kept=("kept", "max"))
-    places = levels_of(levels, places)
+    places = levels_of(levels, places, going_on)
     lines = line_shares(levels, places)
     if lines.shape[1] == 0:  # no sales at all: keep a row a place and month
         lines = pd.DataFrame({"": 1.0}, index=places.index)

@@ -89,12 +89,15 @@ def replay_year(inputs: Inputs, first: pd.Timestamp, history: History) -> Replay
     free = pd.Index(last["rep_id"].unique()).difference(held["rep_id"])
     books = own_books(inputs, held, pd.Series(first, index=free), months)
     mine = pd.concat([mine, books], ignore_index=True) if len(books) else mine
-    rows = full_rows(levels, mine.assign(kept=""))
+    rows = full_rows(levels, mine.assign(kept=""), held[held["month"] == first])
     tenure = mine[[*PLACE, "month", "tenure"]]
     rows = rows.merge(tenure, on=[*PLACE, "month"], how="left")
     growth = max(0.0, 1 + levels.trend[0])
     rows["expected"] = (
-        rows["full"] * rows["weight"] * ramp_at(inputs.settings.ramp, rows["tenure"]) * growth
+        rows["full"]
+        * rows["weight"]
+        * ramp_at(inputs.settings.ramp, rows["tenure"].to_numpy())
+        * growth
     )
     actual = history.sold[history.sold["month"].isin(months)].rename(columns={"amount": "actual"})
     rows = rows.merge(actual, on=ROW, how="left").fillna({"actual": 0.0})

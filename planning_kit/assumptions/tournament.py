@@ -67,17 +67,15 @@ def _score(both: pd.DataFrame, method: str, years: int) -> tuple:
 
 
 def _with_verdict(table: pd.DataFrame, years: int) -> pd.DataFrame:
-    best = table["wmape"].idxmin()
-    beats = table.loc[best, "method"] != LAST_YEAR and table.loc[best, "gain_low"] > 0
-    table["recommended"] = (table.index == best) & bool(beats) & (years >= _LEAST_YEARS)
+    beats = table[(table["gain_low"] > 0) & (table["method"] != LAST_YEAR)]
+    best = beats["wmape"].idxmin() if len(beats) and years >= _LEAST_YEARS else -1
+    words = ""
     if years < _LEAST_YEARS:
         words = f"{years} past year: two are needed to recommend anything"
-    elif not beats:
+    elif beats.empty:
         words = "no method beats last year plus % by more than chance"
-    else:
-        words = ""
-    table["note"] = table["note"].where(table["note"] != "", words)
-    return table
+    note = table["note"].where(table["note"] != "", words)
+    return table.assign(recommended=table.index == best, note=note)
 
 
 def _forecasts(inputs: Inputs, history: History, replay: Replay) -> pd.DataFrame:

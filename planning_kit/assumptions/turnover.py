@@ -94,8 +94,8 @@ def _sellers(inputs: Inputs) -> pd.DataFrame:
         one = backwards.iloc[0]
         raise DataError(
             f"reps: {len(backwards)} left before being hired: {shorten(backwards['rep_id'])} "
-            f"({one['rep_id']!r}: hired {one['hired_on']:%Y-%m-%d}, left {one['left_on']:%Y-%m-%d}); "
-            "correct the dates."
+            f"({one['rep_id']!r}: hired {one['hired_on']:%Y-%m-%d}, "
+            f"left {one['left_on']:%Y-%m-%d}); correct the dates."
         )
     sells = pd.concat(
         [inputs.sales["rep_id"], inputs.assignments["rep_id"], inputs.goals["rep_id"]]
@@ -106,8 +106,8 @@ def _sellers(inputs: Inputs) -> pd.DataFrame:
 
 
 def _at_risk(people: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    begin = people["hired_on"].fillna(first).clip(lower=first)
-    end = people["left_on"].fillna(last).clip(upper=last)
+    hired, left = people["hired_on"].fillna(first), people["left_on"].fillna(last)
+    begin, end = hired.where(hired > first, first), left.where(left < last, last)
     years = ((end - begin).dt.days + 1).clip(lower=0) / _YEAR_DAYS
     if first >= last:
         years = years * 0.0

@@ -288,7 +288,7 @@ def _wilson(hits: int, runs: int) -> tuple[float, float]:
     z, p = 1.959963984540054, hits / runs
     middle = (p + z**2 / (2 * runs)) / (1 + z**2 / runs)
     half = z * np.sqrt(p * (1 - p) / runs + z**2 / (4 * runs**2)) / (1 + z**2 / runs)
-    return max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    return min(p, max(0.0, float(middle - half))), max(p, min(1.0, float(middle + half)))
 
 
 def _simulate(
@@ -338,11 +338,8 @@ def _leaving(
     staffing, months = outlook.staffing(), len(outlook.months)
     people = outlook.tenure.index
     stay = (1 - staffing.annual_rate) ** (1 / 12)
-    table = rows.assign(at=outlook.months.get_indexer(rows["month"]))
-    base = np.where(table["capacity_share"] > 0, table["expected"] / table["capacity_share"], 0.0)
-    full = pd.Series(np.nan_to_num(base) * table["weight"].to_numpy()).groupby(
-        [table["rep_id"], table["at"]]).sum().unstack(fill_value=0.0)  # fmt: skip
-    full = full.reindex(index=people, columns=range(months), fill_value=0.0).to_numpy()
+    full = np.zeros((len(people), months))
+    np.add.at(full, outlook.at, np.nan_to_num(outlook.full * outlook.factors()))
     never = replace(staffing, annual_rate=0.0)
     own = never.expected(outlook.tenure.to_numpy(), months)
     after = staffing.after_leaving(months)

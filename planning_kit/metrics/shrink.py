@@ -54,7 +54,8 @@ def shrink_ratio(won: Numbers, tried: Numbers) -> tuple[Numbers, Numbers, Number
     variance += (strength / (tried + strength)) ** 2 * of_mean
     ratio = (weight * after).sum(axis=0)
     total = (weight * (variance + (after - ratio) ** 2)).sum(axis=0)
-    tries = ratio * (1.0 - ratio) / total - 1.0
+    # After one or two tries the parts of the variance add up to more than a ratio can have.
+    tries = np.maximum(ratio * (1.0 - ratio) / total - 1.0, 1.0)
     a, b, tail = ratio * tries, (1.0 - ratio) * tries, (1.0 - RANGE_SHARE) / 2.0
     return ratio, betaincinv(a, b, tail), betaincinv(a, b, 1.0 - tail)
 

@@ -286,14 +286,29 @@ def _why_unreadable(column: Column, value: str, table: str) -> tuple[str, str]:
             f'say {section} currency_sign = "{signs}" if every amount is in the plan\'s currency',
         )
     if has_digits and not any(c.isalpha() for c in value):
-        return (
-            f"{value!r} has separators that are not declared",
-            f'say {section} decimal = "," and thousands = "." (or as the file writes numbers)',
-        )
+        return f"{value!r} has separators that are not declared", f"say {section} {_separators(value)}"
     return (
         f"{value!r} is text where a number belongs",
         f'correct the cell, or say {section} empty = ["{value}"] if it means that nobody knows',
     )
+
+
+def _separators(value: str) -> str:
+    """Guess how a number is written, for the line to add to `plan.toml`; the planner decides.
+
+    Examples
+    --------
+    >>> _separators("1,234.50"), _separators("1.234,50"), _separators("12,5")
+    ('thousands = ","', 'decimal = "," and thousands = "."', 'decimal = "," (or thousands = ",")')
+    """
+    marks = [mark for mark in value if not mark.isalnum() and mark not in "+-()%"]
+    others = sorted({mark for mark in marks if mark not in ",."})
+    if others:
+        return f'thousands = "{others[0]}"'
+    if "." in marks and "," in marks:
+        point_last = value.rindex(".") > value.rindex(",")
+        return 'thousands = ","' if point_last else 'decimal = "," and thousands = "."'
+    return 'decimal = "," (or thousands = ",")' if "," in marks else 'thousands = "."'
 
 
 def _trimmed(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def _problems(plan: Plan, loaded: LoadedTables) -> pd.DataFrame:
     )
     rows = loaded.problems + check_tables(loaded.con, limits)
     unreadable = {_cell(row) for row in loaded.problems}
-    rows = [r for r in rows if r["rule"] != "missing" or _cell(r) not in unreadable]
+    rows = [r for r in rows if r["rule"] not in ("missing", "empty") or _cell(r) not in unreadable]
     if not any(row["status"] == "fail" for row in rows):
         rows += derive(loaded.con, plan)
     return problems_table(rows)

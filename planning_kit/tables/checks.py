@@ -165,15 +165,15 @@ def _check_key(checker: Checker, table: Table) -> None:
     if not table.key:
         return
     key = ", ".join(table.key)
-    first = table.key[0]
+    column = "rep_id" if "rep_id" in table.key else table.key[0]
+    order = f"OVER (PARTITION BY {key} ORDER BY _file, _row)"
     source = (
-        f"(SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY _file, _row) AS _copy, "
-        f"first_value(_row) OVER (PARTITION BY {key} ORDER BY _file, _row) AS _first "
-        f"FROM plan.{table.name} WHERE {first} IS NOT NULL)"
+        f"(SELECT _file, _row, row_number() {order} AS _copy, "
+        f"concat_ws(' / ', {key}) || ' stands in row ' || first_value(_row) {order} || ' already' "
+        f"AS {column} FROM plan.{table.name} WHERE {table.key[0]} IS NOT NULL)"
     )
-    what = "this " + " x ".join(name for name in table.key)
-    checker.where(table.name, first, "_copy > 1", "duplicate",
-                  f"{what} stands more than once", "keep one of the rows", source=source)  # fmt: skip
+    checker.where(table.name, column, "_copy > 1", "duplicate", "{value}",
+                  f"keep one row for each {' x '.join(table.key)}", source=source)  # fmt: skip
 
 
 def _check_references(checker: Checker, table: Table) -> None:
@@ -252,40 +252,44 @@ def _loops(manager: dict[str, str | None]) -> Iterable[list[str]]:
 
 
 def _check_assignments(checker: Checker) -> None:
-    overlap = """(SELECT a._file, a._row, a.rep_id, a.territory_id, b._row AS other
+    overlap = """(SELECT a._file, a._row, a.rep_id || ' in ' || a.territory_id || ' from '
+               || coalesce(a.starts_on::VARCHAR, 'the beginning') || ' overlaps row ' || b._row
+               AS starts_on
         FROM plan.assignments a JOIN plan.assignments b
           ON a.rep_id = b.rep_id AND a.territory_id = b.territory_id
          AND (b._file, b._row) < (a._file, a._row)
          AND coalesce(a.starts_on, DATE '1900-01-01') <= coalesce(b.ends_on, DATE '9999-12-31')
          AND coalesce(b.starts_on, DATE '1900-01-01') <= coalesce(a.ends_on, DATE '9999-12-31')
          AND a.starts_on IS DISTINCT FROM b.starts_on)"""
-    checker.where("assignments", "rep_id", "true", "overlap",
-                  "{value} holds the same territory twice at a time",
+    checker.where("assignments", "starts_on", "true", "overlap", "{value}",
                   "end the earlier assignment the day before the later one starts",
                   source=overlap)  # fmt: skip
-    for territory, day, total in _over_assigned(checker.con):
+    for file, row, territory, day, total in _over_assigned(checker.con):
         checker.add(
             "assignments", "share", "share",
             f"the shares of territory {territory!r} add up to {total:g} on {day}",
             "the shares of a territory may add up to at most 1 on any day",
-            cell=("", None, f"{total:g}"),
+            cell=(file, row, f"{total:g}"),
         )  # fmt: skip
 
 
-def _over_assigned(con: duckdb.DuckDBPyConnection) -> list[tuple[str, date, float]]:
-    """Find, by territory, the first day on which the shares add up to more than 1."""
+def _over_assigned(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str, date, float]]:
+    """Find, by territory, the fullest day above 1 and the row whose start filled it."""
     return con.execute("""
-        WITH steps AS (
-            SELECT territory_id, coalesce(starts_on, DATE '1900-01-01') AS day,
-                   share AS step FROM plan.assignments WHERE share IS NOT NULL
-            UNION ALL
-            SELECT territory_id, CAST(ends_on + 1 AS DATE), -share
-            FROM plan.assignments WHERE ends_on IS NOT NULL AND share IS NOT NULL),
-        days AS (SELECT territory_id, day, sum(step) AS step FROM steps GROUP BY ALL),
-        levels AS (SELECT territory_id, day,
-                   sum(step) OVER (PARTITION BY territory_id ORDER BY day) AS total FROM days)
-        SELECT territory_id, min(day), arg_min(total, day)::DOUBLE FROM levels
-        WHERE total > 1.000001 GROUP BY 1 ORDER BY 1""").fetchall()
+        WITH spans AS (
+            SELECT *, coalesce(starts_on, DATE '1900-01-01') AS first_day,
+                   coalesce(ends_on, DATE '9999-12-31') AS last_day
+            FROM plan.assignments WHERE share IS NOT NULL),
+        sums AS (
+            SELECT a._file, a._row, a.territory_id, a.first_day, sum(b.share) AS total
+            FROM spans a JOIN spans b ON a.territory_id = b.territory_id
+                 AND a.first_day BETWEEN b.first_day AND b.last_day
+            GROUP BY ALL)
+        SELECT _file, _row, territory_id, first_day, total::DOUBLE FROM sums
+        WHERE total > 1.000001
+        QUALIFY row_number() OVER (
+            PARTITION BY territory_id ORDER BY total DESC, first_day, _row DESC) = 1
+        ORDER BY territory_id""").fetchall()
 
 
 def _check_regions(checker: Checker) -> None:
@@ -349,14 +353,13 @@ def _check_sales(checker: Checker) -> None:
                   "correct the shares: what nobody is credited with is in nobody's result",
                   status="review", source=deals)  # fmt: skip
     names = ", ".join(c.name for c in TABLES["sales"].columns)
-    count, lines = checker.one(
-        f"SELECT count(*), coalesce(sum(n - 1), 0) FROM (SELECT count(*) AS n FROM plan.sales "
-        f"WHERE account_id IS NOT NULL GROUP BY {names} HAVING count(*) > 1)"
+    again = (
+        f"(SELECT _file, _row, account_id FROM plan.sales WHERE account_id IS NOT NULL "
+        f"QUALIFY row_number() OVER (PARTITION BY {names} ORDER BY _file, _row) > 1)"
     )
-    if count:
-        checker.add("sales", "", "duplicate",
-                    f"{int(lines):,} sales lines repeat another line in every column",
-                    "check that no file was loaded twice", status="review")  # fmt: skip
+    checker.where("sales", "account_id", "true", "duplicate",
+                  "the line repeats another one in every column",
+                  "check that no file was loaded twice", status="review", source=again)  # fmt: skip
 
 
 def _check_losses(checker: Checker) -> None:

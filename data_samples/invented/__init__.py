@@ -1,0 +1,1 @@
+"""The parts from which `generate.py` makes the invented company."""

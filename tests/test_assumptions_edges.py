@@ -1,0 +1,151 @@
+"""What the assumptions room withstands."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from planning_kit import assumptions as room
+from planning_kit.errors import DataError
+from planning_kit.plan import Scenario
+from tests.making import make_inputs, make_settings
+
+EMPTY = Scenario("base")
+TERRITORIES = [{"territory_id": "T1", "region": "North"}]
+
+
+def everything(inputs, scenario=EMPTY):
+    """Call every function of the room once."""
+    return {
+        "register": room.register(inputs, scenario),
+        "turnover": room.turnover(inputs),
+        "capacity": room.capacity(inputs, scenario),
+        "point": room.cost_of_turnover_point(inputs, scenario),
+        "baseline": room.baseline(inputs, scenario),
+        "totals": room.baseline_totals(inputs, scenario),
+        "profile": room.seasonal_profile(inputs),
+        "unheld": room.unheld_territories(inputs, scenario),
+        "tournament": room.method_tournament(inputs),
+        "coverage": room.measured_coverage(inputs),
+        "sensitivity": room.sensitivity(inputs, scenario),
+        "sets": room.scenario_sets(inputs, scenario),
+        "chance": room.chance_of_target(inputs, scenario, runs=20),
+        "findings": room.assumption_findings(inputs, scenario),
+    }
+
+
+def monthly(rep="R1", amount=100.0, first="2023-01", months=36, **more):
+    days = pd.date_range(first, periods=months, freq="MS")
+    return [{"sold_on": day, "rep_id": rep, "amount": amount, **more} for day in days]
+
+
+def test_a_plan_without_people_and_sales_gives_empty_tables():
+    found = everything(make_inputs(target=0.0))
+    assert found["baseline"].empty and found["capacity"].empty and found["profile"].empty
+    assert pd.isna(found["turnover"]["rate"].iloc[0])
+    assert set(found["findings"]["status"]) == {"review"}
+
+
+def test_people_without_sales_are_expected_to_sell_nobody_knows_what():
+    reps = [{"rep_id": "R1"}, {"rep_id": "R2"}]
+    found = everything(make_inputs(reps=reps, target=10.0))
+    assert len(found["baseline"]) == 24 and found["baseline"]["expected"].isna().all()
+    assert found["baseline"]["filled_by"].str.contains("nothing to go by").all()
+    assert pd.isna(found["chance"].probability)
+
+
+def test_one_month_of_history_is_spread_evenly_and_said():
+    found = everything(make_inputs(sales=monthly(first="2025-12", months=1)))
+    assert found["profile"]["share"].round(12).eq(round(1 / 12, 12)).all()
+    assert found["baseline"]["expected"].sum() == pytest.approx(1200.0)
+    assert "assumptions.season.unknown" in set(found["findings"]["finding_id"])
+
+
+def test_sales_without_territory_and_line_are_cut_by_person_only():
+    table = room.baseline(make_inputs(sales=monthly()), EMPTY)
+    assert table["territory_id"].isna().all() and table["product_line"].isna().all()
+    assert table["expected"].sum() == pytest.approx(1200.0)
+    assert table["last_year"].sum() == pytest.approx(1200.0)
+
+
+@pytest.mark.parametrize("amount", [0.01, 1.0, 1e12])
+def test_the_unit_of_money_does_not_matter(amount):
+    sales = monthly("R1", amount) + monthly("R2", 3 * amount)
+    found = everything(make_inputs(sales=sales))
+    plain = everything(make_inputs(sales=monthly("R1", 1.0) + monthly("R2", 3.0)))
+    for column in ("expected", "low", "high"):
+        pd.testing.assert_series_equal(
+            found["baseline"][column] / amount, plain["baseline"][column], rtol=1e-6
+        )
+
+
+def test_a_target_of_zero_is_always_reached():
+    chance = room.chance_of_target(make_inputs(sales=monthly()), EMPTY, 0.0, runs=50)
+    assert chance.probability == 1.0 and chance.share_reaching == 1.0
+
+
+def test_returns_larger_than_sales_leave_no_negative_expectation():
+    table = room.baseline(make_inputs(sales=monthly(amount=-5.0)), EMPTY)
+    assert (table["expected"] >= 0).all()
+
+
+def test_everybody_left_is_a_rate_and_an_empty_plan():
+    reps = [{"rep_id": "R1", "hired_on": "2023-01-01", "left_on": "2024-12-31"}]
+    found = everything(make_inputs(reps=reps, sales=monthly(months=24), territories=TERRITORIES))
+    assert found["turnover"].iloc[0][["leavers"]].tolist() == [1]
+    assert found["baseline"].empty
+    gap = found["unheld"].iloc[0]
+    assert gap["share"] == 1.0
+
+
+def test_hiring_after_leaving_is_refused_by_name():
+    reps = [{"rep_id": "R1", "hired_on": "2024-05-01", "left_on": "2024-01-31"}]
+    with pytest.raises(DataError, match=r"1 left before being hired: 'R1'.*correct the dates"):
+        room.turnover(make_inputs(reps=reps, sales=monthly()))
+
+
+def test_sales_before_hiring_are_a_finding_with_the_amount():
+    reps = [{"rep_id": "R1", "hired_on": "2023-06-15"}]
+    findings = room.assumption_findings(make_inputs(reps=reps, sales=monthly()), EMPTY)
+    found = findings.set_index("finding_id").loc["assumptions.sales.before_hire"]
+    assert "500 EUR" in found["message"] and "'R1'" in found["message"]
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_a_rate_of_nothing_and_of_everybody_are_both_possible(rate):
+    section = {"a": {"driver": "turnover_rate", "low": rate, "base": rate, "high": rate}}
+    inputs = make_inputs(sales=monthly())
+    scenario = Scenario("s", {"assumptions": section})
+    found = everything(inputs, scenario)
+    total = found["baseline"]["expected"].sum()
+    assert total == pytest.approx(1200.0) if rate == 0 else 0 < total < 1200.0
+
+
+@pytest.mark.parametrize("months", [1, 6, 18, 36])
+def test_plans_of_any_length_sum_to_their_months(months):
+    end = pd.Timestamp("2026-01-01") + pd.DateOffset(months=months) - pd.Timedelta(days=1)
+    settings = make_settings(ends_on=end.date())
+    inputs = make_inputs(settings=settings, sales=monthly())
+    table = room.baseline(inputs, EMPTY)
+    profile = room.seasonal_profile(inputs)
+    times = pd.date_range("2026-01-01", end, freq="MS").month.value_counts()
+    assert (profile["share"] * profile["month_of_year"].map(times)).sum() == pytest.approx(1.0)
+    assert table["expected"].sum() == pytest.approx(100.0 * months)
+
+
+def test_a_known_leaver_is_expected_only_up_to_the_last_day():
+    reps = [{"rep_id": "R1", "left_on": date(2026, 3, 31)}]
+    table = room.baseline(make_inputs(reps=reps, sales=monthly()), EMPTY)
+    assert table["month"].max() == pd.Timestamp("2026-03-01")
+
+
+def test_somebody_hired_into_the_plan_starts_then_and_ramps():
+    reps = [{"rep_id": "R1"}, {"rep_id": "R2", "hired_on": "2026-03-01"}]
+    inputs = make_inputs(reps=reps, sales=monthly())
+    section = {"a": {"driver": "turnover_rate", "low": 0, "base": 0, "high": 0}}
+    table = room.capacity(inputs, Scenario("s", {"assumptions": section}))
+    new = table[table["rep_id"] == "R2"].set_index("month")["capacity_share"]
+    assert new.index.min() == pd.Timestamp("2026-03-01")
+    assert new.round(9).tolist() == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0]

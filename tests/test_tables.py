@@ -1,0 +1,150 @@
+"""Checks name every problem at once, with its cell and what to do."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from planning_kit.errors import DataError
+from planning_kit.plan import load_plan
+from planning_kit.sources import check_plan, prepare
+from planning_kit.tables import TABLES, empty_table, from_units, require_labels, to_units
+from planning_kit.tables.dictionary import dictionary, template_csv
+from tests.conftest import ROOT, PlanMaker
+
+DIRTY = ROOT / "data_samples" / "dirty"
+
+
+def listed_faults() -> list[tuple[str, int, str]]:
+    """Read the faults out of the table that the dirty extract comes with."""
+    text = (DIRTY / "README.md").read_text(encoding="utf-8").split("## Not faults")[0]
+    rows = re.findall(r"^\| (\w+_dirty\.csv) \| (\d+) \| (\w+) \|", text, re.M)
+    return [(file, int(row), column) for file, row, column in rows]
+
+
+@pytest.fixture(scope="module")
+def dirty_problems(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    folder = tmp_path_factory.mktemp("dirty")
+    lines = ['[plan]\nname = "Dirty"\ncurrency = "EUR"\nstarts_on = 2026-01-01']
+    for name in ("reps", "territories", "assignments", "sales", "goals"):
+        lines.append(f'[sources.{name}]\nfile = "{(DIRTY / f"{name}_dirty.csv").as_posix()}"')
+    (folder / "plan.toml").write_text("\n".join(lines), encoding="utf-8")
+    return check_plan(load_plan(folder))
+
+
+@pytest.mark.parametrize(("file", "row", "column"), listed_faults())
+def test_every_planted_fault_is_named_with_its_cell(dirty_problems, file, row, column):
+    found = dirty_problems[(dirty_problems["file"] == file) & (dirty_problems["row"] == row)]
+    named = " ".join([*found["column"], *found["advice"]])  # "correct hired_on or left_on"
+    assert column in named, found.to_string()
+    assert found["message"].str.len().min() > 5 and found["advice"].str.len().min() > 5
+
+
+def test_the_dirty_extract_lists_faults_of_every_table():
+    assert len(listed_faults()) >= 35
+    assert {file for file, _, _ in listed_faults()} == {
+        "reps_dirty.csv", "assignments_dirty.csv", "goals_dirty.csv", "sales_dirty.csv"
+    }  # fmt: skip
+
+
+def test_names_like_na_and_no_are_no_problems(dirty_problems):
+    assert not dirty_problems["value"].isin(["NA", "NO"]).any()
+    assert not (dirty_problems["file"] == "territories_dirty.csv").any()
+
+
+def test_an_unknown_name_comes_with_the_nearest_known_one(dirty_problems):
+    row = dirty_problems[dirty_problems["value"] == "R33"].iloc[0]
+    assert "did you mean 'R3'" in row["advice"]
+
+
+def test_what_stops_the_plan_stands_first(dirty_problems):
+    assert dirty_problems["status"].is_monotonic_increasing  # fail before review
+
+
+def test_empty_and_zero_goals_are_told_apart(make_plan: PlanMaker):
+    goals = "starts_on,rep_id,goal\n2025-01-01,ann,\n2025-01-01,bob,0\n"
+    problems = check_plan(make_plan(goals=goals))
+    assert problems["rule"].tolist() == ["empty", "zero"]
+
+
+def test_a_small_loss_is_said_and_a_large_one_stops(make_plan: PlanMaker):
+    head = "sold_on,rep_id,amount,product_id\n"
+    little = head + "2025-01-01,ann,999,p1\n2025-01-01,ann,1,p9\n"
+    problems = check_plan(make_plan(sales=little))
+    assert problems["status"].tolist() == ["review", "review"]
+    much = head + "2025-01-01,ann,900,p1\n2025-01-01,ann,100,p9\n"
+    with pytest.raises(DataError, match=r"100\.00 \(10\.0% of the amount\)"):
+        prepare(make_plan(sales=much))
+
+
+def test_sales_that_belong_to_no_region_are_counted(make_plan: PlanMaker):
+    sales = "sold_on,rep_id,amount\n2025-01-01,ann,50\n2025-01-01,zoe,50\n"
+    reps = "rep_id\nann\nbob\nzoe\n"
+    problems = check_plan(make_plan(sales=sales, reps=reps))
+    lost = problems[problems["column"] == "region"].iloc[0]
+    assert lost["status"] == "fail" and "50.0% of the amount" in lost["message"]
+    assert "'zoe'" in lost["message"]
+
+
+def test_a_loop_in_the_manager_chain_names_the_chain(make_plan: PlanMaker):
+    reps = "rep_id,manager_id\nann,bob\nbob,cid\ncid,ann\n"
+    problems = check_plan(make_plan(reps=reps))
+    assert problems[problems["rule"] == "loop"]["message"].tolist() == [
+        "the manager chain is a loop: ann -> bob -> cid -> ann"
+    ]
+
+
+def test_hundreds_of_equal_problems_are_counted_not_listed(make_plan: PlanMaker):
+    rows = "".join("2025-01-01,ann,x\n" for _ in range(500))
+    problems = check_plan(make_plan(sales="sold_on,rep_id,amount\n" + rows))
+    found = problems[problems["rule"] == "number"]
+    assert len(found) == 51 and found["message"].iloc[-1] == "450 more rows like this"
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_every_optional_table_may_be_missing_or_empty(make_plan: PlanMaker, name: str):
+    header = template_csv(name)
+    if TABLES[name].required:
+        if name in ("reps", "territories"):
+            with pytest.raises(DataError, match="no rows"):
+                prepare(make_plan(**{name: header}))
+        return
+    prepare(make_plan(**{name: None}))
+    prepare(make_plan(extra=f'[sources.{name}]\nfile = "data/{name}.csv"\n', **{name: header}))
+
+
+def test_the_committed_dictionary_and_templates_are_those_of_the_code():
+    assert (ROOT / "docs" / "reference" / "tables.md").read_text(encoding="utf-8") == dictionary()
+    data = ROOT / "templates" / "plan" / "data"
+    assert (data / "README.md").read_text(encoding="utf-8") == dictionary()
+    for name in TABLES:
+        assert (data / f"{name}.csv").read_text(encoding="utf-8") == template_csv(name)
+
+
+def test_five_labels_are_named_and_the_rest_counted():
+    with pytest.raises(DataError, match=r"8 unknown labels.* and 3 more"):
+        require_labels([f"x{i}" for i in range(8)], ["a"], "rules")
+
+
+@given(
+    st.lists(st.integers(-(10**12), 10**12), max_size=20),
+    st.sampled_from([0.01, 0.05, 0.1, 0.5, 1.0, 10.0, 1000.0]),
+)
+def test_whole_units_survive_the_way_to_amounts_and_back(units, unit):
+    given_units = pd.Series(units, dtype="int64")
+    assert to_units(from_units(given_units, unit), unit).tolist() == units
+
+
+def test_empty_tables_have_the_types_of_full_ones():
+    assert str(empty_table("sales")["sold_on"].dtype) == "datetime64[us]"
+    assert empty_table("goals")["goal"].dtype == "float64"
+
+
+def test_no_template_is_left_without_its_table():
+    names = {path.stem for path in Path(ROOT / "templates/plan/data").glob("*.csv")}
+    assert names == set(TABLES)
