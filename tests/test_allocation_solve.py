@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.optimize import linprog, minimize, nnls
 
-from planning_kit.allocation import solve as solver
+from planning_kit.allocation import system
 from planning_kit.allocation.solve import Problem, solve
 
 
@@ -161,7 +161,7 @@ def test_many_cells_and_rules_are_solved_in_a_few_steps():
 def test_rules_that_nearly_say_the_same_are_factorized(monkeypatch):
     problem = large_problem(400, 30)
     plain = solve(problem)
-    monkeypatch.setattr(solver, "MOST_TURNS", 1)
+    monkeypatch.setattr(system, "MOST_TURNS", 1)
     forced = solve(problem)
     assert forced.settled
     np.testing.assert_allclose(forced.goals, plain.goals, rtol=1e-8)

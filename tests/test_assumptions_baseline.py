@@ -155,9 +155,12 @@ def test_a_trend_needs_two_changes_that_agree():
 
 
 def test_last_years_goals_stand_beside_the_rows_and_an_empty_goal_stays_empty():
-    goals = [{"rep_id": "R1", "starts_on": "2025-01-01", "ends_on": "2025-06-30", "goal": 600},
-             {"rep_id": "R1", "starts_on": "2025-07-01", "ends_on": "2025-12-31", "goal": None},
-             {"rep_id": "R1", "starts_on": "2024-01-01", "ends_on": "2024-12-31", "goal": 9}]  # fmt: skip
+    goals = """
+        rep_id starts_on  ends_on    goal
+        R1     2025-01-01 2025-06-30 600
+        R1     2025-07-01 2025-12-31 -
+        R1     2024-01-01 2024-12-31 9
+    """
     table = baseline(make_inputs(sales=sold("R1", [100.0] * 24), goals=goals), STEADY)
     assert table["last_goal"].tolist()[:6] == pytest.approx([100.0] * 6)
     assert table["last_goal"].iloc[6:].isna().all()

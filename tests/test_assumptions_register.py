@@ -47,7 +47,7 @@ def inputs():
              for rep, place, amount in (("R1", "T1", 100.0), ("R2", "T2", 300.0))]  # fmt: skip
     return make_inputs(
         territories=[{"territory_id": "T1", "region": "N"}, {"territory_id": "T2", "region": "N"}],
-        assignments=[{"rep_id": "R1", "territory_id": "T1"}, {"rep_id": "R2", "territory_id": "T2"}],
+        assignments={"rep_id": ["R1", "R2"], "territory_id": ["T1", "T2"]},
         sales=sales, assumptions=LAST_YEAR,
     )  # fmt: skip
 

@@ -357,7 +357,7 @@ def test_a_planted_bias_is_found_more_often_than_not_and_a_fair_team_left_alone(
 def test_false_alarms_stay_at_five_in_a_hundred_and_planted_bias_is_found():
     # 300 runs tell 5 % within 2.5 points.
     assert alarms(range(300))[0] <= 0.075
-    assert alarms(range(100), bias=0.6)[1] >= 0.8
+    assert alarms(range(100), bias=0.5)[1] >= 0.8
 
 
 def test_permutation_and_holm_agree_with_the_textbook():

@@ -437,6 +437,7 @@ def test_two_people_propose_too_little_one_too_much_the_rest_is_fair(
     table = pd.read_csv(EXTRACTS / "proposals.csv", sep=";", decimal=",", encoding="cp1252")
     table.columns = pd.Index(["rep_id", "rep_name", "starts_on", "ends_on", "proposed"])
     table["year"] = table["starts_on"].str[-4:].astype(int)
+    table = table[table["year"] < 2026]  # what comes cannot be judged yet
     sold = sales.groupby(["rep_id", "year"])["credited"].sum().rename("sold")
     table = table.join(sold, on=["rep_id", "year"])
     table = table[table["rep_id"].map(reps["left_on"]).isna()]  # leavers proposed a whole year

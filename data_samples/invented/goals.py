@@ -1,4 +1,4 @@
-"""Goals of 2024 and 2025, and what people proposed."""
+"""Goals of 2024 and 2025, what people proposed then, and what they propose for 2026."""
 
 from __future__ import annotations
 
@@ -81,5 +81,19 @@ def table_proposals(company: Company, years: Credit) -> list[Row]:
             spread = 0.02 if rep.bias != 1 else story.PROPOSAL_NOISE
             proposed = years[rep.rep_id, year] / season * rep.bias * math.exp(spread * noise)
             rows.append([rep.rep_id, rep.name, f"01.01.{year}", f"31.12.{year}",
+                         f"{round(proposed, -3):.2f}".replace(".", ",")])  # fmt: skip
+    return rows + coming_proposals(company, years)
+
+
+def coming_proposals(company: Company, years: Credit) -> list[Row]:
+    """Write what people propose for 2026; one in ten has not answered yet."""
+    rng, rows = company.rng(7), []
+    for rep in company.reps.values():
+        noise, answers = rng.standard_normal(), rng.random() > 0.1
+        here = any(seat.holder(24) == seat.holder(35) == rep.rep_id for seat in company.seats)
+        if here and answers:
+            proposed = years[rep.rep_id, 2025] * 1.03 * rep.bias
+            proposed *= math.exp(story.PROPOSAL_NOISE * noise)
+            rows.append([rep.rep_id, rep.name, "01.01.2026", "31.12.2026",
                          f"{round(proposed, -3):.2f}".replace(".", ",")])  # fmt: skip
     return rows

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
-import scipy.sparse.linalg as spla
+
+from planning_kit.allocation.system import System, dot
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -29,7 +30,6 @@ STIFFEST = 1e3  # relative; a step held back this much is a plain step downhill
 CAREFUL = 1e-4  # the least of a second try, with short steps
 FARTHEST = 1e4  # growth of prices in one step above which the step is held back
 MOST_STEPS = 100
-MOST_TURNS = 400  # of the conjugate gradients, before a factorization takes over
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def solve(problem: Problem) -> Solution:
         finite = problem.low[np.isfinite(problem.low)]
         size = float(np.abs(finite).max(initial=0.0)) / max(1, known.size) or 1.0
     ease = (float(problem.weight.mean()) if known.size else 0.0) or 1.0
-    dual = _Dual(problem, size, ease)
+    dual = Dual(problem, size, ease)
     prices, settled, steps = _newton(dual, RIDGE)
     if not settled:
         prices, settled, steps = _newton(dual, CAREFUL)
@@ -172,7 +172,7 @@ class _Part:
         return float((self.pull * goals - cost).sum())
 
 
-class _Dual:
+class Dual:
     """The dual function: what rules miss at given prices, and how that changes with them."""
 
     def __init__(self, problem: Problem, size: float, ease: float) -> None:
@@ -213,8 +213,8 @@ class _Dual:
     def value(self, prices: Array) -> float:
         """Give the dual function at the prices last moved to."""
         cells = sum(part.value(goals) for part, goals in zip(self.parts, self.slots, strict=True))
-        low = _dot(prices[prices > 0], self.low[prices > 0])
-        high = _dot(prices[prices < 0], self.high[prices < 0])
+        low = dot(prices[prices > 0], self.low[prices > 0])
+        high = dot(prices[prices < 0], self.high[prices < 0])
         return float(cells - low - high)
 
     def kept(self, sums: Array, tolerance: float) -> bool:
@@ -222,43 +222,87 @@ class _Dual:
         return bool((sums >= self.low - tolerance).all() and (sums <= self.high + tolerance).all())
 
 
-def _newton(dual: _Dual, least: float) -> tuple[Array, bool, int]:
-    prices = np.zeros(len(dual.low))
-    missing = dual.missing(prices, dual.move(prices))
-    scale = max(
-        1e-300,
-        float(np.abs(dual.goals).sum()),
-        float(np.abs(dual.low[dual.equal]).max(initial=0.0)),
-    )
+def _newton(dual: Dual, least: float) -> tuple[Array, bool, int]:
+    """Search prices at which every rule is kept, holding steps back at least so much."""
+    at = _Search(dual, least)
+    scale = max(1e-300, _largest(dual.low[dual.equal]), float(np.abs(dual.goals).sum()))
     finest = FINEST if len(dual.goals) <= POLISHED_UP_TO else FEASIBILITY
-    ridge = least
-    before, miss = np.inf, float(np.abs(missing).max(initial=0.0))
-    best = miss
+    before, miss = np.inf, _largest(at.missing)
     for step in range(MOST_STEPS):
         settled = miss <= FEASIBILITY * scale
         if miss <= finest * scale or (settled and miss > 0.1 * before):
-            return prices, True, step
-        forcing = min(0.1, max((miss / before) ** 2, 0.03 * finest * scale / miss, 1e-12))
-        way = _direction(dual, prices, missing, (forcing, ridge))
-        far = float(np.abs(way).max(initial=0.0)) > FARTHEST * (
-            1 + float(np.abs(prices).max(initial=0.0))
-        )
-        wild = far and ridge < 1.0
-        found = None if wild else _walk(dual, prices, way, missing, (settled, best))
-        if found is None:
-            dual.move(prices)
-            if settled or ridge >= STIFFEST:
-                return prices, settled, step
-            ridge = max(1e-4, ridge * 30)
-            continue
-        ridge = max(least, ridge / 100)
-        prices, missing = found
-        before, miss = miss, float(np.abs(missing).max(initial=0.0))
-        best = min(best, miss)
-    return prices, False, MOST_STEPS
+            return at.prices, True, step
+        close = (miss / before) ** 2 if step > 1 else 0.1
+        forcing = min(0.1, max(close, 0.03 * finest * scale / miss, 1e-12))
+        if at.step(forcing, settled):
+            before, miss = miss, _largest(at.missing)
+        elif settled or at.ridge >= STIFFEST:
+            return at.prices, settled, step
+    return at.prices, False, MOST_STEPS
 
 
-def _direction(dual: _Dual, prices: Array, missing: Array, care: tuple[float, float]) -> Array:
+class _Search:
+    """Where the search stands: prices, what the rules miss there, how far steps are held back."""
+
+    def __init__(self, dual: Dual, least: float) -> None:
+        self.dual = dual
+        self.least = self.ridge = least
+        self.prices = np.zeros(len(dual.low))
+        self.missing = dual.missing(self.prices, dual.move(self.prices))
+        self.best = _largest(self.missing)
+        self.value: float | None = None
+
+    def step(self, forcing: float, settled: bool) -> bool:
+        """Make one step of Newton's method; False: it did not help and the next is held back."""
+        way = _direction(self.dual, self.prices, self.missing, (forcing, self.ridge))
+        wild = _largest(way) > FARTHEST * (1 + _largest(self.prices)) and self.ridge < 1.0
+        if not wild and self._walk(way, settled):
+            self.ridge = max(self.least, self.ridge / 100)
+            self.best = min(self.best, _largest(self.missing))
+            return True
+        self.dual.move(self.prices)
+        self.ridge = max(1e-4, self.ridge * 30)
+        return False
+
+    def _walk(self, way: Array, settled: bool) -> bool:
+        """Go along the step as far as it helps; a price does not change its sign on the way."""
+        dual, length = self.dual, 1.0
+        bound = ~dual.equal
+        for _ in range(1 if settled else 5):
+            there = self.prices + length * way
+            there[bound & (there * self.prices < 0)] = 0.0
+            there[bound & (self.prices == 0) & (there * self.missing < 0)] = 0.0
+            left = dual.missing(there, dual.move(there))
+            moved = there - self.prices
+            gain = dot(self.missing, moved)
+            value: float | None = None
+            good = _largest(left) <= 0.7 * self.best
+            if not good and not settled:
+                # Still on the way down is enough, because the dual function is convex.
+                good = gain > 0 and dot(left, moved) >= 0
+                if not good:
+                    value = dual.value(there)
+                    good = value <= self._value(there) - 1e-4 * gain
+            if good:
+                self.prices, self.missing, self.value = there, left, value
+                return True
+            length *= 0.5
+        return False
+
+    def _value(self, there: Array) -> float:
+        """Give the dual function where the search stands, and go on to the prices given."""
+        if self.value is None:
+            self.dual.move(self.prices)
+            self.value = self.dual.value(self.prices)
+            self.dual.move(there)
+        return self.value
+
+
+def _largest(amounts: Array) -> float:
+    return float(np.abs(amounts).max(initial=0.0))
+
+
+def _direction(dual: Dual, prices: Array, missing: Array, care: tuple[float, float]) -> Array:
     """Newton's step for the rules that bind or are missed; the others keep price 0."""
     own = dual.weigh([part.slope() for part in dual.parts])
     active = dual.equal | (prices != 0)
@@ -271,12 +315,12 @@ def _direction(dual: _Dual, prices: Array, missing: Array, care: tuple[float, fl
         way[stuck] = _loosen(dual, stuck, missing)[stuck]
         active &= ~stuck
     forcing, ridge = care
-    system = _System(dual, active, own, ridge)
+    system = System(dual, active, own, ridge)
     way += system.solve(np.where(active, missing, 0.0), forcing)
     return way
 
 
-def _loosen(dual: _Dual, stuck: Mask, missing: Array) -> Array:
+def _loosen(dual: Dual, stuck: Mask, missing: Array) -> Array:
     """Find how far a price must go until the first of the rule's cells leaves its limit."""
     nearest = np.full(len(missing), np.inf)
     for part in dual.parts:
@@ -302,95 +346,3 @@ def _price_to(part: _Part, cell: npt.NDArray[np.intp], limit: Array) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         far = np.abs(np.log(limit / part.wish[cell])) / part.spread[cell]
     return np.where(np.isfinite(far), far, 1.0)
-
-
-class _System:
-    """Newton's equations over the rules that bind, applied without being written down."""
-
-    def __init__(self, dual: _Dual, active: Mask, own: Array, ridge: float) -> None:
-        self.dual = dual
-        self.active = active
-        self.ridge = np.where(
-            active, ridge * np.maximum(own, min(1.0, 1e3 * ridge) * dual.own) + 1e-300, 0.0
-        )
-        full = own + self.ridge
-        self.scale = np.divide(1.0, full, out=np.zeros_like(own), where=active & (full > 0))
-
-    def times(self, prices: Array) -> Array:
-        """How the sums of the rules change with these prices."""
-        change = self.ridge * prices
-        for part in self.dual.parts:
-            change += part.rules @ (part.give * (part.cells @ prices))
-        return np.where(self.active, change, 0.0)
-
-    def solve(self, right: Array, forcing: float) -> Array:
-        """Solve by conjugate gradients to the accuracy asked for."""
-        prices = np.zeros_like(right)
-        if not self.active.any():
-            return prices
-        left = right.copy()
-        way = near = self.scale * left
-        height = _dot(left, near)
-        goal = forcing * float(np.abs(right).max())
-        for _ in range(MOST_TURNS):
-            if float(np.abs(left).max()) <= goal or height <= 0:
-                return prices
-            change = self.times(way)
-            length = height / _dot(way, change)
-            prices += length * way
-            left -= length * change
-            near = self.scale * left
-            height, last = _dot(left, near), height
-            way = near + (height / last) * way
-        return self.factorized(right)
-
-    def factorized(self, right: Array) -> Array:
-        """Solve by factorization, for rules that nearly say the same."""
-        rows = np.flatnonzero(self.active)
-        system = sp.diags_array(self.ridge[rows]).tocsc()
-        for part in self.dual.parts:
-            some = part.rules.tocsr()[rows]
-            weighted = some.copy()
-            weighted.data *= part.give[some.indices]
-            system = system + (weighted @ some.T).tocsc()
-        prices = np.zeros_like(right)
-        prices[rows] = spla.splu(system, permc_spec="MMD_AT_PLUS_A").solve(right[rows])
-        return prices
-
-
-def _walk(
-    dual: _Dual, prices: Array, way: Array, missing: Array, care: tuple[bool, float]
-) -> tuple[Array, Array] | None:
-    """Go along the step as far as it helps; a price does not change its sign on the way."""
-    settled, best = care
-    value: float | None = None
-    length = 1.0
-    for _ in range(1 if settled else 5):
-        there = prices + length * way
-        there[(there * prices < 0) & ~dual.equal] = 0.0
-        there[(prices == 0) & (there * missing < 0) & ~dual.equal] = 0.0
-        left = dual.missing(there, dual.move(there))
-        if float(np.abs(left).max(initial=0.0)) <= 0.7 * best:
-            return there, left
-        gain = _dot(missing, there - prices)
-        if not settled and _dot(left, there - prices) >= 0 and gain > 0:
-            return there, left  # still on the way down: the dual function is convex
-        if not settled:
-            new = dual.value(there)
-            if value is None:
-                dual.move(prices)
-                value = dual.value(prices)
-            if new <= value - 1e-4 * gain:
-                dual.move(there)
-                return there, left
-        length *= 0.5
-    return None
-
-
-def _dot(one: Array, other: Array) -> float:
-    """Multiply and add without the threads of a linear algebra library.
-
-    These vectors are short; waking a second thread costs more than the sum, much more on a busy
-    machine, and makes the last digits depend on the number of processors.
-    """
-    return float(np.einsum("i,i->", one, other))

@@ -75,10 +75,13 @@ def _about_register(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]
     nowhere = [a for a in register if a.moves and not outlook.scopes[a.assumption_id].any()]
     for a in nowhere if len(outlook.rows) else []:
         named = shorten([label for label in (*a.territories, a.product_line) if label])
+        # A company's scenario names territories of every region; only the company's tables know
+        # that a name is nobody's.
+        elsewhere = outlook.inputs.region and a.territories
         rows.append(finding(
-            f"assumptions.{a.assumption_id}.nowhere", "review", where,
+            f"assumptions.{a.assumption_id}.nowhere", "pass" if elsewhere else "review", where,
             f"{a.assumption_id} ({a.driver}) names {named}, which nobody here sells in: it is "
-            "worth nothing", "check the ids"))  # fmt: skip
+            "worth nothing here", "" if elsewhere else "check the ids"))  # fmt: skip
     for name, missing in (("owner", [a for a in register if not a.owner]),
                           ("evidence", [a for a in register if not a.evidence])):  # fmt: skip
         if missing:

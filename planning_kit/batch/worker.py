@@ -89,6 +89,7 @@ def _run_notebook(notebook: Path, task: RegionTask) -> dict[str, Any]:
 def _execute(notebook: Path, output: Path, task: RegionTask) -> None:
     import papermill
 
+    from planning_kit.batch.kernels import PrivateKernelManager
     from planning_kit.batch.parameters import notebook_parameters
 
     names = notebook_parameters(notebook)
@@ -97,6 +98,7 @@ def _execute(notebook: Path, output: Path, task: RegionTask) -> None:
         str(output),
         parameters={k: v for k, v in task.parameters.items() if k in names},
         kernel_name="python3",
+        kernel_manager_class=PrivateKernelManager,
         progress_bar=False,
         request_save_on_cell_execute=False,
         execution_timeout=task.seconds,

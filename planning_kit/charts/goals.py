@@ -80,7 +80,7 @@ def chart_frontier(frontier: pd.DataFrame, title: str) -> alt.LayerChart | alt.C
         x=alt.X("over_assignment:Q", axis=_PERCENT, title="sum of goals / target", scale=alt.Scale(zero=False)),
         y=alt.Y("share:Q", axis=_PERCENT, scale=alt.Scale(domain=[0, 1]), title="share, chance"),
         color=alt.Color("what:N", title=None, scale=alt.Scale(domain=list(names.values()), range=[BLUE, ORANGE])),
-        strokeDash=alt.StrokeDash("what:N", title=None),
+        strokeDash=alt.StrokeDash("what:N", legend=None),
         tooltip=[alt.Tooltip("over_assignment:Q", format=".0%"), "what:N", alt.Tooltip("share:Q", format=".0%")],
     )  # fmt: skip
     first = frontier.iloc[(frontier["over_assignment"] - 1).abs().argmin()]
@@ -108,7 +108,7 @@ def chart_months(table: pd.DataFrame, columns: dict[str, str], title: str, axis:
         x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=-30)),
         y=alt.Y("count:Q", title=axis, axis=alt.Axis(format="~s")),
         color=alt.Color("what:N", title=None),
-        strokeDash=alt.StrokeDash("what:N", title=None),
+        strokeDash=alt.StrokeDash("what:N", legend=None),
         tooltip=[alt.Tooltip("month:T", format="%Y-%m"), "what:N", alt.Tooltip("count:Q", format=",.0f")],
     )  # fmt: skip
     text = "; ".join(f"{columns[c]}: {sums[c].sum():,.0f} in the year" for c in there) + "."

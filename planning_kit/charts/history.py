@@ -220,7 +220,7 @@ def chart_baseline(months: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
         x=x, y="amount:Q",
         color=alt.Color("what:N", title=None, scale=alt.Scale(
             domain=["expected", "last year"], range=[BLUE, ORANGE])),
-        strokeDash=alt.StrokeDash("what:N", title=None),
+        strokeDash=alt.StrokeDash("what:N", legend=None),
         tooltip=[alt.Tooltip("month:T", format="%Y-%m"), "what:N",
                  alt.Tooltip("amount:Q", format=",.0f")],
     )  # fmt: skip

@@ -7,7 +7,6 @@ import pandas as pd
 from planning_kit.allocation import compare_objectives, over_assignment_frontier
 from planning_kit.assumptions import ChanceOfTarget
 from planning_kit.plan import Inputs
-from planning_kit.review import EFFECTS
 from planning_kit.tables import findings_table
 from planning_kit.walk.producers import (
     chances,
@@ -196,18 +195,3 @@ def metric_year(goals: pd.DataFrame) -> pd.DataFrame:
     keys = [c for c in ("rep", "rep_id") if c in goals]
     return goals.groupby(keys, as_index=False)[there].sum(min_count=1)
 
-
-def bridge_steps(bridge: pd.DataFrame) -> pd.DataFrame:
-    """Turn the one row of a year-to-year bridge into the steps of a waterfall.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``step`` and ``amount``, the year before first; effects of 0 are left out.
-    """
-    if bridge.empty:
-        return pd.DataFrame({"step": pd.Series(dtype="str"), "amount": pd.Series(dtype="float64")})
-    row = bridge.iloc[0]
-    steps = [("year before", row["before"])]
-    steps += [(name, row[name]) for name in EFFECTS if row[name]]
-    return pd.DataFrame(steps, columns=["step", "amount"])

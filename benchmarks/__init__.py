@@ -1,0 +1,1 @@
+"""Speed against the best there is: one run, ratios, agreement checked."""

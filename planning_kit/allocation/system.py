@@ -1,0 +1,80 @@
+"""Newton's equations over the rules that bind, solved without being written down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+import scipy.sparse.linalg as spla
+
+if TYPE_CHECKING:
+    from planning_kit.allocation.solve import Dual
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+MOST_TURNS = 400  # of the conjugate gradients, before a factorization takes over
+
+
+class System:
+    """Newton's equations over the rules that bind, applied without being written down."""
+
+    def __init__(self, dual: Dual, active: Mask, own: Array, ridge: float) -> None:
+        self.dual = dual
+        self.active = active
+        self.ridge = np.where(
+            active, ridge * np.maximum(own, min(1.0, 1e3 * ridge) * dual.own) + 1e-300, 0.0
+        )
+        full = own + self.ridge
+        self.scale = np.divide(1.0, full, out=np.zeros_like(own), where=active & (full > 0))
+
+    def times(self, prices: Array) -> Array:
+        """How the sums of the rules change with these prices."""
+        change = self.ridge * prices
+        for part in self.dual.parts:
+            change += part.rules @ (part.give * (part.cells @ prices))
+        return np.where(self.active, change, 0.0)
+
+    def solve(self, right: Array, forcing: float) -> Array:
+        """Solve by conjugate gradients to the accuracy asked for."""
+        prices = np.zeros_like(right)
+        if not self.active.any():
+            return prices
+        left = right.copy()
+        way = near = self.scale * left
+        height = dot(left, near)
+        goal = forcing * float(np.abs(right).max())
+        for _ in range(MOST_TURNS):
+            if float(np.abs(left).max()) <= goal or height <= 0:
+                return prices
+            change = self.times(way)
+            length = height / dot(way, change)
+            prices += length * way
+            left -= length * change
+            near = self.scale * left
+            height, last = dot(left, near), height
+            way = near + (height / last) * way
+        return self.factorized(right)
+
+    def factorized(self, right: Array) -> Array:
+        """Solve by factorization, for rules that nearly say the same."""
+        rows = np.flatnonzero(self.active)
+        system = sp.diags_array(self.ridge[rows]).tocsc()
+        for part in self.dual.parts:
+            some = part.rules.tocsr()[rows]
+            weighted = some.copy()
+            weighted.data *= part.give[some.indices]
+            system = system + (weighted @ some.T).tocsc()
+        prices = np.zeros_like(right)
+        prices[rows] = spla.splu(system, permc_spec="MMD_AT_PLUS_A").solve(right[rows])
+        return prices
+
+
+def dot(one: Array, other: Array) -> float:
+    """Multiply and add without the threads of a linear algebra library.
+
+    These vectors are short; waking a second thread costs more than the sum, much more on a busy
+    machine, and makes the last digits depend on the number of processors.
+    """
+    return float(np.einsum("i,i->", one, other))

@@ -1,0 +1,142 @@
+"""What is planted in the sample company is found again, inside the stated ranges."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from planning_kit.assumptions import (
+    assumption_findings,
+    baseline,
+    baseline_totals,
+    measured_coverage,
+    method_tournament,
+    register,
+    seasonal_profile,
+    turnover,
+    unheld_territories,
+)
+from planning_kit.assumptions.levels import estimate_levels
+from planning_kit.assumptions.turnover import ramp_estimate
+from planning_kit.plan import Inputs, Plan, Scenario, load_plan
+from planning_kit.sources import open_inputs, prepare
+
+SAMPLES = Path(__file__).resolve().parents[1] / "data_samples"
+TRUTH = json.loads((SAMPLES / "truth.json").read_text(encoding="utf-8"))
+EMPTY = Scenario("base")
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    folder = tmp_path_factory.mktemp("assumed")
+    text = (SAMPLES / "plan.toml").read_text(encoding="utf-8")
+    text = text.replace('file = "data/', f'file = "{(SAMPLES / "data").as_posix()}/')
+    (folder / "plan.toml").write_text(text, encoding="utf-8")
+    return load_plan(folder)
+
+
+@pytest.fixture(scope="module")
+def company(plan: Plan) -> Inputs:
+    return open_inputs(plan, prepare(plan))
+
+
+@pytest.fixture(scope="module")
+def north(plan: Plan) -> Inputs:
+    return open_inputs(plan, prepare(plan), "North")
+
+
+def test_the_planted_turnover_of_every_year_is_inside_its_range(company):
+    years = turnover(company).set_index(["scope", "name"]).loc["year"]
+    for year, planted in TRUTH["turnover"]["by_year"].items():
+        row = years.loc[f"{year}-01 to {year}-12"]
+        assert row["leavers"] == planted["leavers"]
+        assert row["low"] < planted["rate"] < row["high"]
+        assert row["exposure_years"] == pytest.approx(planted["average_people"], rel=0.01)
+
+
+def test_the_planted_season_is_found_within_its_tolerance_and_ranges(company):
+    profile = seasonal_profile(company).set_index(["product_line", "month_of_year"])
+    planted = pd.Series({
+        (line, month): factor for line, factors in TRUTH["seasonality"]["by_line"].items()
+        for month, factor in enumerate(factors, start=1)
+    }).reindex(profile.index)  # fmt: skip
+    assert ((12 * profile["share"] - planted).abs() < TRUTH["seasonality"]["tolerance"]).all()
+    inside = (planted / 12).between(profile["low"], profile["high"])
+    assert inside.mean() > 0.7  # the ranges are 80 % ranges
+
+
+def test_the_planted_ramp_is_found_within_its_tolerance(company):
+    ramp = ramp_estimate(company, estimate_levels(company, pd.Timestamp("2026-01-01")))
+    planted = TRUTH["ramp"]["by_month"]
+    assert (ramp["share"] - planted).abs().max() < TRUTH["ramp"]["tolerance"]
+    inside = pd.Series(planted).between(ramp["low"] - 1e-9, ramp["high"] + 1e-9)
+    assert inside.sum() >= 4
+    assert "assumptions.ramp.differs" not in set(assumption_findings(company, EMPTY)["finding_id"])
+
+
+def test_eighty_per_cent_ranges_cover_about_eighty_per_cent_of_a_held_out_year(company):
+    table = measured_coverage(company)
+    last = table[table["year"] == "2025-01-01"].set_index("cut")["share"]
+    assert 0.75 <= last["rep and year"] <= 0.85
+    assert 0.75 <= last["rep, line and month"] <= 0.85
+
+
+def test_the_seasonal_model_beats_last_year_out_of_sample(company):
+    table = method_tournament(company).set_index("method")
+    assert table["recommended"].sum() == 1 and len(table) >= 5
+    best = table[table["recommended"]].iloc[0]
+    assert best["wmape"] < table.loc["last year plus %", "wmape"] and best["people"] > 100
+
+
+def test_last_years_result_of_the_team_stands_whole_beside_the_baseline(company):
+    table = baseline(company, EMPTY)
+    team = company.team()["rep_id"]
+    sales = company.sales[company.sales["rep_id"].isin(team)]
+    reviewed = sales[sales["month"] >= "2025-01-01"]
+    assert table["last_year"].sum() == pytest.approx(reviewed["amount"].sum())
+    goals = company.goals[(company.goals["starts_on"] >= "2025-01-01")]
+    goals = goals[goals["rep_id"].isin(team)]
+    assert table["last_goal"].sum() == pytest.approx(goals["goal"].sum())
+    assert set(table["rep_id"]) == set(team)
+
+
+def test_open_seats_of_the_sample_are_in_nobodys_expectation(company):
+    gaps = unheld_territories(company, EMPTY).set_index("territory_id")
+    signed = {"T05"}  # vacant at the end of the year, filled in the first month of the plan
+    for territory, share in TRUTH["people"]["open_seats_end_2025"]:
+        wanted = share if territory not in signed else pytest.approx(0.0, abs=0.1)
+        assert gaps["share"].get(territory, 0.0) == pytest.approx(wanted)
+    assert (gaps["amount"] > 0).all()
+
+
+def test_regions_add_up_to_about_the_company(plan, company):
+    # Levels borrow from another group in a region than in the company, so not to the cent.
+    prepared = prepare(plan)
+    parts = [baseline_totals(open_inputs(plan, prepared, r), EMPTY, ())["expected"].iloc[0]
+             for r in company.regions]  # fmt: skip
+    whole = baseline_totals(company, EMPTY, ())["expected"].iloc[0]
+    assert sum(parts) == pytest.approx(whole, rel=0.01)
+
+
+def test_the_register_of_the_sample_is_read_in_every_region_and_worth_something(plan, north):
+    table = register(north, plan_scenario("base"))
+    assert table["status"].eq("this plan").all()
+    market = table[table["driver"] == "market_growth"].iloc[0]
+    assert market["value_low"] < 0 < market["value_high"]
+    rival = table[table["driver"] == "competitor_effect"].iloc[0]
+    assert rival["value_low"] == 0.0  # it entered elsewhere
+
+
+def plan_scenario(name: str) -> Scenario:
+    return load_plan(SAMPLES).scenario(name)
+
+
+def test_a_region_that_is_asked_for_too_much_gets_a_red_finding(north):
+    asked = replace(north, target=round(1.3 * north.target))
+    findings = assumption_findings(asked, EMPTY)
+    assert findings.iloc[0]["finding_id"] == "assumptions.target.too_high"
+    assert findings.iloc[0]["status"] == "fail"
