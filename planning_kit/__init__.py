@@ -32,7 +32,7 @@ _ROOMS = {
     "batch": "run_plan",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604
+__all__ = ["__version__", *sorted(_HOME)]
 
 
 def __getattr__(name: str) -> Any:

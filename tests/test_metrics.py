@@ -287,6 +287,13 @@ def test_open_deals_and_deals_of_other_years_do_not_count():
     assert closing_ratios(inputs)["closed"].tolist() == [10]
 
 
+def test_deals_closed_after_the_plan_starts_do_not_count():
+    later = [{**row, "closed_on": pd.Timestamp("2026-02-01"), "opportunity_id": f"late{k}"}
+             for k, row in enumerate(deals("a", 9, 0))]  # fmt: skip
+    inputs = make_inputs(reps=team("a"), opportunities=[*deals("a", 5, 5), *later])
+    assert closing_ratios(inputs)["closed"].tolist() == [10]
+
+
 def test_without_a_deal_in_the_reviewed_year_all_closed_deals_count():
     old = [{**row, "closed_on": pd.Timestamp("2023-05-01")} for row in deals("a", 4, 6)]
     assert closing_ratios(make_inputs(reps=team("a"), opportunities=old))["closed"].tolist() == [10]
@@ -351,6 +358,18 @@ def test_a_large_lost_deal_lowers_the_rate_by_value_below_the_rate_by_count():
         row["amount"] = 4000.0
     row = funnel_rates(make_inputs(reps=team("a"), opportunities=rows)).iloc[0]
     assert row["win_rate_by_value"] == pytest.approx(50 / 220, abs=0.02)
+
+
+def test_one_huge_deal_among_small_ones_counts_as_little_knowledge():
+    def rate_of_a(first):
+        rows = [*deals("a", 10, 10), *deals("b", 40, 160)]
+        rows[0]["amount"] = first
+        return funnel_rates(make_inputs(reps=team("a", "b"), opportunities=rows)).set_index(
+            "rep_id")["win_rate_by_value"]["a"]  # fmt: skip
+
+    # By value nearly everything of the second was won, but it rests on one deal.
+    assert rate_of_a(1000.0) == pytest.approx(0.36, abs=0.03)
+    assert rate_of_a(1_000_000.0) < 0.5
 
 
 def test_lost_deals_written_as_zero_tell_no_rate_by_value():
@@ -528,6 +547,18 @@ def test_a_goal_without_a_line_is_split_by_the_persons_own_mix():
     parts = product_goals(monthly({"r0": 1300.0}), small_team(1)).set_index("product_line")
     assert parts.loc["X", "goal"].tolist() == [900.0] * 12
     assert parts.loc["Y", "goal"].tolist() == [400.0] * 12
+
+
+def test_whoever_sold_nothing_gets_the_teams_mix():
+    sales = [{"sold_on": "2025-05-02", "rep_id": "a", "product_id": p, "amount": amount}
+             for p, amount in (("p", 300.0), ("q", 100.0))]  # fmt: skip
+    inputs = make_inputs(
+        reps=team("a", "new"), sales=sales,
+        products=[{"product_id": "p", "product_line": "X"},
+                  {"product_id": "q", "product_line": "Y"}],
+    )  # fmt: skip
+    parts = product_goals(monthly({"new": 40.0}, MONTHS[:1]), inputs)
+    assert parts.set_index("product_line")["goal"].to_dict() == {"X": 30.0, "Y": 10.0}
 
 
 def test_a_goal_beyond_whole_rounding_units_still_adds_up():

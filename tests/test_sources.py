@@ -154,7 +154,9 @@ file = "data/orders.csv"
 [files.lines]
 file = "data/lines.csv"
 [sources.sales]
-sql = "SELECT o.day AS sold_on, o.who AS rep_id, CAST(l.q AS INT) * CAST(l.p AS DECIMAL(9,2)) AS amount FROM orders o JOIN lines l USING (id)"
+sql = '''SELECT o.day AS sold_on, o.who AS rep_id,
+         CAST(l.q AS INT) * CAST(l.p AS DECIMAL(9,2)) AS amount
+         FROM orders o JOIN lines l USING (id)'''
 """,
         sales=None,
     )
@@ -186,7 +188,9 @@ def test_reading_never_changes_a_source(make_plan: PlanMaker):
     files = sorted((plan.folder / "data").iterdir())
     before = [(f.stat().st_mtime_ns, hashlib.sha256(f.read_bytes()).digest()) for f in files]
     prepare(plan)
-    assert before == [(f.stat().st_mtime_ns, hashlib.sha256(f.read_bytes()).digest()) for f in files]
+    assert before == [
+        (f.stat().st_mtime_ns, hashlib.sha256(f.read_bytes()).digest()) for f in files
+    ]
 
 
 @pytest.mark.parametrize(
@@ -224,7 +228,9 @@ def test_all_sources_that_cannot_be_read_are_named_at_once(make_plan: PlanMaker)
 
 
 def test_lines_that_do_not_fit_the_header_are_named(make_plan: PlanMaker):
-    found = failures(make_plan(sales="sold_on,rep_id,amount\n2025-01-01,ann,1\n2025-01-02,ann,1,9\n"))
+    found = failures(
+        make_plan(sales="sold_on,rep_id,amount\n2025-01-01,ann,1\n2025-01-02,ann,1,9\n")
+    )
     assert found["row"].tolist() == [3] and found["rule"].tolist() == ["shape"]
 
 
@@ -262,7 +268,9 @@ def test_a_sale_belongs_to_the_region_of_the_person_on_that_day(make_plan: PlanM
         sales="sold_on,rep_id,amount\n2025-06-30,ann,1\n2025-07-01,ann,2\n2025-12-01,bob,4\n",
     )
     prepared = prepare(plan)
-    north, south = (open_inputs(plan, prepared, r).sales["amount"].sum() for r in ("North", "South"))
+    north, south = (
+        open_inputs(plan, prepared, r).sales["amount"].sum() for r in ("North", "South")
+    )
     assert (north, south) == (1.0, 6.0)  # bob's assignment ended; the nearest one in time counts
     assert set(open_inputs(plan, prepared).sales["territory_id"].dropna()) == {"t1", "t2"}
 

@@ -69,7 +69,9 @@ def check_parameters(notebook: Path, parameters: Mapping[str, Any]) -> None:
             faults.append(f"{name!r} cannot be the name of a parameter.")
         elif name in known and not _fits(value, known[name][0]):
             kind = known[name][0]
-            faults.append(f"parameter {name} is {value!r} ({type(value).__name__}); it is a {kind}.")
+            faults.append(
+                f"parameter {name} is {value!r} ({type(value).__name__}); it is a {kind}."
+            )
     if faults:
         raise UsageError(" ".join(faults))
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from planning_kit import __version__
-from planning_kit.batch.manifest import RunRecord, write_manifest
+from planning_kit.batch.index import write_index
+from planning_kit.batch.manifest import RunRecord, read_manifest, write_manifest
 from planning_kit.batch.parameters import check_parameters, notebook_parameters
 from planning_kit.batch.worker import RegionTask, run_region
 from planning_kit.errors import UsageError
@@ -114,6 +115,7 @@ def run_plan(
     finished = [*records.values()]
     facts["status"] = "done" if all(r.status == "done" for r in finished) else "failed"
     write_manifest(run, facts, finished)
+    write_index(run, read_manifest(run))
     if facts["status"] == "done" and not options.regions:
         write_atomically(plan.runs_folder / "latest", run.name + "\n")
     return run
@@ -200,7 +202,7 @@ def _local(jobs: int, tasks: int) -> Executor:
     return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
 
-class _stopping:  # noqa: N801 - used as a with statement
+class _stopping:
     """Write down that a run was stopped, whatever stopped it."""
 
     def __init__(self, run: Path, facts: dict[str, Any], records: dict[str, RunRecord]) -> None:

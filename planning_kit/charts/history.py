@@ -18,12 +18,17 @@ def _height(rows: int) -> int:
 def _nothing(title: str, why: str) -> alt.Chart:
     """Draw the reason where there is nothing to draw."""
     line = pd.DataFrame({"why": [why]})
-    chart = alt.Chart(line).mark_text(align="left", color=MUTED, fontSize=13).encode(
-        text="why:N", x=alt.value(0))  # fmt: skip
+    chart = (
+        alt.Chart(line)
+        .mark_text(align="left", color=MUTED, fontSize=13)
+        .encode(text="why:N", x=alt.value(0))
+    )
     return describe(chart.properties(width=520, height=30), title=title, text=why)
 
 
-def chart_attainment(attainment: pd.DataFrame, label: str, title: str) -> alt.LayerChart | alt.Chart:
+def chart_attainment(
+    attainment: pd.DataFrame, label: str, title: str
+) -> alt.LayerChart | alt.Chart:
     """Show attainment as one dot a row against the goal line; the worst stand first.
 
     Parameters
@@ -43,20 +48,38 @@ def chart_attainment(attainment: pd.DataFrame, label: str, title: str) -> alt.La
     )
     base = alt.Chart(rows).encode(y=alt.Y(f"{label}:N", sort=rows[label].tolist(), title=None))
     lines = base.mark_rule(color="#CBD2D9", strokeWidth=2).encode(
-        x=alt.X("attainment:Q", axis=_PERCENT, title="attainment, result / goal",
-                scale=alt.Scale(zero=False, padding=15)),
+        x=alt.X(
+            "attainment:Q",
+            axis=_PERCENT,
+            title="attainment, result / goal",
+            scale=alt.Scale(zero=False, padding=15),
+        ),
         x2=alt.datum(1),
-    )  # fmt: skip
+    )
     dots = base.mark_point(size=90, opacity=1).encode(
         x="attainment:Q",
-        color=alt.Color("reached:N", title=None, scale=alt.Scale(
-            domain=["reached", "missed"], range=[GREEN, ORANGE])),
-        shape=alt.Shape("reached:N", title=None, scale=alt.Scale(
-            domain=["reached", "missed"], range=["circle", "diamond"])),
-        tooltip=[f"{label}:N", alt.Tooltip("attainment:Q", format=".1%"),
-                 alt.Tooltip("goal:Q", format=",.0f"), alt.Tooltip("actual:Q", format=",.0f")],
-    )  # fmt: skip
-    goal = alt.Chart(pd.DataFrame({"at": [1.0]})).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="at:Q")
+        color=alt.Color(
+            "reached:N",
+            title=None,
+            scale=alt.Scale(domain=["reached", "missed"], range=[GREEN, ORANGE]),
+        ),
+        shape=alt.Shape(
+            "reached:N",
+            title=None,
+            scale=alt.Scale(domain=["reached", "missed"], range=["circle", "diamond"]),
+        ),
+        tooltip=[
+            f"{label}:N",
+            alt.Tooltip("attainment:Q", format=".1%"),
+            alt.Tooltip("goal:Q", format=",.0f"),
+            alt.Tooltip("actual:Q", format=",.0f"),
+        ],
+    )
+    goal = (
+        alt.Chart(pd.DataFrame({"at": [1.0]}))
+        .mark_rule(color=GREY, strokeDash=[4, 3])
+        .encode(x="at:Q")
+    )
     hits = int((rows["attainment"] >= 1).sum())
     text = (
         f"{hits} of {len(rows)} reached their goal; from {rows['attainment'].min():.0%} "
@@ -80,14 +103,26 @@ def chart_goal_history(history: pd.DataFrame, title: str) -> alt.LayerChart | al
     rows = known.assign(period=known["goal_period"].dt.strftime("%Y-%m-%d"))
     rows = rows[["period", "goal", "actual", "attainment"]]
     x = alt.X("period:N", title="goal period, first day", axis=alt.Axis(labelAngle=-40))
-    bars = alt.Chart(rows).mark_bar(color=BLUE, size=20).encode(
-        x=x, y=alt.Y("actual:Q", axis=_MONEY, title="result (bar) and goal (line)"),
-        tooltip=["period:N", alt.Tooltip("goal:Q", format=",.0f"),
-                 alt.Tooltip("actual:Q", format=",.0f"), alt.Tooltip("attainment:Q", format=".1%")],
-    )  # fmt: skip
+    bars = (
+        alt.Chart(rows)
+        .mark_bar(color=BLUE, size=20)
+        .encode(
+            x=x,
+            y=alt.Y("actual:Q", axis=_MONEY, title="result (bar) and goal (line)"),
+            tooltip=[
+                "period:N",
+                alt.Tooltip("goal:Q", format=",.0f"),
+                alt.Tooltip("actual:Q", format=",.0f"),
+                alt.Tooltip("attainment:Q", format=".1%"),
+            ],
+        )
+    )
     goals = alt.Chart(rows).mark_tick(color=ORANGE, thickness=3, size=30).encode(x=x, y="goal:Q")
-    above = alt.Chart(rows).mark_text(dy=-10, fontSize=11).encode(
-        x=x, y=alt.Y("goal:Q"), text=alt.Text("attainment:Q", format=".0%"))  # fmt: skip
+    above = (
+        alt.Chart(rows)
+        .mark_text(dy=-10, fontSize=11)
+        .encode(x=x, y=alt.Y("goal:Q"), text=alt.Text("attainment:Q", format=".0%"))
+    )
     text = (
         f"{len(rows)} goal periods; attainment from {rows['attainment'].min():.0%} "
         f"to {rows['attainment'].max():.0%}."
@@ -110,15 +145,23 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
         return _nothing(title, "Nothing to break down.")
     ends = known["amount"].cumsum()
     starts = ends.shift(1, fill_value=0.0)
-    rows = pd.DataFrame({"step": known["step"].astype(str), "amount": known["amount"],
-                         "start": starts, "end": ends})  # fmt: skip
+    rows = pd.DataFrame(
+        {"step": known["step"].astype(str), "amount": known["amount"], "start": starts, "end": ends}
+    )
     rows["kind"] = ["up" if amount >= 0 else "down" for amount in rows["amount"]]
     rows.loc[0, "kind"] = "level"
-    last = {"step": "= result", "amount": ends.iloc[-1], "start": 0.0, "end": ends.iloc[-1],
-            "kind": "level"}  # fmt: skip
+    last = {
+        "step": "= result",
+        "amount": ends.iloc[-1],
+        "start": 0.0,
+        "end": ends.iloc[-1],
+        "kind": "level",
+    }
     rows = pd.concat([rows, pd.DataFrame([last])], ignore_index=True)
-    rows["label"] = [f"{a:,.0f}" if k == "level" else f"{a:+,.0f}"
-                     for a, k in zip(rows["amount"], rows["kind"], strict=True)]  # fmt: skip
+    rows["label"] = [
+        f"{a:,.0f}" if k == "level" else f"{a:+,.0f}"
+        for a, k in zip(rows["amount"], rows["kind"], strict=True)
+    ]
     rows["right"] = rows[["start", "end"]].max(axis=1)
     y = alt.Y("step:N", sort=rows["step"].tolist(), title=None)
     low = min(0.0, float(rows[["start", "end"]].min().min()))
@@ -130,20 +173,34 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
     top = float(rows["right"].max())
     scale = alt.Scale(domain=[low, top + 0.18 * (top - low)], zero=False, nice=False)
     cut = "" if low <= 0 else " (axis does not start at 0)"
-    bars = alt.Chart(rows).mark_bar(size=15).encode(
-        x=alt.X("start:Q", scale=scale, axis=_MONEY, title=unit + cut), x2="end:Q", y=y,
-        color=alt.Color("kind:N", legend=None, scale=alt.Scale(
-            domain=["level", "up", "down"], range=[GREY, GREEN, ORANGE])),
-        tooltip=["step:N", alt.Tooltip("amount:Q", format=",.0f")],
-    )  # fmt: skip
-    labels = alt.Chart(rows).mark_text(align="left", dx=4).encode(
-        x=alt.X("right:Q", scale=scale), y=y, text="label:N")  # fmt: skip
+    bars = (
+        alt.Chart(rows)
+        .mark_bar(size=15)
+        .encode(
+            x=alt.X("start:Q", scale=scale, axis=_MONEY, title=unit + cut),
+            x2="end:Q",
+            y=y,
+            color=alt.Color(
+                "kind:N",
+                legend=None,
+                scale=alt.Scale(domain=["level", "up", "down"], range=[GREY, GREEN, ORANGE]),
+            ),
+            tooltip=["step:N", alt.Tooltip("amount:Q", format=",.0f")],
+        )
+    )
+    labels = (
+        alt.Chart(rows)
+        .mark_text(align="left", dx=4)
+        .encode(x=alt.X("right:Q", scale=scale), y=y, text="label:N")
+    )
     text = "; ".join(f"{s} {t}" for s, t in zip(rows["step"], rows["label"], strict=True)) + "."
     chart = (bars + labels).properties(width=460, height=_height(len(rows)))
     return describe(chart, title=title, text=text)
 
 
-def chart_heat(table: pd.DataFrame, row: str, column: str, value: str, title: str) -> alt.LayerChart | alt.Chart:
+def chart_heat(
+    table: pd.DataFrame, row: str, column: str, value: str, title: str
+) -> alt.LayerChart | alt.Chart:
     """Show a share (1.0 is 100 %) for every pair of labels as a coloured field with its number."""
     known = table.dropna(subset=[row, column, value])[[row, column, value]]
     if known.empty:
@@ -153,18 +210,26 @@ def chart_heat(table: pd.DataFrame, row: str, column: str, value: str, title: st
         y=alt.Y(f"{row}:N", title=None, sort=sorted(known[row].unique())),
     )
     fields = base.mark_rect(stroke="white").encode(
-        color=alt.Color(f"{value}:Q", title=None, legend=None, scale=alt.Scale(
-            scheme="blueorange", reverse=True, domainMid=1, domain=[0.6, 1.4], clamp=True)),
+        color=alt.Color(
+            f"{value}:Q",
+            title=None,
+            legend=None,
+            scale=alt.Scale(
+                scheme="blueorange", reverse=True, domainMid=1, domain=[0.6, 1.4], clamp=True
+            ),
+        ),
         tooltip=[f"{row}:N", f"{column}:N", alt.Tooltip(f"{value}:Q", format=".1%")],
-    )  # fmt: skip
+    )
     numbers = base.mark_text(fontSize=11).encode(
         text=alt.Text(f"{value}:Q", format=".0%"),
         color=alt.condition(
             f"abs(datum['{value}'] - 1) > 0.3", alt.value("white"), alt.value("#1F2933")
         ),
     )
-    worst = known.loc[known[value].idxmin()]
-    text = f"{len(known)} pairs; the lowest is {worst[row]} / {worst[column]} with {worst[value]:.0%}."
+    worst = known.nsmallest(1, value).iloc[0]
+    text = (
+        f"{len(known)} pairs; the lowest is {worst[row]} / {worst[column]} with {worst[value]:.0%}."
+    )
     columns = known[column].nunique()
     chart = (fields + numbers).properties(
         width=min(640, max(160, 92 * columns)), height=_height(known[row].nunique())
@@ -186,15 +251,34 @@ def chart_effects(effects: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
     rows = known.assign(event=known["event_id"] + " " + known["kind"].fillna(""))
     rows = rows[["event", "effect_share", "low_share", "high_share"]]
     y = alt.Y("event:N", title=None)
-    bars = alt.Chart(rows).mark_rule(strokeWidth=3, color=BLUE).encode(
-        x=alt.X("low_share:Q", axis=_PERCENT, title="effect on sales, with 90 % interval"),
-        x2="high_share:Q", y=y)  # fmt: skip
-    dots = alt.Chart(rows).mark_point(size=100, color=BLUE, opacity=1).encode(
-        x="effect_share:Q", y=y,
-        tooltip=["event:N", alt.Tooltip("effect_share:Q", format=".1%"),
-                 alt.Tooltip("low_share:Q", format=".1%"), alt.Tooltip("high_share:Q", format=".1%")],
-    )  # fmt: skip
-    zero = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="at:Q")
+    bars = (
+        alt.Chart(rows)
+        .mark_rule(strokeWidth=3, color=BLUE)
+        .encode(
+            x=alt.X("low_share:Q", axis=_PERCENT, title="effect on sales, with 90 % interval"),
+            x2="high_share:Q",
+            y=y,
+        )
+    )
+    dots = (
+        alt.Chart(rows)
+        .mark_point(size=100, color=BLUE, opacity=1)
+        .encode(
+            x="effect_share:Q",
+            y=y,
+            tooltip=[
+                "event:N",
+                alt.Tooltip("effect_share:Q", format=".1%"),
+                alt.Tooltip("low_share:Q", format=".1%"),
+                alt.Tooltip("high_share:Q", format=".1%"),
+            ],
+        )
+    )
+    zero = (
+        alt.Chart(pd.DataFrame({"at": [0.0]}))
+        .mark_rule(color=GREY, strokeDash=[4, 3])
+        .encode(x="at:Q")
+    )
     text = "; ".join(f"{r.event}: {r.effect_share:+.1%}" for r in rows.itertuples()) + "."
     chart = (bars + zero + dots).properties(width=460, height=_height(len(rows)))
     return describe(chart, title=title, text=text)
@@ -212,18 +296,32 @@ def chart_baseline(months: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
         return _nothing(title, "Nothing is expected: no history and nobody to expect it from.")
     rows = months[["month", "expected", "low", "high", "last_year"]].sort_values("month")
     x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=-30))
-    band = alt.Chart(rows).mark_area(opacity=0.2, color=BLUE).encode(
-        x=x, y=alt.Y("low:Q", axis=_MONEY, title=f"{unit} a month"), y2="high:Q")  # fmt: skip
+    band = (
+        alt.Chart(rows)
+        .mark_area(opacity=0.2, color=BLUE)
+        .encode(x=x, y=alt.Y("low:Q", axis=_MONEY, title=f"{unit} a month"), y2="high:Q")
+    )
     long = rows.melt("month", ["expected", "last_year"], "what", "amount").dropna()
     long["what"] = long["what"].map({"expected": "expected", "last_year": "last year"})
-    lines = alt.Chart(long).mark_line(point=True).encode(
-        x=x, y="amount:Q",
-        color=alt.Color("what:N", title=None, scale=alt.Scale(
-            domain=["expected", "last year"], range=[BLUE, ORANGE])),
-        strokeDash=alt.StrokeDash("what:N", legend=None),
-        tooltip=[alt.Tooltip("month:T", format="%Y-%m"), "what:N",
-                 alt.Tooltip("amount:Q", format=",.0f")],
-    )  # fmt: skip
+    lines = (
+        alt.Chart(long)
+        .mark_line(point=True)
+        .encode(
+            x=x,
+            y="amount:Q",
+            color=alt.Color(
+                "what:N",
+                title=None,
+                scale=alt.Scale(domain=["expected", "last year"], range=[BLUE, ORANGE]),
+            ),
+            strokeDash=alt.StrokeDash("what:N", legend=None),
+            tooltip=[
+                alt.Tooltip("month:T", format="%Y-%m"),
+                "what:N",
+                alt.Tooltip("amount:Q", format=",.0f"),
+            ],
+        )
+    )
     total = rows["expected"].sum()
     text = (
         f"{total:,.0f} {unit} expected in all, {rows['last_year'].sum():,.0f} last year; the band "
@@ -247,13 +345,20 @@ def chart_swings(swings: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
     order = known["assumption_id"].tolist()
     long = known.melt(["assumption_id"], ["effect_low", "effect_high"], "side", "effect")
     long["side"] = long["side"].map({"effect_low": "at its low", "effect_high": "at its high"})
-    bars = alt.Chart(long).mark_bar(size=15).encode(
-        x=alt.X("effect:Q", axis=_MONEY, title=f"change of the expected result, {unit}"),
-        y=alt.Y("assumption_id:N", sort=order, title=None),
-        color=alt.Color("side:N", title=None, scale=alt.Scale(
-            domain=["at its low", "at its high"], range=[ORANGE, BLUE])),
-        tooltip=["assumption_id:N", "side:N", alt.Tooltip("effect:Q", format=",.0f")],
-    )  # fmt: skip
+    bars = (
+        alt.Chart(long)
+        .mark_bar(size=15)
+        .encode(
+            x=alt.X("effect:Q", axis=_MONEY, title=f"change of the expected result, {unit}"),
+            y=alt.Y("assumption_id:N", sort=order, title=None),
+            color=alt.Color(
+                "side:N",
+                title=None,
+                scale=alt.Scale(domain=["at its low", "at its high"], range=[ORANGE, BLUE]),
+            ),
+            tooltip=["assumption_id:N", "side:N", alt.Tooltip("effect:Q", format=",.0f")],
+        )
+    )
     zero = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=GREY).encode(x="at:Q")
     top = known.iloc[0]
     text = f"{top['assumption_id']} moves most: {top['swing']:,.0f} {unit} from low to high."

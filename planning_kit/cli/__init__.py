@@ -38,7 +38,7 @@ def _stop(message: str, code: int) -> NoReturn:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="planning-kit")
 def main() -> None:
-    """Set sales goals that the people who must reach them agree to.
+    r"""Set sales goals that the people who must reach them agree to.
 
     \b
     Example:
@@ -54,7 +54,7 @@ def main() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--sample", is_flag=True, help="With the invented company's data, to look around.")
 def init(folder: Path, sample: bool) -> None:
-    """Write a new plan folder: a commented plan.toml, scenarios, notebooks, empty tables.
+    r"""Write a new plan folder: a commented plan.toml, scenarios, notebooks, empty tables.
 
     \b
     Example:
@@ -70,7 +70,7 @@ def init(folder: Path, sample: bool) -> None:
 @_PLAN
 @click.option("--json", "as_json", is_flag=True, help="All problems as JSON on stdout.")
 def check(plan_folder: str, as_json: bool) -> None:
-    """Check all inputs of a plan; every problem at once, with its cell and what to do.
+    r"""Check all inputs of a plan; every problem at once, with its cell and what to do.
 
     Writes the same list to runs/checks.csv and runs/checks.json.
 
@@ -102,14 +102,29 @@ def check(plan_folder: str, as_json: bool) -> None:
 @click.option("--region", "regions", multiple=True, help="Only this region; may be repeated.")
 @click.option("--jobs", default=0, metavar="N", help="Regions at a time; 0: one a core.")
 @click.option("--scenario", default="base", show_default=True, help="Name of a scenario.")
-@click.option("--parameter", "-p", "pairs", multiple=True, nargs=2, metavar="NAME VALUE",
-              help="A parameter of the notebooks; may be repeated.")  # fmt: skip
+@click.option(
+    "--parameter",
+    "-p",
+    "pairs",
+    multiple=True,
+    nargs=2,
+    metavar="NAME VALUE",
+    help="A parameter of the notebooks; may be repeated.",
+)
 @click.option("--no-html", is_flag=True, help="Only notebooks and tables, no HTML reports.")
 @click.option("--quiet", is_flag=True, help="Nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as JSON on stdout.")
-def run(plan_folder: str, regions: tuple[str, ...], jobs: int, scenario: str,
-        pairs: tuple[tuple[str, str], ...], no_html: bool, quiet: bool, as_json: bool) -> None:  # fmt: skip
-    """Run the notebooks for every region, then the company's roll-up.
+def run(
+    plan_folder: str,
+    regions: tuple[str, ...],
+    jobs: int,
+    scenario: str,
+    pairs: tuple[tuple[str, str], ...],
+    no_html: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    r"""Run the notebooks for every region, then the company's roll-up.
 
     \b
     Example:
@@ -151,8 +166,10 @@ class _Progress:
 
     def __call__(self, record: RunRecord, done: int, total: int) -> None:
         if not sys.stderr.isatty():
-            click.echo(f"{done}/{total} {record.region}: {record.status} ({record.seconds:.0f} s)",
-                       err=True)  # fmt: skip
+            click.echo(
+                f"{done}/{total} {record.region}: {record.status} ({record.seconds:.0f} s)",
+                err=True,
+            )
             return
         from tqdm import tqdm
 
@@ -184,7 +201,7 @@ def _show_run(manifest: dict[str, Any], folder: Path) -> None:
 @click.option("--run", "run_id", default="", help="A run; by default the newest.")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as JSON.")
 def status(plan_folder: str, run_id: str, as_json: bool) -> None:
-    """Show how far a run is, or how it ended.
+    r"""Show how far a run is, or how it ended.
 
     \b
     Example:
@@ -198,7 +215,9 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
     found = sorted(p.parent for p in runs.glob("*/manifest.json"))
     chosen = [r for r in found if r.name == run_id] if run_id else found[-1:]
     if not chosen:
-        raise UsageError(f"no run {run_id!r} in this plan" if run_id else "this plan has no run yet")
+        raise UsageError(
+            f"no run {run_id!r} in this plan" if run_id else "this plan has no run yet"
+        )
     manifest = read_manifest(chosen[0])
     if as_json:
         click.echo(json.dumps(manifest, ensure_ascii=False))
@@ -210,7 +229,7 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def doctor(as_json: bool) -> None:
-    """Say what is installed, what is missing, and what each missing thing is for.
+    r"""Say what is installed, what is missing, and what each missing thing is for.
 
     \b
     Example:
@@ -236,7 +255,7 @@ def notebooks() -> None:
 @notebooks.command()
 @click.option("--folder", type=click.Path(path_type=Path), help="By default the kit's notebooks.")
 def refresh(folder: Path | None) -> None:
-    """Run the notebooks on the sample plan and keep their outputs in them.
+    r"""Run the notebooks on the sample plan and keep their outputs in them.
 
     \b
     Example:

@@ -37,9 +37,14 @@ def examine() -> list[dict[str, str]]:
         found = shutil.which(name)
         rows.append(_row("good" if found else "absent", name, f"{found or 'not there'}; {use}"))
     rows.append(_kernel())
-    for place, folder in (("working folder", Path.cwd()), ("temporary folder", Path(tempfile.gettempdir()))):
+    for place, folder in (
+        ("working folder", Path.cwd()),
+        ("temporary folder", Path(tempfile.gettempdir())),
+    ):
         good = os.access(folder, os.W_OK)
-        rows.append(_row("good" if good else "missing", place, "can be written" if good else "cannot"))
+        rows.append(
+            _row("good" if good else "missing", place, "can be written" if good else "cannot")
+        )
     return rows
 
 

@@ -16,8 +16,12 @@ from planning_kit.walk import Step
 from planning_kit.walk.rollup import Rollup
 
 # Text from data must stay text: a cell that begins with = or http is never run or linked.
-_SAFE = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False,
-         "strings_to_numbers": False}  # fmt: skip
+_SAFE = {
+    "in_memory": True,
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+}
 _WIDEST = 60
 
 
@@ -33,12 +37,19 @@ def write_workbook(step: Step, company: Rollup) -> Path:
     """
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(buffer, _SAFE)
-    book.set_properties({"title": f"{step.plan.settings.name}: sales goals",
-                         "created": pd.Timestamp(step.plan.settings.starts_on).to_pydatetime()})  # fmt: skip
+    book.set_properties(
+        {
+            "title": f"{step.plan.settings.name}: sales goals",
+            "created": pd.Timestamp(step.plan.settings.starts_on).to_pydatetime(),
+        }
+    )
     formats = {
-        "head": book.add_format({"bold": True, "bg_color": "#E4E7EB", "border": 1, "text_wrap": True}),
-        "money": book.add_format({"num_format": "#,##0.00" if step.plan.settings.rounding_unit < 1
-                                  else "#,##0"}),  # fmt: skip
+        "head": book.add_format(
+            {"bold": True, "bg_color": "#E4E7EB", "border": 1, "text_wrap": True}
+        ),
+        "money": book.add_format(
+            {"num_format": "#,##0.00" if step.plan.settings.rounding_unit < 1 else "#,##0"}
+        ),
         "title": book.add_format({"bold": True, "font_size": 16}),
         "text": book.add_format({"text_wrap": True, "valign": "top"}),
         "day": book.add_format({"num_format": "yyyy-mm-dd"}),
@@ -47,11 +58,23 @@ def write_workbook(step: Step, company: Rollup) -> Path:
     currency = step.plan.settings.currency
     regions = company.regions.drop(columns="gap")
     sheet = _sheet(book, formats, "Regions", regions, f"Amounts in {currency}")
-    _gap_column(sheet, formats, company.regions, regions.columns.get_loc("allocated"),
-                regions.columns.get_loc("target"), len(regions.columns))  # fmt: skip
+    _gap_column(
+        sheet,
+        formats,
+        company.regions,
+        list(regions.columns).index("allocated"),
+        list(regions.columns).index("target"),
+        len(regions.columns),
+    )
     goals = step.inputs.with_names(company.goals)
     _sheet(book, formats, "Goals", goals, f"Amounts in {currency}; one row a cell")
-    _sheet(book, formats, "Sums", company.sums, "The goals added up along every cut; difference to the target")
+    _sheet(
+        book,
+        formats,
+        "Sums",
+        company.sums,
+        "The goals added up along every cut; difference to the target",
+    )
     book.close()
     path = step.folder / "company_goals.xlsx"
     write_atomically(path, buffer.getvalue())
@@ -64,7 +87,10 @@ def _cover(book: Any, formats: Mapping[str, Any], step: Step) -> None:
     sheet.set_column(1, 1, 70)
     sheet.write_string(0, 0, f"{step.plan.settings.name}: sales goals", formats["title"])
     settings = step.settings()
-    rows = [*zip(settings["setting"], settings["value"], strict=True), ("written by", f"planning-kit {__version__}")]
+    rows = [
+        *zip(settings["setting"], settings["value"], strict=True),
+        ("written by", f"planning-kit {__version__}"),
+    ]
     for number, (name, value) in enumerate(rows, 2):
         sheet.write_string(number, 0, str(name))
         sheet.write_string(number, 1, str(value), formats["text"])
@@ -77,7 +103,12 @@ def _sheet(book: Any, formats: Mapping[str, Any], name: str, table: pd.DataFrame
         sheet.write_string(1, place, str(column).replace("_", " "), formats["head"])
         for row, value in enumerate(table[column], 2):
             _cell(sheet, row, place, value, formats)
-        width = max([len(str(column)), *(len(f"{v:,.0f}" if isinstance(v, float) else str(v)) for v in table[column])])
+        width = max(
+            [
+                len(str(column)),
+                *(len(f"{v:,.0f}" if isinstance(v, float) else str(v)) for v in table[column]),
+            ]
+        )
         sheet.set_column(place, place, min(_WIDEST, width + 3))
     if len(table):
         sheet.autofilter(1, 0, 1 + len(table), len(table.columns) - 1)
@@ -100,13 +131,20 @@ def _cell(sheet: Any, row: int, column: int, value: Any, formats: Mapping[str, A
 
 
 def _gap_column(
-    sheet: Any, formats: Mapping[str, Any], regions: pd.DataFrame, allocated: int, target: int, place: int
-) -> None:  # fmt: skip
+    sheet: Any,
+    formats: Mapping[str, Any],
+    regions: pd.DataFrame,
+    allocated: int,
+    target: int,
+    place: int,
+) -> None:
     """Write allocated - target as a formula, with its value for readers that do not compute."""
     sheet.write_string(1, place, "gap", formats["head"])
     sheet.set_column(place, place, 14)
     for row, gap in enumerate(regions["gap"], 2):
         if gap == gap:
-            formula = (f"={xlsxwriter.utility.xl_rowcol_to_cell(row, allocated)}"
-                       f"-{xlsxwriter.utility.xl_rowcol_to_cell(row, target)}")  # fmt: skip
+            formula = (
+                f"={xlsxwriter.utility.xl_rowcol_to_cell(row, allocated)}"
+                f"-{xlsxwriter.utility.xl_rowcol_to_cell(row, target)}"
+            )
             sheet.write_formula(row, place, formula, formats["money"], gap)

@@ -149,7 +149,7 @@ def folder_name(label: str) -> str:
     Examples
     --------
     >>> folder_name("North"), folder_name("../up"), folder_name("O'Brien")
-    ('North', 'up-d1e66c', 'O-Brien-e06dc9')
+    ('North', 'up-8c722b', 'O-Brien-e6e624')
     """
     plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
     plain = re.sub(r"[^A-Za-z0-9_]+", "-", plain).strip("-")[:60]

@@ -31,7 +31,7 @@ def new_plan(folder: Path, *, sample: bool = False) -> list[str]:
     notebooks.mkdir()
     for path in sorted(bundled("notebooks").glob("*.ipynb")):
         shutil.copyfile(path, notebooks / path.name)
-    lines = [f"{str(folder)}: {'the sample plan' if sample else 'a new plan'}"]
+    lines = [f"{folder!s}: {'the sample plan' if sample else 'a new plan'}"]
     if not sample:
         lines.append("1. put your extracts into data/ and say in plan.toml which columns they have")
     lines.append(f"{'1' if sample else '2'}. planning-kit check {folder}")

@@ -133,7 +133,7 @@ def make_table(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> list[d
     source = _unpivoted(mapping)
     texts = {column.name: _text_of(mapping, column) for column in table.columns}
     con.execute(
-        f"CREATE OR REPLACE TEMP VIEW mapped AS SELECT _file, _row, "
+        "CREATE OR REPLACE TEMP VIEW mapped AS SELECT _file, _row, "
         + ", ".join(f"{text} AS {quoted(name)}" for name, text in texts.items())
         + f" FROM {source}"
     )
@@ -286,7 +286,10 @@ def _why_unreadable(column: Column, value: str, table: str) -> tuple[str, str]:
             f'say {section} currency_sign = "{signs}" if every amount is in the plan\'s currency',
         )
     if has_digits and not any(c.isalpha() for c in value):
-        return f"{value!r} has separators that are not declared", f"say {section} {_separators(value)}"
+        return (
+            f"{value!r} has separators that are not declared",
+            f"say {section} {_separators(value)}",
+        )
     return (
         f"{value!r} is text where a number belongs",
         f'correct the cell, or say {section} empty = ["{value}"] if it means that nobody knows',

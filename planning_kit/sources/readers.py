@@ -23,6 +23,13 @@ READER_OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "currency_sig
 _EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _NUMERIC = re.compile(r"^(DECIMAL|DOUBLE|FLOAT|REAL)")
 _CHUNK_ROWS = 50_000
+_ONE_SELECT = re.compile(
+    r"(\s|--[^\n]*\n|(?>/\*.*?\*/)|\()*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL
+)
+_URL_FORM = (
+    "write it as kind+driver://user:password@host/name, with %40 for an @ in the password, "
+    "or sqlite:////full/path/of/a/file/that/exists.db"
+)
 
 
 def quoted(name: str) -> str:
@@ -282,8 +289,9 @@ def database_chunks(name: str, section: Mapping[str, Any]) -> Iterator[pd.DataFr
     """
     where = f"sources.{name}"
     variable = str(section["database"])
-    if "sql" not in section:
-        raise DataError(f"{where}: a database source needs sql = 'SELECT ...'.")
+    query = str(section.get("sql", ""))
+    if not _ONE_SELECT.match(query):
+        raise DataError(f"{where}: a database source needs sql = 'SELECT ...'; it is only read.")
     url = os.environ.get(variable, "")
     if not url:
         raise DataError(
@@ -298,23 +306,55 @@ def database_chunks(name: str, section: Mapping[str, Any]) -> Iterator[pd.DataFr
         ) from None
     decimal = str(section.get("decimal", "."))
     try:
-        engine = sa.create_engine(url)
-        options = {"postgresql_readonly": True} if engine.dialect.name == "postgresql" else {}
-        with engine.connect().execution_options(stream_results=True, **options) as connection:
-            if engine.dialect.name == "sqlite":
-                connection.execute(sa.text("PRAGMA query_only = ON"))
-            result = connection.execute(sa.text(str(section["sql"])))
-            columns = list(result.keys())
-            rows = result.fetchmany(_CHUNK_ROWS)
-            while True:
-                cells = [[_cell_text(cell, decimal) for cell in row] for row in rows]
-                yield pd.DataFrame(cells, columns=columns, dtype="object").astype("str")
-                rows = result.fetchmany(_CHUNK_ROWS)
-                if not rows:
-                    break
-            connection.rollback()
+        with _connect_to_read(url) as connection:
+            yield from _query_chunks(connection, query, decimal)
     except ImportError as error:
         raise DataError(f"{where}: the driver of this database is missing: {error}.") from None
+    except sa.exc.NoSuchModuleError:
+        raise DataError(f"{where} ({variable}): no such kind of database; {_URL_FORM}.") from None
+    except sa.exc.ArgumentError:  # its words may repeat the URL
+        raise DataError(f"{where} ({variable}): the URL cannot be used; {_URL_FORM}.") from None
     except sa.exc.SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or "the URL or the query cannot be used"
         raise DataError(f"{where} ({variable}): {_first_line(Exception(str(cause)))}") from None
+
+
+def _connect_to_read(url: str) -> Any:
+    """Connect in a transaction that cannot write; ArgumentError where the URL is at fault."""
+    import sqlalchemy as sa
+
+    try:
+        address = sa.make_url(url)
+        if "@" in (address.host or ""):  # a part of the password would be shown as the host
+            raise ValueError("the password has an @")
+        _require_database_file(address.get_backend_name(), address.database or "")
+        # Without a pool nothing stays connected once the rows are here.
+        connection = sa.create_engine(address, poolclass=sa.NullPool).connect()
+    except (ValueError, TypeError) as error:
+        raise sa.exc.ArgumentError(str(error)) from None
+    kind = connection.dialect.name
+    options = {"postgresql_readonly": True} if kind == "postgresql" else {}
+    if kind == "sqlite":
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    return connection.execution_options(stream_results=True, no_parameters=True, **options)
+
+
+def _query_chunks(connection: Any, query: str, decimal: str) -> Iterator[pd.DataFrame]:
+    # The query goes to the driver as it is written: ":name" and "%" in it are text.
+    result = connection.exec_driver_sql(query)
+    columns = list(result.keys())
+    rows = result.fetchmany(_CHUNK_ROWS)
+    while True:
+        cells = [[_cell_text(cell, decimal) for cell in row] for row in rows]
+        yield pd.DataFrame(cells, columns=columns, dtype="object").astype("str")
+        rows = result.fetchmany(_CHUNK_ROWS)
+        if not rows:
+            break
+    connection.rollback()
+
+
+def _require_database_file(kind: str, path: str) -> None:
+    """SQLite makes an empty file of a name it does not find: never do that to a source."""
+    in_memory = path in ("", ":memory:") or path.startswith("file:")
+    if kind == "sqlite" and not in_memory and not Path(path).is_file():
+        raise ValueError("no such file")

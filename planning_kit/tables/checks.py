@@ -337,7 +337,10 @@ def _check_goals(checker: Checker) -> None:
 
 
 def _check_sales(checker: Checker) -> None:
-    with_people = "(SELECT s._file, s._row, s.rep_id, s.sold_on, r.hired_on, r.left_on FROM plan.sales s JOIN plan.reps r USING (rep_id))"
+    with_people = (
+        "(SELECT s._file, s._row, s.sold_on, r.hired_on, r.left_on "
+        "FROM plan.sales s JOIN plan.reps r USING (rep_id))"
+    )
     checker.where("sales", "sold_on", "sold_on < hired_on", "order",
                   "sold on {value}, before the person was hired",
                   "correct the day or hired_on, or give the sale to the predecessor",
@@ -382,7 +385,7 @@ def _check_losses(checker: Checker) -> None:
             "sales", column, "lost",
             f"{lines:,} lines with {lost or 0:,.2f} ({share:.1%} of the amount) have a {column} "
             f"that is not in {table}; the plan allows {limit:.1%}",
-            f"map or add the unknown names above, or raise max_lost_share in [checks]",
+            "map or add the unknown names above, or raise max_lost_share in [checks]",
             status="fail" if share > limit else "review",
             cell=("", None, f"{share:.4f}"),
         )  # fmt: skip

@@ -32,9 +32,7 @@ def _lines() -> Iterator[str]:
         yield ""
         yield f"## {table.name}{' (needed)' if table.required else ''}"
         yield ""
-        yield table.meaning + (
-            f" One row for each {' x '.join(table.key)}." if table.key else ""
-        )
+        yield table.meaning + (f" One row for each {' x '.join(table.key)}." if table.key else "")
         yield ""
         yield "| column | what it holds | kind | must be filled |"
         yield "|---|---|---|---|"

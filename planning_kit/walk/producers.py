@@ -41,7 +41,9 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     cells = cells.rename(columns={"expected": "base"}).reset_index()
     team = step.inputs.team()
     absent = team.loc[~team["rep_id"].isin(cells["rep_id"]), ["rep_id"]]
-    absent = absent.assign(territory_id=NOT_KNOWN, product_line=NOT_KNOWN, base_from="nothing known")
+    absent = absent.assign(
+        territory_id=NOT_KNOWN, product_line=NOT_KNOWN, base_from="nothing known"
+    )
     cells = pd.concat([cells, absent], ignore_index=True)
     cells["role"] = cells["rep_id"].map(team.set_index("rep_id")["role"]).fillna(NOT_KNOWN)
     cells["variance"] = cells["deviation"] ** 2
@@ -97,7 +99,9 @@ def scenario_here(step: Step) -> Scenario:
             if not isinstance(where, Mapping) or not set(where) <= set(known):
                 kept.append(row)  # the engine names what is wrong with it
                 continue
-            chosen = {k: list(map(str, v if isinstance(v, list) else [v])) for k, v in where.items()}
+            chosen = {
+                k: list(map(str, v if isinstance(v, list) else [v])) for k, v in where.items()
+            }
             try:
                 for name, labels in chosen.items():
                     rule = f"{section} {str(row.get('name', ''))!r}, where {name}"
@@ -118,8 +122,8 @@ def allocation_table(step: Step) -> pd.DataFrame:
     """Give the allocated goals; without people an empty table with its columns."""
     allocation = step.allocation()
     if allocation is None:
-        names = [*CELL_LABELS, "role", "region", "base", "filled_by", "goal", "exact", "lower", "upper", "held_by",
-                 "change_share"]  # fmt: skip
+        numbers = ["base", "goal", "exact", "lower", "upper", "change_share"]
+        names = [*CELL_LABELS, "role", "region", "filled_by", "held_by", *numbers]
         return pd.DataFrame({n: pd.Series(dtype="float64") for n in names}).astype(
             {n: "str" for n in [*CELL_LABELS, "role", "region", "filled_by", "held_by"]}
         )
@@ -154,7 +158,9 @@ def goals_by_month(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
     if goals.empty:
         return pd.DataFrame(columns=[*CELL_LABELS, "month", "goal"])
     settings = step.inputs.settings
-    months = pd.DataFrame({"month": pd.to_datetime(month_starts(settings.starts_on, settings.ends_on))})
+    months = pd.DataFrame(
+        {"month": pd.to_datetime(month_starts(settings.starts_on, settings.ends_on))}
+    )
     months["month_of_year"] = months["month"].dt.month
     profile = _labelled(assumptions.seasonal_profile(step.inputs)).merge(months, on="month_of_year")
     profile = profile[["product_line", "month", "share"]]

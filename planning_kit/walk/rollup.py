@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -76,7 +77,9 @@ def _goals(parts: dict[str, Step]) -> pd.DataFrame:
         goals = _table(part, "allocation").assign(region=region)
         agreed = _table(part, "agreed")[["rep_id", "territory_id", "product_line", "goal"]]
         agreed = agreed.rename(columns={"goal": "agreed"})
-        tables.append(goals.merge(agreed, on=["rep_id", "territory_id", "product_line"], how="left"))
+        tables.append(
+            goals.merge(agreed, on=["rep_id", "territory_id", "product_line"], how="left")
+        )
     names = ["region", "rep_id", "territory_id", "product_line", "goal", "agreed"]
     if not tables:
         return pd.DataFrame(columns=names)
@@ -89,7 +92,9 @@ def _regions(
     reviewed = {row["name"]: row["reviewed"] for row in step.prepared.facts["regions"]}
     rows = []
     for region, part in parts.items():
-        inputs = part.inputs if part else open_inputs(step.plan, step.prepared, region, step.scenario)
+        inputs = (
+            part.inputs if part else open_inputs(step.plan, step.prepared, region, step.scenario)
+        )
         own = goals[goals["region"] == region]
         allocated = _exact_sum(own["goal"], unit) if part else float("nan")
         rows.append({
@@ -101,7 +106,7 @@ def _regions(
             "status": "rolled up" if part else "missing",
         })  # fmt: skip
     table = pd.DataFrame(rows)
-    total = {"region": "company", "target": step.inputs.target, "reps": table["reps"].sum(),
+    total: dict[str, Any] = {"region": "company", "target": step.inputs.target, "reps": table["reps"].sum(),
              "status": "rolled up" if (table["status"] == "rolled up").all() else "incomplete"}  # fmt: skip
     for name in ("reviewed", "allocated", "agreed"):
         total[name] = _exact_sum(table[name], 0.01 if name == "reviewed" else unit)
@@ -115,7 +120,7 @@ def _exact_sum(amounts: pd.Series, unit: float) -> float:
 
 
 def _difference(amount: float, target: float, unit: float) -> float:
-    if pd.isna(amount):
+    if amount != amount:
         return float("nan")
     both = to_units(pd.Series([amount, target]), unit)
     return float(from_units(pd.Series([both.iloc[0] - both.iloc[1]]), unit).iloc[0])

@@ -58,7 +58,7 @@ def data_coverage(step: Step) -> pd.DataFrame:
 
 def monthly_sales(inputs: Inputs) -> pd.DataFrame:
     """Sum the region's sales by month, plan currency."""
-    return inputs.sales.groupby("month", as_index=False)["amount"].sum(min_count=1)
+    return inputs.sales.groupby("month")[["amount"]].sum(min_count=1).reset_index()
 
 
 def baseline_months(step: Step) -> pd.DataFrame:
@@ -81,14 +81,19 @@ def target_range(step: Step) -> pd.DataFrame:
     """Give the region's expected result with its range beside the target, one row."""
     total = step.ranges()
     if total.empty:
-        total = pd.DataFrame({"expected": [float("nan")], "low": float("nan"), "high": float("nan")})
+        total = pd.DataFrame(
+            {"expected": [float("nan")], "low": float("nan"), "high": float("nan")}
+        )
     return total.assign(target=step.inputs.target)
 
 
 def chance_lines(chance: ChanceOfTarget, currency: str) -> pd.DataFrame:
     """Write the chance of the target as lines to read."""
     if chance.probability != chance.probability:
-        rows = {"target": f"{chance.target:,.0f} {currency}", "chance": "cannot tell: " + chance.note}
+        rows = {
+            "target": f"{chance.target:,.0f} {currency}",
+            "chance": "cannot tell: " + chance.note,
+        }
     else:
         rows = {
             "target": f"{chance.target:,.0f} {currency}",
@@ -140,7 +145,7 @@ def largest_move(step: Step) -> str:
     """Name the person whose goal moved most from its starting point (ties: the first id)."""
     people = sum_goals(step.table("allocation"), "rep_id")
     moves = (people["goal"] - people["base"]).abs()
-    return str(people.loc[moves.idxmax(), "rep_id"]) if moves.notna().any() else ""
+    return str(people["rep_id"].iloc[int(moves.argmax())]) if moves.notna().any() else ""
 
 
 def frontier(step: Step) -> pd.DataFrame:
@@ -194,4 +199,3 @@ def metric_year(goals: pd.DataFrame) -> pd.DataFrame:
     there = [c for c in columns if c in goals]
     keys = [c for c in ("rep", "rep_id") if c in goals]
     return goals.groupby(keys, as_index=False)[there].sum(min_count=1)
-

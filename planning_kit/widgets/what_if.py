@@ -95,14 +95,18 @@ def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
         moved = with_change(step, change or WhatIf())
         goals = moved.table("allocation") if change else step.table("allocation")
     except PlanningError as error:
-        return WhatIfResult(_summary({}), _people(before, before, pd.Series(dtype=float)), str(error))
+        return WhatIfResult(
+            _summary({}), _people(before, before, pd.Series(dtype=float)), str(error)
+        )
     people = sum_goals(goals, "rep_id").set_index("rep_id")
     likely = chances(moved, goals).set_index("rep_id")
     table = _people(before, people, likely["chance"])
     allocated = float(people["goal"].sum())
     target = moved.inputs.target
     known = likely.dropna(subset=["expected", "cv"])
-    team = chance_team_reaches(known["expected"], known["cv"], target) if len(known) else float("nan")
+    team = (
+        chance_team_reaches(known["expected"], known["cv"], target) if len(known) else float("nan")
+    )
     currency = step.inputs.settings.currency
     return WhatIfResult(
         _summary({
