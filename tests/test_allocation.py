@@ -217,7 +217,7 @@ def test_zero_stays_zero_unless_a_rule_asks_for_an_amount():
         make_cells([0, 100]), 150, {"name": "start", "where": {"rep_id": "R0"}, "at_least": 30}
     )
     assert asked.goals.goal.tolist() == [30.0, 120.0]
-    with pytest.raises(RulesConflictError, match="'total'.*2 cells have a base of 0"):
+    with pytest.raises(RulesConflictError, match=r"'total'.*2 cells have a base of 0"):
         split(make_cells([0, 0]), 150)
     with pytest.raises(DataError, match="no cell takes part"):
         split(make_cells([np.nan]), 1, base={"fill": "none"})
@@ -666,3 +666,99 @@ def test_rules_that_whole_units_cannot_keep_are_named():
         del rule["exactly"]
     plan = split(three, 1, *half[:2], {"name": "no", "each": "cell", "at_most": 1})
     assert plan.goals.goal.sum() == 1
+
+
+def test_a_limit_between_two_units_is_moved_to_the_nearest_and_said():
+    rule = {"name": "calm", "most_up_share": 0.1, "most_down_share": 0.1}
+    plan = split(make_cells([0.4, 100.0]), 101, rule)
+    assert plan.goals.goal.sum() == 101
+    assert "allocation.limit_between_units" in set(plan.findings.finding_id)
+
+
+def test_a_cell_without_a_label_is_a_group_of_its_own():
+    cells = make_cells([10.0, 20.0, 30.0], role=["h", None, "f"])
+    plan = split(
+        cells, 66, {"name": "by role", "each": ["role"], "at_most": 1.1, "relative_to": "base"}
+    )
+    assert plan.goals.goal.tolist() == [11.0, 22.0, 33.0]
+    assert plan.rules[plan.rules.name == "by role"].group.tolist() == ["f", "h", ""]
+
+
+def test_the_fill_that_is_asked_for_is_taken():
+    cells = make_cells([100, np.nan, 300], role=["h"] * 3, potential=[10.0, 50.0, 30.0])
+    assert split(cells, 600, base={"fill": "peers"}).goals.goal.tolist() == [100.0, 200.0, 300.0]
+
+
+def test_many_limits_in_conflict_are_shortened():
+    cells = make_cells([100.0] * 90)
+    with pytest.raises(RulesConflictError, match=r"and 8[0-9] more"):
+        split(cells, 12_000, {"name": "cap", "each": "rep_id", "at_most": 110})
+
+
+def test_a_share_that_cannot_hold_says_what_it_lacks():
+    cells = grid_cells(2, 2)
+    share = {"name": "A", "where": {"product_line": "L0"}, "at_least_share": 0.9}
+    cap = {"name": "cap", "where": {"product_line": "L0"}, "at_most": 10, "priority": 8}
+    with pytest.raises(RulesConflictError, match="'A' \\(product_line L0: at least 90 %"):
+        split(cells, round(cells.base.sum()), share, cap)
+
+
+def test_a_total_of_too_many_units_is_refused():
+    with pytest.raises(DataError, match="larger unit"):
+        split(make_cells([1.0, 2.0]), 1e15, unit=0.01)
+
+
+def test_overlapping_pairs_are_rounded_by_integer_programming():
+    cells = make_cells([0.5] * 6, reps=list("abcdef"))
+    pairs = [
+        {"name": a + b, "where": {"rep_id": [a, b]}, "exactly": 1}
+        for a, b in ("ab", "bc", "cd", "de", "ef", "fa")
+    ]
+    plan = split(cells, 3, *pairs)
+    assert plan.goals.goal.sum() == 3
+    assert plan.rules.gap.max() == 0
+    five = make_cells([0.5] * 6, reps=list("abcdef"))
+    odd = [
+        {"name": a + b, "where": {"rep_id": [a, b]}, "exactly": 1} for a, b in ("ab", "bc", "ca")
+    ]
+    plan = split(five, 3, *odd)
+    assert plan.goals.goal.sum() == 3
+    assert "allocation.rounding_gave" in set(plan.findings.finding_id)
+    assert (plan.rules.gap > 0).sum() == 1
+
+
+def test_a_fault_of_the_solver_is_not_called_a_conflict(monkeypatch):
+    monkeypatch.setattr("planning_kit.allocation.engine.find_goals", lambda *_: None)
+    with pytest.raises(RuntimeError, match="no goals were found"):
+        split(make_cells([1.0, 2.0]), 6)
+
+
+def test_too_many_cells_for_a_program_say_what_rounding_misses(monkeypatch):
+    monkeypatch.setattr("planning_kit.allocation.finish.MOST_BY_PROGRAM", 2)
+    cells = make_cells([0.5] * 6, reps=list("abcdef"))
+    odd = [
+        {"name": a + b, "where": {"rep_id": [a, b]}, "exactly": 1} for a, b in ("ab", "bc", "ca")
+    ]
+    assert "allocation.rounding_gave" in set(split(cells, 3, *odd).findings.finding_id)
+
+
+def test_a_base_that_came_filled_keeps_saying_so():
+    cells = make_cells([1.0, 2.0]).assign(filled_by=[None, "by hand"])
+    plan = split(cells, 6)
+    assert plan.goals.filled_by.tolist() == ["", "by hand"]
+
+
+def test_a_conflict_is_thinned_to_what_it_needs():
+    from planning_kit.allocation.conflicts import _soften, find_conflict
+    from planning_kit.allocation.engine import _read
+
+    caps = [
+        {"name": f"c{i}", "where": {"rep_id": f"R{i}"}, "at_most": 10 * (i + 1)} for i in range(3)
+    ]
+    floor = {"name": "floor", "where": {"rep_id": "R0"}, "at_least": 20}
+    task = _read(make_cells([5.0, 5.0, 5.0]), 15, scenario(*caps, floor), 1.0, None, TODAY)
+    everything = np.ones(len(_soften(task.grid, task.limits).bound))
+    assert set(find_conflict(task.grid, task.limits, everything).rule) in (
+        {"c0", "floor"},
+        {"floor", "total"},
+    )

@@ -103,6 +103,7 @@ def test_two_hierarchies_and_several_cells_of_the_same_pair():
     assert round_chains(units, [same], [same], 2).sum() == 2
     assert round_chains(units, [], [same], 2).sum() == 2
     assert round_chains(units, [same], [same], 4) is None
+    assert round_chains(units, [], [], 2).sum() == 2
 
 
 def brute_force_two_way(values):

@@ -187,3 +187,10 @@ def test_no_cells_and_no_rules():
     zero = np.zeros(2)
     still = Problem(zero, zero, zero, zero, sp.csc_array(np.ones((1, 2))), np.zeros(1), np.zeros(1))
     assert solve(still).goals.tolist() == [0.0, 0.0]
+
+
+def test_cells_that_cannot_move_are_not_settled():
+    base = np.array([1.0, 2.0])
+    stuck = Problem(base, base * 0, base * 0, base * 9, sp.csc_array(np.ones((1, 2))),
+                    np.array([9.0]), np.array([9.0]))  # fmt: skip
+    assert not solve(stuck).settled

@@ -32,6 +32,8 @@ LAST_YEAR = [
     {"assumption_id": "A2", "statement": "no rival", "driver": "competitor_effect", "low": -0.03,
      "base": 0.0, "high": 0.0, "actual": -0.02, "unit": "share"},
     {"assumption_id": "A3", "statement": "weather", "driver": "sunshine", "base": 5.0},
+    {"assumption_id": "A4", "statement": "launch", "driver": "new_product", "low": 0.01,
+     "base": 0.03, "high": 0.05, "actual": 0.02, "unit": "share"},
 ]  # fmt: skip
 
 
@@ -138,12 +140,13 @@ def test_without_a_register_last_years_is_a_marked_proposal(inputs):
     assert table["status"].eq("carried over, not yet confirmed").all()
     # Growth starts from what happened: 2 %, with last year's distances and its old ends.
     assert table.loc["A1", ["low", "base", "high"]].tolist() == pytest.approx([0.0, 0.02, 0.04])
-    # What a rival did is in the results already; nothing further is proposed.
+    # What a rival or a launch did is in the results already; nothing further is proposed.
+    assert table.loc["A4", ["low", "base", "high"]].tolist() == pytest.approx([-0.02, 0.0, 0.02])
     assert table.loc["A2", ["low", "base", "high"]].tolist() == pytest.approx([-0.03, 0.0, 0.0])
     assert table.loc["A2", "last_actual"] == pytest.approx(-0.02)
     assert pd.isna(table.loc["A3", "value_low"])
     found = assumption_findings(inputs, Scenario("base")).set_index("finding_id")
-    assert "'A1', 'A2', 'A3'" in found.loc["assumptions.carried_over", "message"]
+    assert "'A1', 'A2', 'A3', 'A4'" in found.loc["assumptions.carried_over", "message"]
     assert "'A3'" in found.loc["assumptions.moves_nothing", "message"]
 
 

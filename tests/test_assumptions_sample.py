@@ -113,6 +113,7 @@ def test_open_seats_of_the_sample_are_in_nobodys_expectation(company):
     assert (gaps["amount"] > 0).all()
 
 
+@pytest.mark.slow
 def test_regions_add_up_to_about_the_company(plan, company):
     # Levels borrow from another group in a region than in the company, so not to the cent.
     prepared = prepare(plan)

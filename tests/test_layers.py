@@ -66,7 +66,8 @@ def test_importing_the_package_loads_no_heavy_library():
     import subprocess
     import sys
 
-    code = "import sys, planning_kit.cli; print([m for m in ('pandas', 'altair', 'papermill') if m in sys.modules])"
+    heavy = "('pandas', 'altair', 'papermill')"
+    code = f"import sys, planning_kit.cli; print([m for m in {heavy} if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 

@@ -86,8 +86,9 @@ def run(command: list[str], folder: Path) -> subprocess.CompletedProcess:
 
 def test_plain_papermill_runs_one_from_any_folder(tmp_path: Path, sample):
     notebook = ROOT / "notebooks" / "03_target_allocation.ipynb"
-    command = [sys.executable, "-m", "papermill", str(notebook), "out.ipynb", "-r", "region", "West",
-               "-r", "plan_folder", str(sample.folder), "-r", "run_folder", str(tmp_path / "run")]  # fmt: skip
+    given = {"region": "West", "plan_folder": sample.folder, "run_folder": tmp_path / "run"}
+    command = [sys.executable, "-m", "papermill", str(notebook), "out.ipynb"]
+    command += [word for name, text in given.items() for word in ("-r", name, str(text))]
     done = run(command, tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "West" / "tables" / "allocation.csv").is_file()

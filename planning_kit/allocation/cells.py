@@ -60,8 +60,6 @@ class Grid:
 
     def codes(self, column: str) -> tuple[Codes, list[str]]:
         """Give each cell the number of its label in a column, in the order of the labels."""
-        if column not in self.factors:
-            self.factors[column] = _factor(self.table[column])
         return self.factors[column]
 
     def amounts(self, name: str) -> Array:

@@ -19,7 +19,6 @@ from planning_kit.allocation.rounding import (
     round_rows,
     whole_range,
 )
-from planning_kit.errors import DataError
 from planning_kit.tables import finding, from_units, shorten
 
 MOST_BY_PROGRAM = 20_000  # cells that integer programming is asked to round
@@ -131,16 +130,13 @@ def _by_program(
         low, high = whole_range(extra @ units)
         priority = np.array([limits.blocks[k].rule.priority for k in limits.row_block], dtype=float)
         weight = np.concatenate([10.0 * priority, np.full(len(low), 0.1)])
-        try:
-            whole, gave = round_rows(
-                units,
-                sp.vstack([limits.matrix, extra]).tocsr(),
-                np.concatenate([limits.low / unit, low]),
-                np.concatenate([limits.high / unit, high]),
-                weight,
-            )
-        except DataError:
-            gave = []
+        whole, gave = round_rows(
+            units,
+            sp.vstack([limits.matrix, extra]).tocsr(),
+            np.concatenate([limits.low / unit, low]),
+            np.concatenate([limits.high / unit, high]),
+            weight,
+        )
         missed = sorted({names[k] for k in gave if k < len(names)})
         if not missed:
             return whole, []

@@ -22,7 +22,7 @@ from planning_kit.allocation.rules import (
     Total,
     ZeroOrAtLeast,
 )
-from planning_kit.tables import finding, shorten
+from planning_kit.tables import finding
 
 NO_NEGATIVE = "no goal below 0"
 ZERO_STAYS = "0 stays 0"
@@ -333,9 +333,3 @@ def group_names(grid: Grid, block: Block) -> list[str]:
     columns = [np.asarray(names, dtype=object)[codes[cells]]
                for codes, names in (grid.codes(name) for name in grid.labels)]  # fmt: skip
     return [" / ".join(parts) for parts in zip(*columns, strict=True)]
-
-
-def named(grid: Grid, block: Block, group: int) -> str:
-    """Name one group of a block for a message."""
-    name = group_names(grid, block)[group]
-    return f"{block.rule.name!r} for {shorten([name])}" if name else repr(block.rule.name)

@@ -217,10 +217,6 @@ class Dual:
         high = dot(prices[prices < 0], self.high[prices < 0])
         return float(cells - low - high)
 
-    def kept(self, sums: Array, tolerance: float) -> bool:
-        """Say whether every rule is kept."""
-        return bool((sums >= self.low - tolerance).all() and (sums <= self.high + tolerance).all())
-
 
 def _newton(dual: Dual, least: float) -> tuple[Array, bool, int]:
     """Search prices at which every rule is kept, holding steps back at least so much."""

@@ -75,9 +75,8 @@ class Levels:
 
     def credible(self, exposure: pd.Series) -> pd.Series:
         """Give the weight of results of that many seat-years against the group's (Buehlmann)."""
-        if self.between == 0.0:
-            kept = 1.0 if self.within == 0.0 else 0.0
-            return (exposure > 0).astype(float) * kept
+        if self.within == 0.0:  # no chance in them: results, where there are any, say it all
+            return (exposure > 0).astype(float)
         return exposure * self.between / (exposure * self.between + self.within)
 
 

@@ -89,12 +89,12 @@ class Inputs:
                 continue
             ids = "rep_id" if key == "manager_id" else key
             names = _unique_names(source.set_index(ids)[name])
-            readable = table[key].map(names).fillna(table[key])
+            readable = table[key].map(names).astype("str").fillna(table[key].astype("str"))
             named.insert(min(number, named.shape[1]), label, readable)
         return named
 
 
 def _unique_names(names: pd.Series) -> pd.Series:
-    shown = names.fillna(names.index.to_series())
+    shown = names.astype("str").fillna(names.index.to_series().astype("str"))
     twice = shown.duplicated(keep=False)
     return shown.where(~twice, shown + " (" + names.index.to_series() + ")")

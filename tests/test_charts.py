@@ -1,0 +1,117 @@
+"""Every chart: title, unit, words for whoever does not see it; and a reason where there is none."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from planning_kit import charts
+from planning_kit.charts import show
+
+PEOPLE = pd.DataFrame(
+    {
+        "rep": ["Ann", "Bob"], "goal": [100.0, 200.0], "actual": [90.0, 210.0], "base": [95.0, 190.0],
+        "attainment": [0.9, 1.05], "chance": [0.4, 0.6], "proposed": [90.0, None], "agreed": [95.0, 205.0],
+        "line": ["A", "B"],
+    }
+)  # fmt: skip
+MONTHS = pd.DataFrame(
+    {
+        "month": pd.to_datetime(["2026-01-01", "2026-02-01"]), "expected": [1.0, 2.0], "low": [0.5, 1.0],
+        "high": [2.0, 3.0], "last_year": [1.0, None], "goal_period": pd.to_datetime(["2025-01-01"] * 2),
+        "goal": [1.0, 2.0], "actual": [1.0, 1.0], "attainment": [1.0, 0.5], "activity": ["coaching", "admin"],
+        "hours": [3.0, 4.0], "available": [5.0, 6.0],
+    }
+)  # fmt: skip
+SWINGS = pd.DataFrame(
+    {"assumption_id": ["a"], "effect_low": [-2.0], "effect_high": [3.0], "swing": [5.0]}
+)
+EFFECTS = pd.DataFrame(
+    {
+        "event_id": ["E1"],
+        "kind": ["entry"],
+        "effect_share": [-0.1],
+        "low_share": [-0.2],
+        "high_share": [0.0],
+    }
+)
+STEPS = pd.DataFrame({"step": ["base", "growth", "rounding"], "amount": [100.0, 10.0, -1.0]})
+FRONTIER = pd.DataFrame(
+    {"over_assignment": [1.0, 1.1], "share_reaching": [0.5, 0.4], "team_chance": [0.5, 0.5]}
+)
+REGIONS = pd.DataFrame(
+    {"region": ["N", "S"], "reviewed": [1.0, 2.0], "allocated": [2.0, 3.0], "target": [2.0, 3.0]}
+)
+TARGET = pd.DataFrame({"expected": [10.0], "low": [8.0], "high": [12.0], "target": [11.0]})
+
+DRAWN = {
+    "attainment": lambda t: charts.chart_attainment(t, "rep", "T"),
+    "allocation": lambda t: charts.chart_allocation(t, "rep", "T", "EUR"),
+    "chances": lambda t: charts.chart_chances(t, "rep", "T"),
+    "agreement": lambda t: charts.chart_agreement(t, "rep", "T", "EUR"),
+    "heat": lambda t: charts.chart_heat(t, "rep", "line", "attainment", "T"),
+}
+OVER_MONTHS = {
+    "baseline": lambda t: charts.chart_baseline(t, "T", "EUR"),
+    "history": lambda t: charts.chart_goal_history(t, "T"),
+    "months": lambda t: charts.chart_months(t, {"goal": "goal"}, "T", "EUR"),
+    "hours": lambda t: charts.chart_hours(t, t, "T"),
+}
+OTHERS = {
+    "swings": (lambda t: charts.chart_swings(t, "T", "EUR"), SWINGS),
+    "effects": (lambda t: charts.chart_effects(t, "T"), EFFECTS),
+    "steps": (lambda t: charts.chart_steps(t, "T", "EUR"), STEPS),
+    "frontier": (lambda t: charts.chart_frontier(t, "T"), FRONTIER),
+    "regions": (lambda t: charts.chart_regions(t, "T", "EUR"), REGIONS),
+    "targets": (lambda t: charts.chart_targets(t, "T", "EUR"), TARGET),
+}
+ALL = {
+    **{k: (f, PEOPLE) for k, f in DRAWN.items()},
+    **{k: (f, MONTHS) for k, f in OVER_MONTHS.items()},
+    **OTHERS,
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_chart_has_title_and_words_and_can_be_drawn(name: str):
+    draw, table = ALL[name]
+    spec = draw(table).to_dict()
+    assert spec["title"] == "T" and any(c.isdigit() for c in spec["description"])
+    assert charts._renderer.chart_svg(spec).startswith("<svg")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_without_rows_the_reason_is_drawn(name: str):
+    draw, table = ALL[name]
+    spec = draw(table.iloc[:0]).to_dict()
+    assert spec["mark"]["type"] == "text" and spec["description"]
+
+
+def test_a_waterfall_ends_where_its_steps_add_up_to():
+    chart = charts.chart_steps(STEPS, "T", "EUR")
+    assert chart.to_dict()["description"].endswith("= result 109.")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_same_table_gives_the_same_chart(name: str):
+    draw, table = ALL[name]
+    assert draw(table).to_dict() == draw(table.copy()).to_dict()
+
+
+def test_shown_numbers_are_readable_and_empty_is_a_dash():
+    table = pd.DataFrame(
+        {
+            "rep_id": ["<b>x</b>", None], "goal": [1234567.891, None], "attainment": [0.9345, None],
+            "small": [0.012, -0.0], "month": pd.to_datetime(["2026-01-01", None]), "fits": [True, False],
+        }
+    )  # fmt: skip
+    shown = show(table, unit="EUR")
+    assert shown.rows == (
+        ("<b>x</b>", "1,234,568", "93.5 %", "0.012", "2026-01", "yes"),
+        ("–", "–", "–", "0", "–", "no"),
+    )
+    assert "<b>" not in shown._repr_html_() and "Amounts in EUR" in shown._repr_html_()
+
+
+def test_long_tables_say_how_many_rows_are_left_out():
+    assert show(pd.DataFrame({"n": range(50)}), most=10).more == "and 40 more rows"

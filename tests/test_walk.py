@@ -1,0 +1,218 @@
+"""The whole walk, on companies of every shape: it always ends, adds up, and says what it lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from planning_kit.errors import UsageError
+from planning_kit.plan import Plan, load_plan
+from planning_kit.sources import prepare
+from planning_kit.walk import open_step, read_table, write_table
+from tests.conftest import TABLES, PlanMaker
+from tests.walking import run_cells, table, walk
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PLANNING_CHARTS", "vega")
+
+
+def adds_up(plan: Plan, run: Path) -> None:
+    """Add the written goals up again, by hand, in whole units."""
+    unit = plan.settings.rounding_unit
+    regions = table(run, "", "regions").set_index("region")
+    total = 0
+    for region in prepare(plan).regions:
+        goals = table(run, region, "allocation")
+        units = (goals["goal"] / unit).round().astype(int)
+        assert (units * unit - goals["goal"]).abs().max() < 1e-6 if len(goals) else True
+        months = table(run, region, "monthly_goals")
+        assert round(months["goal"].sum() / unit) == units.sum()
+        if len(goals):
+            assert units.sum() == round(regions.loc[region, "target"] / unit)
+        total += int(units.sum())
+        steps = table(run, region, "allocation_steps")
+        by_rep = goals.groupby("rep_id")["goal"].sum()
+        if len(goals):
+            pd.testing.assert_series_equal(
+                steps.groupby("rep_id")["amount"].sum(), by_rep, check_names=False, atol=1e-6
+            )
+    assert round(regions.loc["company", "allocated"] / unit) == total
+
+
+def test_a_small_company_walks_from_history_to_the_roll_up(make_plan: PlanMaker, tmp_path: Path):
+    plan = make_plan()
+    walk(plan, tmp_path / "run", ["North", "South"])
+    adds_up(plan, tmp_path / "run")
+    reached = table(tmp_path / "run", "North", "attainment").set_index("rep_id")
+    assert reached.loc["ann", ["goal", "actual"]].tolist() == [120.0, 100.0]
+
+
+@pytest.mark.parametrize("missing", ["products", "goals", "assignments"])
+def test_a_missing_table_closes_its_sections_and_nothing_else(make_plan, tmp_path, missing):
+    plan = make_plan(**{missing: None if missing != "assignments" else "rep_id,territory_id\n"},
+                     reps="rep_id,region\nann,North\nbob,South\n")  # fmt: skip
+    walk(plan, tmp_path / "run", ["North", "South"])
+    adds_up(plan, tmp_path / "run")
+
+
+def test_one_person_is_enough(make_plan: PlanMaker, tmp_path: Path):
+    plan = make_plan(
+        reps="rep_id\nann\n", territories="territory_id,region\nt1,North\n",
+        assignments="rep_id,territory_id\nann,t1\n", products=None, goals=None,
+        sales="sold_on,rep_id,amount\n2025-03-01,ann,1200\n",
+    )  # fmt: skip
+    walk(plan, tmp_path / "run", ["North"])
+    adds_up(plan, tmp_path / "run")
+
+
+def test_a_region_without_people_says_that_nobody_carries_its_target(make_plan, tmp_path):
+    toml = (
+        'regions = ["North", "South", "Empty"]\n[plan]\nname = "p"\ncurrency = "EUR"\n'
+        "rounding_unit = 10\nstarts_on = 2026-01-01\n[targets.regions]\nEmpty = 500\n"
+    )
+    plan = make_plan(toml)
+    walk(plan, tmp_path / "run", ["North", "South", "Empty"])
+    found = table(tmp_path / "run", "Empty", "allocation_findings")
+    assert found["finding_id"].tolist() == ["allocation.nobody"]
+    gap = table(tmp_path / "run", "", "regions").set_index("region")["gap"]
+    assert gap["Empty"] == -500.0 and gap["North"] == 0.0
+
+
+def test_people_without_history_still_get_a_goal(make_plan: PlanMaker, tmp_path: Path):
+    plan = make_plan(
+        reps=TABLES["reps"] + "new,New,mia,North\n",
+        assignments=TABLES["assignments"] + "new,t1,2025-12-01\n",
+    )
+    walk(plan, tmp_path / "run", ["North"], upto=7)
+    goals = table(tmp_path / "run", "North", "allocation")
+    assert goals.groupby("rep_id")["goal"].sum()["new"] > 0
+
+
+def test_a_target_of_zero_gives_goals_of_zero(make_plan: PlanMaker, tmp_path: Path):
+    plan = make_plan(extra="[targets]\ncompany = 0\n")
+    walk(plan, tmp_path / "run", ["North", "South"])
+    adds_up(plan, tmp_path / "run")
+    assert table(tmp_path / "run", "North", "allocation")["goal"].sum() == 0
+
+
+@pytest.mark.parametrize(("amount", "unit"), [("0.01", 0.01), ("1000000000000", 1000)])
+def test_amounts_of_any_size_add_up(make_plan: PlanMaker, tmp_path: Path, amount: str, unit: float):
+    toml = f'[plan]\nname = "p"\ncurrency = "EUR"\nrounding_unit = {unit}\nstarts_on = 2026-01-01\n'
+    sales = f"sold_on,rep_id,amount\n2025-01-01,ann,{amount}\n2025-07-01,bob,{amount}\n"
+    plan = make_plan(toml, sales=sales, goals=None)
+    walk(plan, tmp_path / "run", ["North", "South"])
+    adds_up(plan, tmp_path / "run")
+
+
+@pytest.mark.parametrize("region", ["NA", "O'Brien", "../up", "{x}", "北", "a\nb", "con", "=1+1"])
+def test_a_region_may_be_called_anything(make_plan: PlanMaker, tmp_path: Path, region: str):
+    quoted = '"' + region.replace('"', '""') + '"'
+    plan = make_plan(
+        territories=f"territory_id,region\nt1,{quoted}\nt2,South\n", reps="rep_id\nann\nbob\n"
+    )
+    run = tmp_path / "deep" / "run"
+    walk(plan, run, [region, "South"])
+    adds_up(plan, run)
+    outside = {
+        p for p in tmp_path.rglob("*.csv") if run not in p.parents and plan.folder not in p.parents
+    }
+    assert not outside
+
+
+def test_no_sales_at_all_still_ends(make_plan: PlanMaker, tmp_path: Path):
+    plan = make_plan(
+        extra="[targets]\ncompany = 1000\n", sales="sold_on,rep_id,amount\n", goals=None
+    )
+    walk(plan, tmp_path / "run", ["North", "South"])
+    adds_up(plan, tmp_path / "run")
+
+
+def test_same_inputs_give_the_same_bytes(make_plan: PlanMaker, tmp_path: Path):
+    plan = make_plan()
+    walk(plan, tmp_path / "one", ["North"], upto=7)
+    rows = TABLES["sales"].splitlines()
+    plan = make_plan(sales="\n".join([rows[0], *reversed(rows[1:])]) + "\n")  # row order is nothing
+    walk(plan, tmp_path / "two", ["North"], upto=7)
+    files = sorted((tmp_path / "one").rglob("*.csv"))
+    assert len(files) > 30
+    for file in files:
+        if file.name in ("checks.csv", "coverage.csv"):
+            continue
+        assert (
+            file.read_bytes()
+            == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
+        )
+
+
+def test_a_table_of_other_inputs_is_computed_again(make_plan: PlanMaker, tmp_path: Path):
+    plan = make_plan()
+    options = {"region": "North", "run_folder": str(tmp_path / "run")}
+    first = open_step("03", plan_folder=str(plan.folder), **options)
+    first.write(baseline=first.table("baseline"))
+    again = open_step("03", plan_folder=str(plan.folder), **options)
+    again.table("baseline")
+    assert again.origins()["origin"].tolist() == ["written by 02_assumptions"]
+    make_plan(sales=TABLES["sales"] + "2025-08-01,ann,999,p1,1\n")
+    moved = open_step("03", plan_folder=str(plan.folder), **options)
+    assert moved.table("baseline")["expected"].sum() > again.table("baseline")["expected"].sum()
+    assert moved.origins()["origin"].str.contains("computed here").all()
+
+
+def test_a_rule_about_another_region_is_left_out_here(make_plan: PlanMaker):
+    plan = make_plan()
+    (plan.folder / "scenarios").mkdir()
+    (plan.folder / "scenarios" / "base.toml").write_text(
+        '[[rules]]\nname = "bob"\nwhere = { rep_id = "bob" }\nexactly = 30\n'
+    )
+    options = {"plan_folder": str(plan.folder), "run_folder": str(plan.folder / "runs/t")}
+    north = open_step("03", region="North", **options).allocation()
+    south = open_step("03", region="South", **options).allocation()
+    assert "bob" not in set(north.rules["name"]) and "bob" in set(south.rules["name"])
+    (plan.folder / "scenarios" / "base.toml").write_text(
+        '[[rules]]\nname = "who"\nwhere = { rep_id = "bobb" }\nexactly = 30\n'
+    )
+    with pytest.raises(ValueError, match=r"'bobb' \(did you mean 'bob'\?\)"):
+        open_step("03", region="North", **options).allocation()
+
+
+def test_an_unknown_table_or_region_is_named(make_plan: PlanMaker):
+    plan = make_plan()
+    with pytest.raises(UsageError, match="did you mean 'North'"):
+        open_step("01", region="north", plan_folder=str(plan.folder))
+    with pytest.raises(UsageError, match="no step makes"):
+        open_step("01", region="North", plan_folder=str(plan.folder)).table("basline")
+
+
+def test_a_plan_is_found_above_the_working_folder(make_plan: PlanMaker, monkeypatch):
+    plan = make_plan()
+    monkeypatch.chdir(plan.folder / "data")
+    assert load_plan("").folder == plan.folder
+
+
+def test_tables_come_back_as_they_were(tmp_path: Path):
+    written = pd.DataFrame(
+        {
+            "name": ["=1+1", "'a", "NA", None, "-5", "plain"],
+            "amount": [0.1 + 0.2, None, 0.0, -1e12, 0.01, 3.0],
+            "count": [1, 2, 3, 4, 5, 6],
+            "day": pd.to_datetime(["2026-01-31", None, "2025-12-31"] * 2).astype("datetime64[us]"),
+            "fits": [True, False] * 3,
+        }
+    ).astype({"name": "str"})
+    write_table(tmp_path / "t.csv", written)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "t.csv"), written)
+    assert "'=1+1" in (tmp_path / "t.csv").read_text()
+
+
+def test_the_what_if_notebook_shows_its_result_without_a_click(make_plan: PlanMaker, tmp_path):
+    plan = make_plan()
+    names = run_cells(
+        Path(__file__).parents[1] / "notebooks" / "07_what_if.ipynb",
+        region="North", plan_folder=str(plan.folder), run_folder=str(tmp_path), target_change=0.5,
+    )  # fmt: skip
+    people = names["result"].people
+    assert people["goal"].sum() == pytest.approx(1.5 * people["before"].sum(), abs=10)

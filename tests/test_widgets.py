@@ -1,0 +1,95 @@
+"""The what-if panel: a view of a scenario that never breaks and loses nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from planning_kit.errors import UsageError
+from planning_kit.plan import Plan, load_scenario
+from planning_kit.walk import Step, open_step
+from planning_kit.widgets import WhatIf, compare_scenarios, what_if, what_if_panel
+from planning_kit.widgets.scenario_file import save_scenario, to_toml
+
+
+@pytest.fixture
+def step(sample: Plan, tmp_path, monkeypatch) -> Step:
+    monkeypatch.setenv("PLANNING_CHARTS", "vega")
+    return open_step(
+        "07_what_if", region="West", plan_folder=str(sample.folder), run_folder=str(tmp_path)
+    )
+
+
+def value(result, what: str) -> str:
+    return result.summary.set_index("what")["value"][what]
+
+
+def test_without_a_change_it_is_the_scenario(step: Step):
+    result = what_if(step)
+    assert (result.people["change"] == 0).all() and value(result, "gap") == "0 EUR"
+
+
+def test_a_higher_target_is_allocated_to_the_unit(step: Step):
+    result = what_if(step, WhatIf(target_change=0.02))
+    wanted = round(step.inputs.target * 1.02 / 100) * 100
+    assert round(result.people["goal"].sum()) == wanted
+    assert result.people["chance"].mean() < what_if(step).people["chance"].mean()
+
+
+def test_limits_that_cannot_hold_are_said_and_nothing_breaks(step: Step):
+    result = what_if(step, WhatIf(target_change=0.3, most_up=0.01))
+    assert result.summary.empty and "what if: largest change" in result.message
+
+
+def test_moving_a_slider_redraws_and_reset_brings_everything_back(step: Step):
+    panel = what_if_panel(step)
+    controls, message, line, picture, _ = panel.children
+    target = controls.children[0]
+    before = (line.value, picture.value)
+    target.value = 0.02
+    assert line.value != before[0] and picture.value.startswith("<svg")
+    controls.children[3].children[2].click()
+    assert (line.value, picture.value) == before and message.value == ""
+
+
+def test_apply_writes_a_scenario_that_gives_the_same_goals(step: Step):
+    change = WhatIf(target_change=0.01, most_up=0.25, most_down=0.1)
+    path = save_scenario(step, "trial", change)
+    scenario = load_scenario(path)
+    again = open_step("03", region="West", plan_folder=str(step.plan.folder),
+                      run_folder=str(step.folder.parent / "again"), scenario="trial")  # fmt: skip
+    assert scenario.name == "trial"
+    expected = what_if(step, change).people.set_index("rep_id")["goal"]
+    found = again.table("allocation").groupby("rep_id")["goal"].sum()
+    assert found.to_dict() == expected.to_dict()
+
+
+@pytest.mark.parametrize("name", ["", "../up", "base", "a/b"])
+def test_a_name_that_is_taken_or_no_name_is_refused(step: Step, name: str):
+    before = sorted((step.plan.folder / "scenarios").iterdir())
+    with pytest.raises(UsageError):
+        save_scenario(step, name, WhatIf())
+    assert sorted((step.plan.folder / "scenarios").iterdir()) == before
+
+
+def test_what_is_written_reads_back(sample: Plan):
+    import tomllib
+
+    for name in sample.scenario_names():
+        content = dict(sample.scenario(name).content)
+        assert tomllib.loads(to_toml(content)) == content
+    odd = {
+        "name": 'a "b" \\ \n 北',
+        "rules": [{"name": "x", "where": {"rep_id": ["1", "2"]}, "up": 1e-7}],
+    }
+    assert tomllib.loads(to_toml(odd)) == odd
+
+
+def test_scenarios_stand_side_by_side(step: Step):
+    table = compare_scenarios(step).set_index("scenario")
+    assert table.index.tolist() == ["base", "cautious", "stretch"]
+    assert (
+        table.loc["stretch", "target"]
+        > table.loc["base", "target"]
+        > table.loc["cautious", "target"]
+    )
+    assert (table["allocated"] == table["target"]).all()
