@@ -45,16 +45,19 @@ def assumption_findings(
     outlook = look_ahead(inputs, scenario)
     day = pd.Timestamp(today or inputs.settings.starts_on)
     rows = [
-        *_about_register(outlook, day),
+        *_about_register(outlook),
+        *_about_care(outlook, day),
         *_about_people(outlook),
+        *_about_ramp(outlook),
         *_about_sales(outlook),
+        *_about_guesses(outlook),
         *_about_territories(outlook),
         *_about_target(inputs, simulate_target(outlook, inputs.target, goals)),
     ]
     return findings_table(rows)
 
 
-def _about_register(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]:
+def _about_register(outlook: Outlook) -> list[dict[str, str]]:
     register, rows, where = outlook.assumptions, [], "assumptions"
     if not register:
         rows.append(finding(
@@ -82,6 +85,11 @@ def _about_register(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]
             f"assumptions.{a.assumption_id}.nowhere", "pass" if elsewhere else "review", where,
             f"{a.assumption_id} ({a.driver}) names {named}, which nobody here sells in: it is "
             "worth nothing here", "" if elsewhere else "check the ids"))  # fmt: skip
+    return rows
+
+
+def _about_care(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]:
+    register, rows, where = outlook.assumptions, [], "assumptions"
     for name, missing in (("owner", [a for a in register if not a.owner]),
                           ("evidence", [a for a in register if not a.evidence])):  # fmt: skip
         if missing:
@@ -125,7 +133,12 @@ def _about_people(outlook: Outlook) -> list[dict[str, str]]:
         rows.append(finding("assumptions.turnover.few", "review", "reps",
                             f"{counted}; a rate from so few says little",
                             "rest on the company's rate"))  # fmt: skip
-    ramp = ramp_estimate(inputs, outlook.levels)
+    return rows
+
+
+def _about_ramp(outlook: Outlook) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
+    ramp = ramp_estimate(outlook.inputs, outlook.levels)
     off = ramp[(ramp["stated"] < ramp["low"]) | (ramp["stated"] > ramp["high"])]
     if len(off) >= max(2, len(ramp) / 2):
         seen = ", ".join(f"month {r.month}: {r.share:.0%} (stated {r.stated:.0%})"
@@ -161,6 +174,11 @@ def _about_sales(outlook: Outlook) -> list[dict[str, str]]:
                             f"{early['amount'].sum():,.0f} {inputs.settings.currency} sold before "
                             f"the month of hiring by {shorten(sorted(early['rep_id'].unique()))}",
                             "check hired_on, or who made these sales"))  # fmt: skip
+    return rows
+
+
+def _about_guesses(outlook: Outlook) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
     guessed = outlook.rows[outlook.rows["filled_by"].str.startswith(("the group", "nothing"))]
     if len(guessed):
         who = sorted(guessed["rep_id"].unique())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -167,7 +167,14 @@ class Outlook:
 
 def look_ahead(inputs: Inputs, scenario: Scenario, findings: pd.DataFrame | None = None) -> Outlook:
     """Read the register (see `read_assumptions`) and estimate what it is applied to."""
-    assumptions = read_assumptions(inputs, scenario, findings)
+    if findings is not None:
+        read_assumptions(inputs, scenario, findings)  # checks what the register cites
+    return _look_ahead(inputs, scenario)
+
+
+@lru_cache(maxsize=4)  # a notebook asks for the same outlook a dozen times
+def _look_ahead(inputs: Inputs, scenario: Scenario) -> Outlook:
+    assumptions = read_assumptions(inputs, scenario)
     first = pd.Timestamp(inputs.settings.starts_on)
     levels = estimate_levels(inputs, first)
     months = plan_months(inputs)

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from planning_kit.batch.kernels import PrivateKernelManager
 from planning_kit.plan import bundled, write_atomically
 
 # What a run leaves in a notebook that says when and where it ran, and nothing else.
@@ -36,6 +37,7 @@ def refresh_notebooks(folder: Path | None = None) -> Iterator[str]:
                 content,
                 timeout=600,
                 kernel_name="python3",
+                kernel_manager_class=PrivateKernelManager,
                 resources={"metadata": {"path": str(chosen) if not folder else scratch}},
                 store_widget_state=False,
                 record_timing=False,

@@ -11,7 +11,7 @@ from planning_kit.plan.settings import Settings
 from planning_kit.tables import TABLES
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # by identity: tables are not compared, and it can be a key
 class Inputs:
     """The prepared tables of one region (or, with ``region=""``, of the whole company).
 

@@ -15,7 +15,7 @@ SECTIONS = ("name", "note", "targets", "levers", "objective", "base", "rules", "
             "over_assignment", "relax")  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # by identity, so that it can be a key
 class Scenario:
     """One scenario file as written: the rooms that use a section check what stands in it.
 

@@ -333,6 +333,8 @@ def _connect_to_read(url: str) -> Any:
     except (ValueError, TypeError) as error:
         raise sa.exc.ArgumentError(str(error)) from None
     kind = connection.dialect.name
+    # Rows by a cursor of the server also mean that a second statement, which could end the
+    # transaction and write after it, is refused.
     options = {"postgresql_readonly": True} if kind == "postgresql" else {}
     if kind == "sqlite":
         connection.exec_driver_sql("PRAGMA query_only = ON")

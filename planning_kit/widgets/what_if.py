@@ -62,9 +62,10 @@ def with_change(step: Step, change: WhatIf) -> Step:
     scenario = Scenario(step.scenario.name, changed_content(step.scenario, change))
     moved = Step(step.notebook, step.plan, step.prepared, scenario,
                  replace(step.inputs, target=amount), step.folder)  # fmt: skip
-    # The baseline does not depend on target and rules: take it over instead of computing it again.
-    moved._tables["baseline"] = step.table("baseline")
-    moved._tables["cells"] = step.cells()
+    # What is expected does not depend on target and rules: it is taken over, not computed again.
+    step.cells(), step.ranges("rep_id")
+    expected = ("baseline", "cells", "ranges")
+    moved._tables.update({k: t for k, t in step._tables.items() if k.startswith(expected)})
     return moved
 
 
