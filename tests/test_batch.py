@@ -41,7 +41,8 @@ def own_notebook(plan: Plan, name: str, code: str) -> Path:
     path = plan.folder / "notebooks" / f"{name}.ipynb"
     path.parent.mkdir(exist_ok=True)
     book = new_notebook(
-        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "p"}}
+        cells=cells,
+        metadata={"kernelspec": {"name": "python3", "display_name": "p", "language": "python"}},
     )
     nbformat.write(book, path)
     return path

@@ -137,7 +137,7 @@ def wait_for(done: Callable[[], bool], what: str) -> None:
 @pytest.fixture(scope="module")
 def lab(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     home = tmp_path_factory.mktemp("lab")
-    new_plan(home / "plan", sample=True)
+    sample_without_results(home / "plan")
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
@@ -157,6 +157,16 @@ def lab(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab
         yield Lab(home / "plan", address)
     finally:
         stop(process)
+
+
+def sample_without_results(folder: Path) -> None:
+    """Copy the sample plan; notebooks may come with results, which a test must not see."""
+    new_plan(folder, sample=True)
+    for path in (folder / "notebooks").glob("*.ipynb"):
+        notebook = json.loads(path.read_text("utf-8"))
+        for cell in code_cells(notebook):
+            cell.update(outputs=[], execution_count=None)
+        path.write_text(json.dumps(notebook), "utf-8")
 
 
 def settings_of_its_own(home: Path) -> dict[str, str]:
@@ -236,7 +246,6 @@ def euros(text: str) -> int:
     return int(text.removesuffix(" EUR").replace(",", ""))
 
 
-@pytest.mark.slow
 def test_the_panel_answers_the_keyboard_and_writes_a_scenario(lab: Lab, window: Window):
     page = window.page
     lab.open(page, "07_what_if")
@@ -267,9 +276,10 @@ def assert_apply_writes(page: Any, lab: Lab, name: str, target: int) -> None:
     scenario = load_scenario(path)
     assert scenario.name == name and scenario.content["targets"]["regions"]["North"] == target
     assert name in load_plan(lab.folder).scenario_names()
+    written = path.read_bytes()
     page.get_by_role("button", name="Apply").click()
     playwright.expect(status).to_contain_text("already")
-    assert load_scenario(path) == scenario
+    assert path.read_bytes() == written
 
 
 # --- reports -------------------------------------------------------------------------------------
@@ -277,7 +287,7 @@ def assert_apply_writes(page: Any, lab: Lab, name: str, target: int) -> None:
 
 def executed(folder: Path, name: str) -> Path:
     """Run a notebook of the sample plan in a process of its own: a browser holds this one."""
-    new_plan(folder / "plan", sample=True)
+    sample_without_results(folder / "plan")
     notebooks = folder / "plan" / "notebooks"
     subprocess.run(
         [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace",

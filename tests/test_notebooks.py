@@ -32,7 +32,7 @@ def test_there_are_nine_in_the_order_of_the_walk():
 def test_a_notebook_only_calls_the_kit(path: Path):
     for cell in cells(path):
         lines = [line for line in cell.source.splitlines() if line.strip()]
-        assert len(lines) <= 18, cell.id
+        assert len(lines) <= 12 or cell.id == "write", cell.id
         banned = (ast.FunctionDef, ast.ClassDef, ast.For, ast.While, ast.Try, ast.Lambda)
         assert not [n for n in ast.walk(ast.parse(cell.source)) if isinstance(n, banned)], cell.id
         assert not re.search(r"^\s*[!%]|;\s*$|https?://|sys\.path", cell.source, re.M), cell.id

@@ -13,6 +13,9 @@ import pandas as pd
 
 MOST_ROWS = 40
 _SHARES = ("attainment", "ratio", "coverage", "chance", "probability", "share", "share_low", "rate")
+_PLAIN = ("row", "year", "sequence")
+_LARGEST_SHARE = 50.0
+_SHORT = 22
 _EMPTY = "–"
 
 
@@ -62,7 +65,9 @@ class Shown:
 
 
 def _cell(tag: str, side: str, text: str) -> str:
-    return f'<{tag} style="text-align:{side}">{html.escape(text)}</{tag}>'
+    whole = ";white-space:nowrap" if len(text) <= _SHORT else ""  # days and names stay whole
+    style = f"text-align:{side}{whole};padding:0.25em 0.75em"
+    return f'<{tag} style="{style}">{html.escape(text)}</{tag}>'
 
 
 def show(
@@ -72,6 +77,7 @@ def show(
     unit: str = "",
     caption: str = "",
     most: int = MOST_ROWS,
+    shares: Sequence[str] = (),
 ) -> Shown:
     """Format a table for reading.
 
@@ -87,6 +93,8 @@ def show(
         A line above the table.
     most
         Rows to show; how many more there are is said below.
+    shares
+        Further columns that are shares, shown in per cent.
 
     Examples
     --------
@@ -96,7 +104,7 @@ def show(
     """
     picked = table[list(columns)] if columns else table
     head = picked.head(most)
-    cells = [_format(head[name], str(name)) for name in head.columns]
+    cells = [_format(head[name], str(name), name in shares) for name in head.columns]
     lines = [caption, f"Amounts in {unit}" if unit else ""]
     left = len(picked) - len(head)
     return Shown(
@@ -111,7 +119,7 @@ def show(
     )
 
 
-def _format(column: pd.Series, name: str) -> list[str]:
+def _format(column: pd.Series, name: str, share: bool = False) -> list[str]:
     if pd.api.types.is_bool_dtype(column):
         return ["yes" if value else "no" for value in column]
     if pd.api.types.is_datetime64_any_dtype(column):
@@ -119,7 +127,10 @@ def _format(column: pd.Series, name: str) -> list[str]:
         return [_EMPTY if pd.isna(value) else value.strftime(pattern) for value in column]
     if not pd.api.types.is_numeric_dtype(column):
         return [_text(value) for value in column]
-    if name.endswith(_SHARES):
+    if name in _PLAIN:
+        return [_EMPTY if pd.isna(value) else f"{value:.0f}" for value in column]
+    # What a closing ratio did to sales is an amount, though its name ends like a share's.
+    if share or (name.endswith(_SHARES) and not column.abs().max() > _LARGEST_SHARE):
         return [_EMPTY if pd.isna(value) else f"{value:.1%}".replace("%", " %") for value in column]
     return _numbers(column)
 
@@ -143,6 +154,8 @@ def _numbers(column: pd.Series) -> list[str]:
         shown = [f"{v:,.0f}" for v in column.astype(float)]
     elif largest < 1000 and smallest < 0.1:
         shown = [f"{v:.3g}" for v in column.astype(float)]
+    elif largest >= 1000 and smallest < 10:  # amounts, and a ratio among them
+        shown = [f"{v:,.0f}" if abs(v) >= 100 else f"{v:,.2f}" for v in column.astype(float)]
     else:
         digits = 0 if largest >= 1000 else 1 if largest >= 100 else 2
         shown = [f"{v:,.{digits}f}" for v in column.astype(float)]

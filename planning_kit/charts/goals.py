@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from planning_kit.charts._theme import BLUE, GREEN, GREY, ORANGE, PURPLE, describe
+from planning_kit.charts._theme import BLUE, GREEN, GREY, ORANGE, PALETTE, PURPLE, describe
 from planning_kit.charts.history import _MONEY, _PERCENT, _height, _nothing
 
 
@@ -171,7 +171,12 @@ def chart_months(table: pd.DataFrame, columns: dict[str, str], title: str, axis:
         .encode(
             x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=-30)),
             y=alt.Y("count:Q", title=axis, axis=alt.Axis(format="~s")),
-            color=alt.Color("what:N", title=None),
+            color=alt.Color(
+                "what:N",
+                title=None,
+                legend=alt.Legend() if len(there) > 1 else None,
+                scale=alt.Scale(domain=[columns[c] for c in there], range=list(PALETTE)),
+            ),
             strokeDash=alt.StrokeDash("what:N", legend=None),
             tooltip=[
                 alt.Tooltip("month:T", format="%Y-%m"),
@@ -180,7 +185,8 @@ def chart_months(table: pd.DataFrame, columns: dict[str, str], title: str, axis:
             ],
         )
     )
-    text = "; ".join(f"{columns[c]}: {sums[c].sum():,.0f} in the year" for c in there) + "."
+    period = f"{sums['month'].min():%Y-%m} to {sums['month'].max():%Y-%m}"
+    text = "; ".join(f"{columns[c]}: {sums[c].sum():,.0f}" for c in there) + f", {period}."
     return describe(chart.properties(width=520, height=220), title=title, text=text)
 
 
@@ -314,7 +320,9 @@ def chart_targets(table: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
             "what": ["expected", "target"],
         }
     )
-    labels = alt.Chart(words).mark_text(dy=-28, fontSize=12).encode(x="at:Q", y=y, text="what:N")
+    above = alt.Chart(words.iloc[[1]]).mark_text(dy=-30, fontSize=12)
+    below = alt.Chart(words.iloc[[0]]).mark_text(dy=26, fontSize=12)
+    labels = above.encode(x="at:Q", y=y, text="what:N") + below.encode(x="at:Q", y=y, text="what:N")
     text = f"Expected {row['expected'].iloc[0]:,.0f}, target {row['target'].iloc[0]:,.0f} {unit}."
     return describe(
         (bar + mid + aim + labels).properties(width=520, height=80), title=title, text=text

@@ -140,7 +140,10 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
         Columns step and amount, in order; the first is the start, a last row named by ``total``
         is added by the chart.
     """
-    known = steps.dropna(subset=["amount"]).reset_index(drop=True)
+    known = steps.dropna(subset=["amount"])
+    moves = known["amount"] != 0  # a step that moves nothing says nothing
+    known = known[moves | (known.index == known.index[0] if len(known) else moves)]
+    known = known.reset_index(drop=True)
     if known.empty:
         return _nothing(title, "Nothing to break down.")
     ends = known["amount"].cumsum()

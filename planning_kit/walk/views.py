@@ -128,9 +128,14 @@ def sum_goals(goals: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def allocation_rules(step: Step) -> pd.DataFrame:
-    """Give the table of rules; empty where nobody carries a goal."""
+    """Give the table of rules, those that hold something first; empty where nobody carries a goal."""
     allocation = step.allocation()
-    return pd.DataFrame() if allocation is None else allocation.rules
+    if allocation is None:
+        return pd.DataFrame()
+    rules = allocation.rules
+    return rules.sort_values(
+        "binding", key=lambda side: side.eq(""), kind="stable", ignore_index=True
+    )
 
 
 def allocation_steps(step: Step) -> pd.DataFrame:

@@ -14,8 +14,8 @@ from planning_kit.walk import Step
 from planning_kit.widgets.scenario_file import save_scenario
 from planning_kit.widgets.what_if import WhatIf, what_if
 
-_WIDE = w.Layout(width="460px")
-_LABEL = {"description_width": "190px"}
+_WIDE = w.Layout(width="560px")
+_LABEL = {"description_width": "270px"}
 
 
 class _Panel:
@@ -28,7 +28,7 @@ class _Panel:
     def __init__(self, step: Step, start: WhatIf) -> None:
         self.step, self.start = step, start
         self.lock, self.asked = threading.Lock(), 0
-        self.target = _share("change of the target", start.target_change, -0.3, 0.3)
+        self.target = _share("change of the target", start.target_change, -0.3, 0.3, "+.0%")
         self.up = _share("largest rise (0: as in scenario)", start.most_up, 0.0, 1.0)
         self.down = _share("largest fall (0: as in scenario)", start.most_down, 0.0, 1.0)
         self.name = w.Text("", description="scenario name", placeholder="stretch",
@@ -39,6 +39,8 @@ class _Panel:
         self.message = w.HTML()
         self.picture = w.HTML()
         self.table = w.HTML()
+        for text in (self.line, self.table):  # tables look as they do under a cell
+            text.add_class("jp-RenderedHTMLCommon")
         for control in (self.target, self.up, self.down):
             control.observe(lambda _: self.draw(), names="value")
         self.apply.on_click(lambda _: self.save())
@@ -56,6 +58,7 @@ class _Panel:
             result = what_if(self.step, self.values())
             if result.message:
                 self.message.value = _note(result.message, "#B00020")
+                self.line.value = self.picture.value = self.table.value = ""
                 return
             self.message.value = ""
             self.line.value = show(result.summary)._repr_html_()
@@ -85,9 +88,9 @@ class _Panel:
         return w.VBox([controls, self.message, self.line, self.picture, self.table])
 
 
-def _share(label: str, value: float, least: float, most: float) -> Any:
+def _share(label: str, value: float, least: float, most: float, shown: str = ".0%") -> Any:
     return w.FloatSlider(
-        value=value, min=least, max=most, step=0.01, description=label, readout_format="+.0%",
+        value=value, min=least, max=most, step=0.01, description=label, readout_format=shown,
         continuous_update=False, layout=_WIDE, style=_LABEL,
     )  # fmt: skip
 

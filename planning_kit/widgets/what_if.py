@@ -113,7 +113,7 @@ def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
         _summary({
             "target": f"{target:,.0f} {currency}",
             "allocated": f"{allocated:,.0f} {currency}",
-            "gap": f"{allocated - target:+,.0f} {currency}",
+            "gap": f"{allocated - target:,.0f} {currency}",
             "expected": f"{people['base'].sum():,.0f} {currency}",
             "people": f"{len(people)}",
             "more likely to reach than to miss": f"{int((table['chance'] >= 0.5).sum())}",
