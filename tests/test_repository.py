@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+import venv
 import zipfile
 from functools import cache
 from pathlib import Path
@@ -136,6 +137,31 @@ def test_an_installed_wheel_finds_what_it_carries(wheel, tmp_path):
     )
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"}
     subprocess.run([sys.executable, "-c", program], cwd=tmp_path, env=environment, check=True)
+
+
+def test_an_installed_wheel_starts_a_plan_and_runs_it(wheel, tmp_path):
+    """Only the wheel is installed; the libraries are those of this environment."""
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    python = tmp_path / "venv" / "bin" / "python"
+    site = next((tmp_path / "venv" / "lib").glob("python*/site-packages"))
+    zipfile.ZipFile(wheel).extractall(site)
+    libraries = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "libraries.pth").write_text("\n".join(libraries) + "\n")
+    command = [str(python), "-P", "-m", "planning_kit.cli"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+
+    def call(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+
+    where = subprocess.run([str(python), "-P", "-c", "import planning_kit; print(planning_kit.__file__)"],
+                           cwd=tmp_path, env=environment, capture_output=True, text=True)  # fmt: skip
+    assert where.stdout.startswith(str(site))
+    assert call("init", "mine", "--sample").returncode == 0
+    done = call("run", "mine", "--region", "East")
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "mine" / "runs").glob("*/East/07_what_if.html"))
 
 
 # --- commands ------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ from planning_kit.tables import require_labels, to_units
 from planning_kit.walk import read_table
 
 COMPANY_NOTEBOOK = "08"
+_Report = Callable[[RunRecord, int], None]
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,20 @@ def run_plan(
         records[region].reps = len(inputs.team())
     facts = _facts(plan, prepared, options, run)
     tasks = {r: _task(plan, run, r, notebooks[:-1], options) for r in regions}
+    total = len(tasks) + (0 if options.regions else 1)
+
+    def report(record: RunRecord, done: int) -> None:
+        if progress:
+            progress(record, done, total)
+
+    own = _local(options.jobs, len(tasks)) if executor is None else None
     with _stopping(run, facts, records):
-        _run_all(tasks, records, run, facts, executor or _local(options.jobs, len(tasks)), progress)
-        company = _task(plan, run, "", notebooks[-1:], options)
-        _run_company(company, records, run, facts, progress)
+        _run_all(tasks, records, run, facts, executor or own, report)
+        if own is not None:
+            own.shutdown()
+        if not options.regions:  # a roll-up of some regions adds up to nothing
+            company = _task(plan, run, "", notebooks[-1:], options)
+            _run_company(company, records, run, facts, report)
     facts["ended_at"] = _now()
     finished = [*records.values()]
     facts["status"] = "done" if all(r.status == "done" for r in finished) else "failed"
@@ -223,7 +234,7 @@ class _stopping:
 
 def _run_all(
     tasks: dict[str, RegionTask], records: dict[str, RunRecord], run: Path,
-    facts: dict[str, Any], executor: Executor, progress: Any,
+    facts: dict[str, Any], executor: Any, report: _Report,
 ) -> None:  # fmt: skip
     futures: dict[Future, str] = {}
     try:
@@ -232,13 +243,14 @@ def _run_all(
         for done, future in enumerate(as_completed(futures), 1):
             region = futures[future]
             _take(records[region], future, run)
+            for other, name in futures.items():
+                if other.running():
+                    records[name].status = "running"
             write_manifest(run, facts, [*records.values()])
-            if progress:
-                progress(records[region], done, len(tasks) + 1)
+            report(records[region], done)
     except BaseException:
         _end_workers(executor)
         raise
-    executor.shutdown()
 
 
 def _end_workers(executor: Executor) -> None:
@@ -272,8 +284,9 @@ def _add_sums(record: RunRecord, run: Path) -> None:
 
 
 def _run_company(
-    task: RegionTask, records: dict[str, RunRecord], run: Path, facts: dict[str, Any], progress: Any
-) -> None:
+    task: RegionTask, records: dict[str, RunRecord], run: Path, facts: dict[str, Any],
+    report: _Report,
+) -> None:  # fmt: skip
     record = RunRecord("(company)", "company", "running")
     parts = [r for r in records.values() if r.target is not None]
     started = time.perf_counter()
@@ -286,5 +299,4 @@ def _run_company(
     record.gap = round(record.allocated - record.target, 2)
     record.reps = sum(r.reps or 0 for r in parts)
     records["(company)"] = record
-    if progress:
-        progress(record, len(records), len(records))
+    report(record, len(records))

@@ -103,6 +103,7 @@ def _execute(notebook: Path, output: Path, task: RegionTask) -> None:
         request_save_on_cell_execute=False,
         execution_timeout=task.seconds,
         store_widget_state=False,
+        shutdown_kernel="immediate",
     )
     # sys.exit() in a cell ends a notebook early, and papermill calls that a success.
     unrun = [c for c in content.cells if c.cell_type == "code" and c.source.strip()

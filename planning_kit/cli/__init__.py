@@ -38,7 +38,7 @@ def _stop(message: str, code: int) -> NoReturn:
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="planning-kit")
 def main() -> None:
-    r"""Set sales goals that the people who must reach them agree to.
+    """Set sales goals that the people who must reach them agree to.
 
     \b
     Example:
@@ -54,7 +54,7 @@ def main() -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--sample", is_flag=True, help="With the invented company's data, to look around.")
 def init(folder: Path, sample: bool) -> None:
-    r"""Write a new plan folder: a commented plan.toml, scenarios, notebooks, empty tables.
+    """Write a new plan folder: a commented plan.toml, scenarios, notebooks, empty tables.
 
     \b
     Example:
@@ -70,7 +70,7 @@ def init(folder: Path, sample: bool) -> None:
 @_PLAN
 @click.option("--json", "as_json", is_flag=True, help="All problems as JSON on stdout.")
 def check(plan_folder: str, as_json: bool) -> None:
-    r"""Check all inputs of a plan; every problem at once, with its cell and what to do.
+    """Check inputs and scenarios of a plan; every problem at once, with its cell and what to do.
 
     Writes the same list to runs/checks.csv and runs/checks.json.
 
@@ -78,12 +78,19 @@ def check(plan_folder: str, as_json: bool) -> None:
     Example:
       planning-kit check my-plan
     """
+    import pandas as pd
+
     from planning_kit.plan import load_plan
-    from planning_kit.sources import check_plan
+    from planning_kit.sources import check_plan, prepare
     from planning_kit.sources.problems import problem_lines, write_problems
+    from planning_kit.tables import problems_table
+    from planning_kit.walk.scenarios import check_scenarios
 
     plan = load_plan(plan_folder)
     problems = check_plan(plan)
+    if not (problems["status"] == "fail").any():
+        found = problems_table(check_scenarios(plan, prepare(plan)))
+        problems = pd.concat([found, problems], ignore_index=True)
     written = write_problems(plan, problems)
     failed = int((problems["status"] == "fail").sum())
     if as_json:
@@ -124,7 +131,7 @@ def run(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    r"""Run the notebooks for every region, then the company's roll-up.
+    """Run the notebooks for every region, then the company's roll-up.
 
     \b
     Example:
@@ -201,7 +208,7 @@ def _show_run(manifest: dict[str, Any], folder: Path) -> None:
 @click.option("--run", "run_id", default="", help="A run; by default the newest.")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as JSON.")
 def status(plan_folder: str, run_id: str, as_json: bool) -> None:
-    r"""Show how far a run is, or how it ended.
+    """Show how far a run is, or how it ended.
 
     \b
     Example:
@@ -229,7 +236,7 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def doctor(as_json: bool) -> None:
-    r"""Say what is installed, what is missing, and what each missing thing is for.
+    """Say what is installed, what is missing, and what each missing thing is for.
 
     \b
     Example:
@@ -255,7 +262,7 @@ def notebooks() -> None:
 @notebooks.command()
 @click.option("--folder", type=click.Path(path_type=Path), help="By default the kit's notebooks.")
 def refresh(folder: Path | None) -> None:
-    r"""Run the notebooks on the sample plan and keep their outputs in them.
+    """Run the notebooks on the sample plan and keep their outputs in them.
 
     \b
     Example:

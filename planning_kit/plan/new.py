@@ -25,7 +25,9 @@ def new_plan(folder: Path, *, sample: bool = False) -> list[str]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{str(folder)!r} is not empty; name a new folder.")
     source = bundled("data_samples") if sample else bundled("templates") / "plan"
-    ignore = shutil.ignore_patterns("runs", ".prepared", "__pycache__", "*.py", "dirty", ".ipynb*")
+    ignore = shutil.ignore_patterns(
+        "runs", ".prepared", "__pycache__", "*.py", "dirty", ".ipynb*", "invented", "truth.json"
+    )
     shutil.copytree(source, folder, ignore=ignore, dirs_exist_ok=True)
     notebooks = folder / "notebooks"
     notebooks.mkdir()

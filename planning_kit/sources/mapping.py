@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -261,13 +261,17 @@ def _unreadable_problem(
     table, name = mapping.table.name, column.name
     source = _source_column(mapping, name)
     shown = name if source in (None, name, "_period", "_value") else f"{name} ({source})"
-    message, advice = _why_unreadable(column, value, table)
+    declared = [*_texts(mapping.section.get("currency_sign", "")),
+                *_texts(mapping.section.get("thousands", ""))]  # fmt: skip
+    message, advice = _why_unreadable(column, value, table, declared)
     return {"status": "fail", "table": table, "file": file, "row": row, "column": shown,
             "value": value, "rule": "date" if column.kind == "date" else "number",
             "message": message, "advice": advice}  # fmt: skip
 
 
-def _why_unreadable(column: Column, value: str, table: str) -> tuple[str, str]:
+def _why_unreadable(
+    column: Column, value: str, table: str, declared: Sequence[str]
+) -> tuple[str, str]:
     section = f"[sources.{table}]"
     if column.kind == "date":
         if value[:4].isdigit() and value.count("-") == 2:
@@ -276,19 +280,22 @@ def _why_unreadable(column: Column, value: str, table: str) -> tuple[str, str]:
             f"{value!r} is not a day written like 2026-01-31",
             f'say {section} date_format = "%d.%m.%Y" (or as the file writes days)',
         )
+    plain = value
+    for text in declared:  # what plan.toml takes off already is not what is wrong
+        plain = plain.replace(text, "").strip()
     signs = "".join(
-        sorted({c for c in value if not c.isalnum() and c not in "+-., '’\u00a0\u202f%()"})
+        sorted({c for c in plain if not c.isalnum() and c not in "+-., '’\u00a0\u202f%()"})
     )
-    has_digits = any(c.isdigit() for c in value)
+    has_digits = any(c.isdigit() for c in plain)
     if signs and has_digits:
         return (
             f"{value!r} has a currency sign where a plain number belongs",
             f'say {section} currency_sign = "{signs}" if every amount is in the plan\'s currency',
         )
-    if has_digits and not any(c.isalpha() for c in value):
+    if has_digits and not any(c.isalpha() for c in plain):
         return (
             f"{value!r} has separators that are not declared",
-            f"say {section} {_separators(value)}",
+            f"say {section} {_separators(plain)}",
         )
     return (
         f"{value!r} is text where a number belongs",

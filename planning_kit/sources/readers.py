@@ -149,7 +149,8 @@ def _read_file(
         "SELECT line, any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
     con.execute("DELETE FROM reject_errors; DELETE FROM reject_scans")
-    return [{"file": path.name, "row": line, "message": message} for line, message in lines]
+    above = int(section.get("skip_rows", 0))
+    return [{"file": path.name, "row": line + above, "message": text} for line, text in lines]
 
 
 def _csv_query(text: TextFile) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from planning_kit.walk.step import Step
 
 CELL_LABELS = ["rep_id", "territory_id", "product_line"]
+CELL_AMOUNTS = ["base", "last_year", "last_goal", "potential", "forecast", "variance", "cv"]
 NOT_KNOWN = "(not known)"
 _EIGHT_OF_TEN = 1.2815515655446004  # standard deviations to each side that hold 80 %
 
@@ -28,8 +29,10 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``rep_id``, ``territory_id``, ``product_line`` (never empty), ``role``, ``base`` (expected
-        result), ``last_year``, ``last_goal``, ``variance`` and ``cv`` of the base, ``filled_by``.
+        ``rep_id``, ``territory_id``, ``product_line`` (never empty), ``role``, ``base`` and
+        ``forecast`` (expected result), ``last_year``, ``last_goal``, ``potential`` (the person's
+        part of the territory's, by the region's mix of lines), ``variance`` and ``cv`` of the
+        base, ``base_from`` (what it rests on).
         People who carry a goal and have no base at all are there with an empty one.
     """
     baseline = _labelled(step.table("baseline"))
@@ -45,11 +48,26 @@ def allocation_cells(step: Step) -> pd.DataFrame:
         territory_id=NOT_KNOWN, product_line=NOT_KNOWN, base_from="nothing known"
     )
     cells = pd.concat([cells, absent], ignore_index=True)
+    cells["potential"] = _potential(step, cells)
     cells["role"] = cells["rep_id"].map(team.set_index("rep_id")["role"]).fillna(NOT_KNOWN)
     cells["variance"] = cells["deviation"] ** 2
     cells["cv"] = (cells["deviation"] / cells["base"]).where(cells["base"] > 0)
-    order = [*CELL_LABELS, "role", "base", "last_year", "last_goal", "variance", "cv", "base_from"]
+    cells["forecast"] = cells["base"]
+    order = [*CELL_LABELS, "role", *CELL_AMOUNTS, "base_from"]
     return cells[order].sort_values(CELL_LABELS, ignore_index=True)
+
+
+def _potential(step: Step, cells: pd.DataFrame) -> pd.Series:
+    inputs, first = step.inputs, pd.Timestamp(step.inputs.settings.starts_on)
+    held = inputs.assignments
+    here = ~(held["starts_on"] > first) & ~(held["ends_on"] < first)
+    share = held[here].groupby(["rep_id", "territory_id"])["share"].sum().rename("part")
+    places = cells.join(share, on=["rep_id", "territory_id"])
+    market = places["territory_id"].map(inputs.territories.set_index("territory_id")["potential"])
+    mix = cells.groupby("product_line")["base"].sum()
+    whole = float(mix.sum())
+    line = places["product_line"].map(mix / whole) if whole else float("nan")
+    return (market * places["part"] * line).astype("float64")
 
 
 def _labelled(table: pd.DataFrame) -> pd.DataFrame:
@@ -74,7 +92,7 @@ def allocate_region(step: Step) -> Allocation | None:
 
 def solved_cells(step: Step) -> pd.DataFrame:
     """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
-    cells = step.cells().drop(columns=["variance", "cv", "base_from"])
+    cells = step.cells().drop(columns=["base_from"])
     return cells.assign(region=step.inputs.region or NOT_KNOWN)
 
 
@@ -115,6 +133,8 @@ def scenario_here(step: Step) -> Scenario:
             content[section] = kept
     if faults:
         raise DataError(f"scenario {step.scenario.name!r}: " + " ".join(faults))
+    # People understand "everybody by the same per cent"; other weights are said in the scenario.
+    content["objective"] = {"weights": "base", **step.scenario.section("objective")}
     return replace(step.scenario, content=content)
 
 
@@ -181,14 +201,17 @@ def _monthly_goals(step: Step) -> pd.DataFrame:
 
 
 def negotiation_events(step: Step) -> pd.DataFrame:
-    """Give the events of the negotiation: the plan's log, or what the proposals table says."""
+    """Give the events of this region's people: the plan's log, else what the proposals table says."""
     path = step.plan.folder / "agreement.db"
     if path.is_file():
-        return agreement.read_events(agreement.open_log(path, step.inputs.settings))
-    events = agreement.propose_from_table(
+        events = agreement.read_events(agreement.open_log(path, step.inputs.settings))
+        here = events[events["rep_id"].isin(step.inputs.team()["rep_id"])]
+        if len(here):
+            return here.reset_index(drop=True)
+    first = agreement.propose_from_table(
         step.table("allocation"), step.inputs.proposals, step.inputs.settings
     )
-    return agreement.record_events(events, step.inputs.settings)
+    return agreement.record_events(first, step.inputs.settings)
 
 
 def offers(step: Step) -> pd.DataFrame:

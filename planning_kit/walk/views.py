@@ -7,7 +7,7 @@ import pandas as pd
 from planning_kit.allocation import compare_objectives, over_assignment_frontier
 from planning_kit.assumptions import ChanceOfTarget
 from planning_kit.plan import Inputs
-from planning_kit.tables import findings_table
+from planning_kit.tables import finding, findings_table
 from planning_kit.walk.producers import (
     chances,
     nobody_finding,
@@ -192,9 +192,29 @@ def objectives(step: Step) -> pd.DataFrame:
 def allocation_findings(step: Step) -> pd.DataFrame:
     """Give what is odd about the split."""
     allocation = step.allocation()
-    if allocation is not None:
-        return allocation.findings
-    return nobody_finding(step) if step.inputs.target else findings_table([])
+    if allocation is None:
+        return nobody_finding(step) if step.inputs.target else findings_table([])
+    found = findings_table(_chance_findings(step))
+    return pd.concat([found, allocation.findings], ignore_index=True)
+
+
+def _chance_findings(step: Step) -> list[dict[str, str]]:
+    """Judge whether the goals can be reached by most, before anybody is asked to carry them."""
+    likely = chances(step, step.table("allocation"))["chance"].dropna()
+    where = step.inputs.region or "company"
+    if likely.empty:
+        return []
+    above, mean = int((likely >= 0.5).sum()), float(likely.mean())
+    message = (
+        f"{above} of {len(likely)} people are more likely to reach their goal than to miss it; "
+        f"the average chance is {mean:.0%}."
+    )
+    if mean >= 0.5:
+        return [finding("allocation.chance", "pass", where, message)]
+    advice = (
+        "Lower the target, or show what will bring the difference; usual is 60 to 75 % at goal."
+    )
+    return [finding("allocation.chance", "fail", where, message, advice)]
 
 
 def metric_year(goals: pd.DataFrame) -> pd.DataFrame:
