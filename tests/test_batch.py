@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -127,8 +128,10 @@ def test_a_cell_past_its_time_limit_is_one_failed_region(plan: Plan):
 
 def test_any_executor_will_do(plan: Plan):
     own_notebook(plan, "01_small", WRITE)
-    with ThreadPoolExecutor(1) as threads:
-        run = run_plan(plan, BatchOptions(html=False), executor=threads)
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        run = run_plan(plan, BatchOptions(html=False), executor=pool)
+        assert pool.submit(int, "7").result() == 7  # it was not ours to shut down
     assert read_manifest(run)["status"] == "done"
 
 

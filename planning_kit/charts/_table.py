@@ -72,12 +72,12 @@ def _cell(tag: str, side: str, text: str) -> str:
 
 def show(
     table: pd.DataFrame,
-    columns: Sequence[str] = (),
+    columns: Sequence[str] | str = (),
     *,
     unit: str = "",
     caption: str = "",
     most: int = MOST_ROWS,
-    shares: Sequence[str] = (),
+    shares: Sequence[str] | str = (),
 ) -> Shown:
     """Format a table for reading.
 
@@ -86,7 +86,7 @@ def show(
     table
         Any table of the kit.
     columns
-        Columns to show, in order; by default all of them.
+        Columns to show, in order (names, or one text with blanks between them); by default all.
     unit
         Currency of the amounts, said above the table.
     caption
@@ -102,9 +102,11 @@ def show(
     rep id      goal attainment
          a 1,234,567     93.4 %
     """
-    picked = table[list(columns)] if columns else table
+    names = columns.split() if isinstance(columns, str) else list(columns)
+    in_percent = shares.split() if isinstance(shares, str) else list(shares)
+    picked = table[names] if names else table
     head = picked.head(most)
-    cells = [_format(head[name], str(name), name in shares) for name in head.columns]
+    cells = [_format(head[name], str(name), name in in_percent) for name in head.columns]
     lines = [caption, f"Amounts in {unit}" if unit else ""]
     left = len(picked) - len(head)
     return Shown(

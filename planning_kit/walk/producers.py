@@ -93,6 +93,8 @@ def allocate_region(step: Step) -> Allocation | None:
 def solved_cells(step: Step) -> pd.DataFrame:
     """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
     cells = step.cells().drop(columns=["base_from"])
+    unknown = [name for name in ("variance", "cv") if cells[name].isna().all()]
+    cells = cells.drop(columns=unknown)  # without any history no spread is known
     return cells.assign(region=step.inputs.region or NOT_KNOWN)
 
 
