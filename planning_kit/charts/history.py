@@ -8,7 +8,7 @@ import pandas as pd
 from planning_kit.charts._theme import BLUE, GREEN, GREY, MUTED, ORANGE, describe
 
 _PERCENT = alt.Axis(format=".0%")
-_MONEY = alt.Axis(format="~s")
+_MONEY = alt.Axis(format="~s", tickCount=6)
 
 
 def _height(rows: int) -> int:

@@ -1,7 +1,7 @@
 """One step of the walk: its inputs, the tables of the steps before it, and where it writes."""
 
 from planning_kit.walk.csv_tables import read_table, write_table
-from planning_kit.walk.producers import chances, negotiation_events, offers
+from planning_kit.walk.producers import chances, common_cause, negotiation_events, offers
 from planning_kit.walk.step import Step, open_step
 from planning_kit.walk.views import (
     allocation_findings,
@@ -29,6 +29,7 @@ __all__ = [
     "baseline_people",
     "chance_lines",
     "chances",
+    "common_cause",
     "data_coverage",
     "frontier",
     "largest_move",

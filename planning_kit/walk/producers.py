@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 CELL_LABELS = ["rep_id", "territory_id", "product_line"]
 CELL_AMOUNTS = ["base", "last_year", "last_goal", "potential", "forecast", "variance", "cv"]
 NOT_KNOWN = "(not known)"
+_USUAL_CORRELATION = 0.2  # between two people of a team, where nothing tells it
 _EIGHT_OF_TEN = 1.2815515655446004  # standard deviations to each side that hold 80 %
 
 
@@ -167,6 +168,26 @@ def chances(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
     people["cv"] = (deviation / people["expected"]).where(people["expected"] > 0)
     people["chance"] = chance_of_reaching(people["expected"], people["cv"], people["goal"])
     return people.reset_index()[["rep_id", "goal", "expected", "cv", "chance"]]
+
+
+def common_cause(step: Step, people: pd.DataFrame) -> float:
+    """Give the correlation between people's results that the ranges of the baseline imply.
+
+    With people's standard deviations ``s`` and the region's ``S``: the ``r`` for which
+    ``S^2 = (1 - r) sum s^2 + r (sum s)^2``, between 0 and 1; 0.2 where it cannot be told.
+
+    Parameters
+    ----------
+    people
+        ``expected`` and ``cv`` of everybody, from `chances`.
+    """
+    total = step.ranges()
+    each = (people["expected"] * people["cv"]).dropna()
+    apart, together = float((each**2).sum()), float(each.sum()) ** 2
+    if total.empty or len(each) < 2 or not together > apart:
+        return _USUAL_CORRELATION
+    whole = float(total["high"].iloc[0] - total["low"].iloc[0]) / (2 * _EIGHT_OF_TEN)
+    return min(1.0, max(0.0, (whole**2 - apart) / (together - apart)))
 
 
 def goals_by_month(step: Step, goals: pd.DataFrame) -> pd.DataFrame:

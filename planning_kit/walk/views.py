@@ -10,6 +10,7 @@ from planning_kit.plan import Inputs
 from planning_kit.tables import finding, findings_table
 from planning_kit.walk.producers import (
     chances,
+    common_cause,
     nobody_finding,
     scenario_here,
     solved_cells,
@@ -165,7 +166,12 @@ def frontier(step: Step) -> pd.DataFrame:
     names = ["over_assignment", "share_reaching", "team_chance"]
     if people.empty or not people["expected"].sum() > 0 or not step.inputs.target > 0:
         return pd.DataFrame(columns=names, dtype="float64")
-    table = over_assignment_frontier(people["expected"], people["cv"], step.inputs.target)
+    table = over_assignment_frontier(
+        people["expected"],
+        people["cv"],
+        step.inputs.target,
+        correlation=common_cause(step, people),
+    )
     return pd.DataFrame(
         {
             "over_assignment": 1 + table["over_assignment_share"],

@@ -12,7 +12,7 @@ from planning_kit.allocation import chance_team_reaches
 from planning_kit.errors import PlanningError
 from planning_kit.plan import Scenario
 from planning_kit.sources import open_inputs
-from planning_kit.walk import Step, chances, sum_goals
+from planning_kit.walk import Step, chances, common_cause, sum_goals
 
 RULE_NAME = "what if: largest change"
 
@@ -63,7 +63,7 @@ def with_change(step: Step, change: WhatIf) -> Step:
     moved = Step(step.notebook, step.plan, step.prepared, scenario,
                  replace(step.inputs, target=amount), step.folder)  # fmt: skip
     # What is expected does not depend on target and rules: it is taken over, not computed again.
-    step.cells(), step.ranges("rep_id")
+    step.cells(), step.ranges("rep_id"), step.ranges()
     expected = ("baseline", "cells", "ranges")
     moved._tables.update({k: t for k, t in step._tables.items() if k.startswith(expected)})
     return moved
@@ -105,9 +105,10 @@ def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
     allocated = float(people["goal"].sum())
     target = moved.inputs.target
     known = likely.dropna(subset=["expected", "cv"])
-    team = (
-        chance_team_reaches(known["expected"], known["cv"], target) if len(known) else float("nan")
-    )
+    team = float("nan")
+    if len(known):
+        cause = common_cause(moved, known)
+        team = chance_team_reaches(known["expected"], known["cv"], target, cause)
     currency = step.inputs.settings.currency
     return WhatIfResult(
         _summary({
