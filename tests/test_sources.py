@@ -179,7 +179,7 @@ sql = '''SELECT o.day AS sold_on, o.who AS rep_id,
 def test_sql_can_only_read_the_files_the_plan_names(make_plan: PlanMaker, query: str):
     plan = make_plan(extra=f'[sources.sales]\nsql = """{query}"""\n', sales=None)
     with pytest.raises(DataError, match=r"sources\.sales\.sql"):
-        check_plan(plan)
+        prepare(plan)
     assert not list(plan.folder.rglob("stolen*"))
 
 
@@ -205,26 +205,40 @@ def test_reading_never_changes_a_source(make_plan: PlanMaker):
     ],
 )
 def test_a_file_that_cannot_be_read_says_why(make_plan: PlanMaker, content: bytes, words: str):
-    with pytest.raises(DataError, match=words):
-        check_plan(make_plan(reps=content))
+    assert words in failures(make_plan(reps=content))["message"].str.cat()
 
 
 def test_a_missing_file_names_the_nearest_one(make_plan: PlanMaker):
     plan = make_plan(extra='[sources.sales]\nfile = "data/slaes.csv"\n')
     with pytest.raises(DataError, match=r"slaes\.csv' \(did you mean 'sales\.csv'\?\)"):
-        check_plan(plan)
+        prepare(plan)
 
 
 def test_a_missing_column_names_the_line_to_write(make_plan: PlanMaker):
     plan = make_plan(sales="sold_on,rep_id,Amount EUR\n2025-01-01,ann,1\n")
     with pytest.raises(DataError, match=r'\[sources\.sales\.columns\] amount = "Amount EUR"'):
-        check_plan(plan)
+        prepare(plan)
 
 
 def test_all_sources_that_cannot_be_read_are_named_at_once(make_plan: PlanMaker):
     plan = make_plan(extra='[sources.goals]\nfile = "data/g.csv"\n', reps="", goals=None)
     with pytest.raises(DataError, match=r"(?s)reps\.csv.*g\.csv|g\.csv.*reps\.csv"):
-        check_plan(plan)
+        prepare(plan)
+
+
+def test_check_lists_sources_that_cannot_be_read_one_by_one(make_plan: PlanMaker):
+    plan = make_plan(extra='[sources.goals]\nfile = "data/g.csv"\n', reps="", goals=None)
+    found = failures(plan)
+    assert len(found) == 2 and found["rule"].eq("source").all()
+    assert not (plan.folder / ".prepared").exists()
+
+
+def test_a_guessed_encoding_is_said(make_plan: PlanMaker):
+    reps = "rep_id,rep_name\nann,Åsa\nbob,Bob\n".encode("cp1252")
+    problems = check_plan(make_plan(reps=reps))
+    assert problems["rule"].tolist() == ["encoding"] and problems["status"].tolist() == ["review"]
+    said = '[sources.reps]\nfile = "data/reps.csv"\nencoding = "cp1252"\n'
+    assert check_plan(make_plan(extra=said, reps=reps)).empty
 
 
 def test_lines_that_do_not_fit_the_header_are_named(make_plan: PlanMaker):

@@ -11,12 +11,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import pandas as pd
 
 from planning_kit.errors import DataError
 from planning_kit.plan import Plan
 from planning_kit.sources.mapping import KINDS, make_table, read_mapping
 from planning_kit.sources.readers import quoted, read_raw
-from planning_kit.tables import TABLES, require_labels
+from planning_kit.tables import PROBLEM_COLUMNS, TABLES, problems_table, require_labels
 
 _MEMORY = "1GB"  # of the reader; a bigger file is worked through on disk
 
@@ -60,7 +61,7 @@ def load_tables(plan: Plan) -> Iterator[LoadedTables]:
             if not faults:
                 _read_everything(plan, scratch, loaded, faults)
             if faults:
-                raise DataError(_all_faults(faults))
+                raise DataError(_all_faults(faults), _as_problems(faults))
             yield loaded
         finally:
             loaded.con.close()
@@ -84,6 +85,12 @@ def _all_faults(faults: list[str]) -> str:
         if len(faults) == 1
         else f"{len(faults)} sources cannot be read: " + " | ".join(faults)
     )
+
+
+def _as_problems(faults: list[str]) -> pd.DataFrame:
+    rows = [("fail", "sources", "plan.toml", None, "", "", "source", fault, "correct plan.toml")
+            for fault in faults]  # fmt: skip
+    return problems_table([dict(zip(PROBLEM_COLUMNS, row, strict=True)) for row in rows])
 
 
 def _check_sources(plan: Plan) -> list[str]:
@@ -130,11 +137,15 @@ def _attempt(faults: list[str], step: Any, *arguments: Any) -> None:
 def _read_one(plan: Plan, scratch: Path, loaded: LoadedTables, name: str, section: Any) -> None:
     table = name.removeprefix("file_")
     for fault in read_raw(loaded.con, name, section, plan.folder, scratch):
-        loaded.problems.append({
-            "status": "fail", "table": table, "file": fault["file"], "row": fault["row"],
-            "column": "", "value": "", "rule": "shape", "message": fault["message"],
-            "advice": "correct the line: it does not have the columns of the header",
-        })  # fmt: skip
+        odd = fault.get("status") == "review"
+        advice = (
+            f'if letters look wrong, say [sources.{table}] encoding = "cp1250" (or as it is)'
+            if odd
+            else "correct the line: it does not have the columns of the header"
+        )
+        values = ("review" if odd else "fail", table, fault["file"], fault["row"], "", "",
+                  "encoding" if odd else "shape", fault["message"], advice)  # fmt: skip
+        loaded.problems.append(dict(zip(PROBLEM_COLUMNS, values, strict=True)))
 
 
 def _run_queries(

@@ -304,17 +304,20 @@ def _why_unreadable(
 
 
 def _separators(value: str) -> str:
-    """Guess how a number is written, for the line to add to `plan.toml`; the planner decides.
+    r"""Guess how a number is written, for the line to add to `plan.toml`; the planner decides.
 
     Examples
     --------
     >>> _separators("1,234.50"), _separators("1.234,50"), _separators("12,5")
     ('thousands = ","', 'decimal = "," and thousands = "."', 'decimal = "," (or thousands = ",")')
+    >>> print(_separators("1\u00a0234"))
+    thousands = "\u00a0"
     """
     marks = [mark for mark in value if not mark.isalnum() and mark not in "+-()%"]
     others = sorted({mark for mark in marks if mark not in ",."})
     if others:
-        return f'thousands = "{others[0]}"'
+        mark = others[0] if others[0].isascii() else f"\\u{ord(others[0]):04x}"
+        return f'thousands = "{mark}"'
     if "." in marks and "," in marks:
         point_last = value.rindex(".") > value.rindex(",")
         return 'thousands = ","' if point_last else 'decimal = "," and thousands = "."'

@@ -60,15 +60,14 @@ class Prepared:
 
 
 def check_plan(plan: Plan) -> pd.DataFrame:
-    """Read and check all inputs; give every problem, also those that stop the plan.
-
-    Raises
-    ------
-    DataError
-        A source cannot be read at all.
-    """
-    with load_tables(plan) as loaded:
-        return _problems(plan, loaded)
+    """Read and check all inputs; give every problem, also sources that cannot be read at all."""
+    try:
+        with load_tables(plan) as loaded:
+            return _problems(plan, loaded)
+    except DataError as error:
+        if error.problems is None:
+            raise
+        return error.problems
 
 
 def _problems(plan: Plan, loaded: LoadedTables) -> pd.DataFrame:

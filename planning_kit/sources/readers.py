@@ -23,6 +23,7 @@ READER_OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "currency_sig
 _EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
 _NUMERIC = re.compile(r"^(DECIMAL|DOUBLE|FLOAT|REAL)")
 _CHUNK_ROWS = 50_000
+_GUESSED = "the file is not UTF-8 and was read as Windows-1252 (Western Europe)"
 _ONE_SELECT = re.compile(
     r"(\s|--[^\n]*\n|(?>/\*.*?\*/)|\()*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL
 )
@@ -150,7 +151,10 @@ def _read_file(
     ).fetchall()
     con.execute("DELETE FROM reject_errors; DELETE FROM reject_scans")
     above = int(section.get("skip_rows", 0))
-    return [{"file": path.name, "row": line + above, "message": text} for line, text in lines]
+    faults = [{"file": path.name, "row": line + above, "message": why} for line, why in lines]
+    if text.guessed:
+        faults.append({"file": path.name, "row": None, "message": _GUESSED, "status": "review"})
+    return faults
 
 
 def _csv_query(text: TextFile) -> str:

@@ -36,6 +36,8 @@ class TextFile:
         What DuckDB reads: a link to the file, or a UTF-8 copy in the scratch folder.
     encoding, delimiter : str
         As given or found.
+    guessed : bool
+        The encoding is no more than a guess.
     header : tuple of str
         Column names, in order.
     """
@@ -44,6 +46,7 @@ class TextFile:
     encoding: str
     delimiter: str
     header: tuple[str, ...]
+    guessed: bool = False
 
 
 def open_text_file(
@@ -73,7 +76,7 @@ def open_text_file(
     else:
         link = link.with_suffix("") if _is_gzip(source) else link
         _write_copy(source, link, found, delimiter, len(header), skip_rows)
-    return TextFile(link, found, delimiter, header)
+    return TextFile(link, found, delimiter, header, guessed=not encoding and found == "cp1252")
 
 
 def _is_gzip(source: Path) -> bool:
