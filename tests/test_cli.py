@@ -53,6 +53,22 @@ def test_check_of_bad_inputs_ends_with_3_and_leaves_machine_readable_copies(make
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[levers]\ntrade_show = 3\n", "trade_shows"),
+        ("[targets]\ncompany = 12345\n", "not a multiple"),
+        ('[[rules]]\nname = "r"\nwhere = { rep_id = "anm" }\nexactly = 1\n', "'ann'"),
+    ],
+)
+def test_check_reads_the_scenarios_too(make_plan: PlanMaker, text: str, said: str):
+    plan = make_plan()
+    (plan.folder / "scenarios").mkdir()
+    (plan.folder / "scenarios" / "odd.toml").write_text(text)
+    result = call("check", str(plan.folder))
+    assert result.exit_code == 3 and "scenarios/odd.toml" in result.stdout and said in result.stdout
+
+
+@pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["check", "nowhere"], 2, "planning-kit init"),

@@ -91,6 +91,13 @@ def test_sales_that_belong_to_no_region_are_counted(make_plan: PlanMaker):
     assert "'zoe'" in lost["message"]
 
 
+def test_a_territory_that_is_only_partly_held_is_said(make_plan: PlanMaker):
+    held = "rep_id,territory_id,starts_on,share\nann,t1,2024-01-01,0.4\nbob,t1,2024-01-01,0.35\n"
+    problems = check_plan(make_plan(assignments=held))
+    assert problems["status"].tolist() == ["review"]
+    assert "add up to 0.75" in problems["message"][0] and "25%" in problems["message"][0]
+
+
 def test_a_loop_in_the_manager_chain_names_the_chain(make_plan: PlanMaker):
     reps = "rep_id,manager_id\nann,bob\nbob,cid\ncid,ann\n"
     problems = check_plan(make_plan(reps=reps))

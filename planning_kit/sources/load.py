@@ -16,7 +16,7 @@ import pandas as pd
 from planning_kit.errors import DataError
 from planning_kit.plan import Plan
 from planning_kit.sources.mapping import KINDS, make_table, read_mapping
-from planning_kit.sources.readers import quoted, read_raw
+from planning_kit.sources.readers import READER_OPTIONS, quoted, read_raw
 from planning_kit.tables import PROBLEM_COLUMNS, TABLES, problems_table, require_labels
 
 _MEMORY = "1GB"  # of the reader; a bigger file is worked through on disk
@@ -112,6 +112,7 @@ def _read_everything(plan: Plan, scratch: Path, loaded: LoadedTables, faults: li
     plain = {n: s for n, s in plan.sources.items() if "sql" not in s or "database" in s}
     queries = {n: s for n, s in plan.sources.items() if n not in plain}
     for name, section in plan.files.items():
+        _attempt(faults, require_labels, section, ("file", *READER_OPTIONS), f"files.{name}")
         _attempt(faults, _read_one, plan, scratch, loaded, f"file_{name}", section)
     for name, section in plain.items():
         _attempt(faults, _read_one, plan, scratch, loaded, name, section)

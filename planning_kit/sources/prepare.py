@@ -17,6 +17,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from planning_kit import __version__
 from planning_kit.errors import DataError, UsageError
 from planning_kit.plan import Plan, folder_name, write_atomically
 from planning_kit.sources.derive import derive
@@ -24,7 +25,7 @@ from planning_kit.sources.load import LoadedTables, load_tables
 from planning_kit.sources.readers import literal, source_files
 from planning_kit.tables import TABLES, CheckLimits, check_tables, problems_table
 
-FORMAT = 1  # of the prepared folder; a change makes every plan prepare again
+FORMAT = 2  # of the prepared folder; a change makes every plan prepare again
 KEPT = 3
 _DAY = 86_400.0
 _SHARED = ("products", "assumptions", "events")
@@ -75,6 +76,7 @@ def _problems(plan: Plan, loaded: LoadedTables) -> pd.DataFrame:
     limits = CheckLimits(
         first_day=settings.starts_on.replace(year=settings.starts_on.year - settings.history_years),
         last_day=settings.ends_on,
+        starts_on=settings.starts_on,
         max_lost_share=settings.max_lost_share,
         regions=plan.regions,
     )
@@ -156,7 +158,7 @@ def stop_on_problems(problems: pd.DataFrame) -> None:
 
 def input_fingerprint(plan: Plan) -> str:
     """Digest of everything the prepared tables depend on: `plan.toml`, the files, this format."""
-    digest = hashlib.sha256(f"format {FORMAT}".encode())
+    digest = hashlib.sha256(f"format {FORMAT}, version {__version__}".encode())
     digest.update((plan.folder / "plan.toml").read_bytes())
     sections = [*plan.sources.items(), *plan.files.items()]
     for name, section in sections:

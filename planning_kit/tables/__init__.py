@@ -1,6 +1,7 @@
 """The canonical tables: columns, types, units, keys, and every check of what users hand in."""
 
-from planning_kit.tables.checks import CheckLimits, check_tables, problems_table
+from planning_kit.tables.checker import CheckLimits
+from planning_kit.tables.checks import check_tables, problems_table
 from planning_kit.tables.labels import nearest, require_labels, shorten
 from planning_kit.tables.money import from_units, to_units
 from planning_kit.tables.schema import (

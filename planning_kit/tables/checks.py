@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
 import duckdb
 import pandas as pd
 
+from planning_kit.tables.checker import MOST_ROWS, Checker, CheckLimits
 from planning_kit.tables.labels import nearest
 from planning_kit.tables.schema import PROBLEM_COLUMNS, TABLES, Table
 
-MOST_ROWS = 50
 # Tables whose rows are facts of the past: a label nobody knows costs part of the amount, and the
 # limit of the plan decides whether it stops. In every other table it is an error at once.
 FACTS = ("sales", "opportunities", "activities")
@@ -30,70 +29,6 @@ _ORDERED = (
     ("events", "starts_on", "ends_on", "ends before it starts"),
     ("opportunities", "created_on", "closed_on", "is closed before it is created"),
 )
-
-
-@dataclass(frozen=True)
-class CheckLimits:
-    """What the plan allows.
-
-    Attributes
-    ----------
-    first_day, last_day : date
-        Dates of facts outside are mistyped.
-    max_lost_share : float
-        Largest share of the sales amount that unknown labels may cost.
-    regions : tuple of str
-        Regions the plan lists; empty: those of the territories.
-    """
-
-    first_day: date
-    last_day: date
-    max_lost_share: float = 0.01
-    regions: tuple[str, ...] = ()
-
-
-class Checker:
-    """Collects problems of the tables in schema ``plan`` of a DuckDB connection."""
-
-    def __init__(self, con: duckdb.DuckDBPyConnection, limits: CheckLimits) -> None:
-        self.con = con
-        self.limits = limits
-        self.rows: list[dict[str, Any]] = []
-
-    def add(self, table: str, column: str, rule: str, message: str, advice: str, *,
-            status: str = "fail", cell: Sequence[Any] = ("", None, "")) -> None:  # fmt: skip
-        """Write down one problem; ``cell`` is file, row and value."""
-        file, row, value = cell
-        self.rows.append(dict(zip(PROBLEM_COLUMNS, (
-            status, table, file or "", row, column, "" if value is None else str(value), rule,
-            message, advice), strict=True)))  # fmt: skip
-
-    def where(self, table: str, column: str, condition: str, rule: str, message: str,
-              advice: str, *, status: str = "fail", source: str = "") -> None:  # fmt: skip
-        """Write down every row that meets an SQL condition; ``{value}`` stands for the cell."""
-        value = f"CAST({column} AS VARCHAR)" if column else "''"
-        found = self.con.execute(
-            f"SELECT _file, _row, {value}, count(*) OVER () FROM {source or f'plan.{table}'} "
-            f"WHERE {condition} ORDER BY _file, _row LIMIT {MOST_ROWS}"
-        ).fetchall()
-        for file, row, cell, _ in found:
-            shown = _plain(cell)
-            self.add(table, column, rule, message.format(value=shown), advice, status=status,
-                     cell=(file, row, shown))  # fmt: skip
-        if found and found[0][3] > len(found):
-            self.add(table, column, rule, f"{found[0][3] - len(found):,} more rows like this",
-                     advice, status=status, cell=(found[0][0], None, ""))  # fmt: skip
-
-    def one(self, query: str) -> tuple[Any, ...]:
-        """Give the only row of a query."""
-        return self.con.execute(query).fetchone() or ()
-
-
-def _plain(cell: str | None) -> str | None:
-    """Show 1200.500000 as 1200.5."""
-    if cell and "." in cell and cell.replace(".", "").replace("-", "").isdigit():
-        return cell.rstrip("0").rstrip(".")
-    return cell
 
 
 def check_tables(con: duckdb.DuckDBPyConnection, limits: CheckLimits) -> list[dict[str, Any]]:
@@ -124,6 +59,7 @@ def check_tables(con: duckdb.DuckDBPyConnection, limits: CheckLimits) -> list[di
     _check_dates(checker)
     _check_people(checker)
     _check_assignments(checker)
+    _check_open_seats(checker)
     _check_regions(checker)
     _check_goals(checker)
     _check_sales(checker)
@@ -270,6 +206,26 @@ def _check_assignments(checker: Checker) -> None:
             f"the shares of territory {territory!r} add up to {total:g} on {day}",
             "the shares of a territory may add up to at most 1 on any day",
             cell=(file, row, f"{total:g}"),
+        )  # fmt: skip
+
+
+def _check_open_seats(checker: Checker) -> None:
+    """Say which territories are only partly held when the plan starts: their rest has no owner."""
+    day = checker.limits.starts_on
+    rows = checker.con.execute(
+        "SELECT territory_id, sum(share)::DOUBLE, min(_file), max(_row) FROM plan.assignments "
+        "WHERE share IS NOT NULL AND coalesce(starts_on, ?) <= ? AND coalesce(ends_on, ?) >= ? "
+        "AND territory_id NOT IN (SELECT territory_id FROM plan.assignments WHERE share IS NULL "
+        "AND territory_id IS NOT NULL) GROUP BY 1 HAVING sum(share) < 0.999999 ORDER BY 1",
+        [day, day, day, day],
+    ).fetchall()
+    for territory, total, file, row in rows:
+        checker.add(
+            "assignments", "share", "share",
+            f"the shares of territory {territory!r} add up to {total:g} when the plan starts: "
+            f"{1 - total:.0%} of it has no owner",
+            "assign the rest, or leave it: it is planned as vacant",
+            status="review", cell=(file, row, f"{total:g}"),
         )  # fmt: skip
 
 

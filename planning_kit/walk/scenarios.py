@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from itertools import cycle, islice
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from planning_kit.allocation import read_rules
 from planning_kit.assumptions import register
 from planning_kit.errors import PlanningError
-from planning_kit.manager.levers import read_levers
+from planning_kit.manager.levers import ManagerLevers, read_levers
 from planning_kit.plan import Inputs, Plan
 from planning_kit.sources import Prepared, open_inputs
 from planning_kit.tables import PROBLEM_COLUMNS
@@ -36,6 +37,7 @@ def check_scenarios(plan: Plan, prepared: Prepared) -> list[dict[str, Any]]:
             open_inputs(plan, prepared, "", scenario)
             read_rules(scenario, label_cells(whole))
             register(whole, scenario)
+            scenario.section("levers", tuple(field.name for field in fields(ManagerLevers)))
             read_levers(scenario)
         except PlanningError as error:
             rows.append(_problem(f"scenarios/{name}.toml", "", error))
