@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -307,6 +309,20 @@ def test_the_same_inputs_are_prepared_once(make_plan: PlanMaker):
     assert prepare(plan).folder == first.folder
     assert (first.folder / "company" / "sales.parquet").stat().st_mtime_ns == stamp
     assert prepare(make_plan(sales="sold_on,rep_id,amount\n")).folder != first.folder
+
+
+def test_processes_that_prepare_at_once_all_find_the_same(make_plan: PlanMaker):
+    plan = make_plan()
+    code = (
+        "import sys; from planning_kit.plan import load_plan; from planning_kit.sources import *\n"
+        "plan = load_plan(sys.argv[1]); prepared = prepare(plan)\n"
+        "print(open_inputs(plan, prepared).sales['amount'].sum(), prepared.folder.name)"
+    )
+    command = [sys.executable, "-c", code, str(plan.folder)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    said = {process.communicate()[0] for process in running}
+    assert len(said) == 1 and said.pop().startswith("220.5 ")
+    assert len(list((plan.folder / ".prepared").iterdir())) == 1
 
 
 def test_what_cannot_be_prepared_leaves_nothing_behind(make_plan: PlanMaker):

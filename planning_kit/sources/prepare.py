@@ -111,15 +111,17 @@ def prepare(plan: Plan, *, fresh: bool = False) -> Prepared:
     home = _home(plan)
     fingerprint = input_fingerprint(plan)
     reads_database = any("database" in section for section in plan.sources.values())
-    folder = home / fingerprint
-    if (folder / "prepared.json").is_file() and not (fresh and reads_database):
-        return open_prepared(folder)
+    there = [p for p in home.glob(f"{fingerprint}*") if (p / "prepared.json").is_file()]
+    if there and not (fresh and reads_database):
+        return open_prepared(max(there, key=_last_use))
+    # What a database says now is another input under the same plan: it gets a folder of its own.
+    folder = home / (f"{fingerprint}-{time.time_ns():x}" if reads_database else fingerprint)
     with load_tables(plan) as loaded:
         problems = _problems(plan, loaded)
         stop_on_problems(problems)
         made = home / f".{fingerprint}-{os.getpid()}-{time.monotonic_ns()}"
         try:
-            _write(plan, loaded, problems, made, fingerprint)
+            _write(plan, loaded, problems, made, folder.name)
             _publish(made, folder)
         finally:
             shutil.rmtree(made, ignore_errors=True)
@@ -188,20 +190,17 @@ def _home(plan: Plan) -> Path:
 
 
 def _publish(made: Path, folder: Path) -> None:
-    if folder.exists():
-        old = made.with_name(made.name + "-old")
-        folder.rename(old)
-        shutil.rmtree(old, ignore_errors=True)
+    """Give the folder its name; a process that was first keeps it: others may read it already."""
     try:
         made.rename(folder)
     except OSError:
-        if not (folder / "prepared.json").is_file():  # else another process was first
+        if not (folder / "prepared.json").is_file():
             raise
 
 
 def _forget_old(home: Path, keep: Path) -> None:
     """Throw away what no run has opened for a day, but for the newest few."""
-    others = (p for p in home.iterdir() if (p / "prepared.json").is_file() and p != keep)
+    others = [p for p in home.iterdir() if p.name[0] != "." and p != keep]
     folders = sorted(others, key=_last_use)
     for folder in folders[: max(0, len(folders) - KEPT + 1)]:
         if time.time() - _last_use(folder) > _DAY:
@@ -209,7 +208,10 @@ def _forget_old(home: Path, keep: Path) -> None:
 
 
 def _last_use(folder: Path) -> float:
-    return (folder / "prepared.json").stat().st_mtime
+    try:
+        return (folder / "prepared.json").stat().st_mtime
+    except OSError:  # another process is throwing it away
+        return time.time()
 
 
 # --- writing -------------------------------------------------------------------------------------
