@@ -9,6 +9,7 @@ rules that bind; the number of steps hardly grows with the number of cells.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from planning_kit.allocation.nesting import nest
 from planning_kit.allocation.system import System, dot
 
 Array = npt.NDArray[Any]
@@ -24,8 +26,12 @@ Mask = npt.NDArray[np.bool_]
 FEASIBILITY = 1e-11  # share of the sum of the goals by which a rule may be missed
 FINEST = 2e-14  # what a last step is tried for, in problems of up to POLISHED_UP_TO cells
 POLISHED_UP_TO = 100_000
-PART = 1 << 15  # cells worked on together: what fits in a processor's cache
+PART = 1 << 17  # cells worked on together: what fits in a processor's cache
+FEW = 0.1  # share of the cells up to which rules that are missed are settled by themselves
+WORST = 1e-3  # of what the worst rule misses: what misses less is left to the next step
+LARGE = 1_000  # rules of this share of the cells (one in so many) and above are not among them
 RIDGE = 1e-13  # relative; keeps rules solvable that say the same twice
+FIRST = 1e-2  # where it starts: early on, rules seem to contradict that do not in the end
 STIFFEST = 1e3  # relative; a step held back this much is a plain step downhill
 CAREFUL = 1e-4  # the least of a second try, with short steps
 FARTHEST = 1e4  # growth of prices in one step above which the step is held back
@@ -119,15 +125,11 @@ def solve(problem: Problem) -> Solution:
 
 
 class _Part:
-    """Some neighbouring cells: their limits and the rules they are in."""
+    """Some neighbouring cells: their limits and the rules (or classes of cells) they are in."""
 
     def __init__(self, problem: Problem, cells: slice, size: float, ease: float) -> None:
-        matrix = problem.matrix
-        at = slice(matrix.indptr[cells.start], matrix.indptr[cells.stop])
-        starts = matrix.indptr[cells.start : cells.stop + 1] - at.start
-        shape = (matrix.shape[0], cells.stop - cells.start)
-        self.rules = sp.csc_array((matrix.data[at], matrix.indices[at], starts), shape=shape)
-        self.cells = self.rules.T
+        self.direct = _columns(problem.matrix, cells)
+        self.nest(problem.matrix, cells)
         self.aim = problem.aim[cells] / size
         self.weight = problem.weight[cells] / ease
         self.lower, self.upper = problem.lower[cells] / size, problem.upper[cells] / size
@@ -140,10 +142,27 @@ class _Part:
         self.pull = np.zeros_like(self.aim)
         self.wish = np.empty_like(self.aim)
         self.give = np.empty_like(self.aim)
+        self.goals = self.aim
 
-    def move(self, prices: Array, goals: Array) -> Array:
+    rows: slice | Array
+    rules: sp.csc_array
+
+    def nest(self, matrix: sp.csc_array, cells: slice) -> None:
+        """Add up over the rows of a matrix, as far as the cells are in them."""
+        self.rules, self.rows = _columns(matrix, cells), slice(None)
+        there = np.zeros(matrix.shape[0], dtype=bool)
+        there[self.rules.indices] = True
+        if 4 * there.sum() < len(there):
+            self.rows = np.flatnonzero(there)
+            number = np.cumsum(there, dtype=np.int32) - np.int32(1)
+            near = (self.rules.data, number[self.rules.indices], self.rules.indptr)
+            self.rules = sp.csc_array(near, shape=(len(self.rows), self.rules.shape[1]))
+        self.cells = self.rules.T
+
+    def move(self, prices: Array) -> Array:
         """Set wishes and goals at these prices; give the sums of the rules."""
-        self.pull = self.cells @ prices
+        goals = self.goals
+        self.pull = self.cells @ prices[self.rows]
         if self.spread is None:
             np.multiply(self.pull, self.weight, out=self.wish)
             self.wish += self.aim
@@ -160,8 +179,9 @@ class _Part:
         np.multiply(ease, (self.wish > self.lower) & (self.wish < self.upper), out=self.give)
         return self.give
 
-    def value(self, goals: Array) -> float:
+    def value(self) -> float:
         """Give the cells' part of the dual function."""
+        goals = self.goals
         if self.spread is None:
             away = np.divide((goals - self.aim) ** 2, self.weight, out=np.zeros_like(goals),
                              where=self.weight > 0)  # fmt: skip
@@ -172,37 +192,64 @@ class _Part:
         return float((self.pull * goals - cost).sum())
 
 
+def _columns(matrix: sp.csc_array, cells: slice) -> sp.csc_array:
+    at = slice(matrix.indptr[cells.start], matrix.indptr[cells.stop])
+    starts = matrix.indptr[cells.start : cells.stop + 1] - at.start
+    shape = (matrix.shape[0], cells.stop - cells.start)
+    return sp.csc_array((matrix.data[at], matrix.indices[at], starts), shape=shape)
+
+
 class Dual:
     """The dual function: what rules miss at given prices, and how that changes with them."""
 
     def __init__(self, problem: Problem, size: float, ease: float) -> None:
         count = len(problem.aim)
+        self.problem, self.size, self.ease = problem, size, ease
         self.goals = np.empty(count)
         starts = range(0, max(count, 1), PART)
         slices = [slice(at, min(at + PART, count)) for at in starts]
         self.parts = [_Part(problem, cells, size, ease) for cells in slices]
-        self.slots = [self.goals[cells] for cells in slices]
+        for part, cells in zip(self.parts, slices, strict=True):
+            part.goals = self.goals[cells]
         self.low, self.high = problem.low / size, problem.high / size
         self.equal = self.low == self.high
         self.plain = bool((problem.matrix.data == 1.0).all())
-        self.own = self.weigh([part.weight for part in self.parts])
+        self.nesting = nest(problem.matrix)
+        self.count = len(self.low)  # of the sums that parts are added up to
+        if self.nesting:
+            self.count = self.nesting.above.shape[1]
+            for part, cells in zip(self.parts, slices, strict=True):
+                part.nest(self.nesting.below, cells)
+        self.cells = np.bincount(problem.matrix.indices, minlength=len(self.low))
+        self.own, _ = self.weigh(lambda part: part.weight)
 
     def move(self, prices: Array) -> Array:
         """Set the goals at these prices; give the sums of the rules."""
-        sums = np.zeros(len(self.low))
-        for part, goals in zip(self.parts, self.slots, strict=True):
-            sums += part.move(prices, goals)
-        return sums
+        passed = self.down(prices)
+        return self.up(self.add_up(lambda part: part.move(passed)))
 
-    def weigh(self, by_part: list[Array]) -> Array:
-        """Add up an amount of each cell over the rules, counted squared."""
-        total = np.zeros(len(self.low))
-        for part, amounts in zip(self.parts, by_part, strict=True):
-            rules = part.rules
-            if not self.plain:
-                rules = sp.csc_array((rules.data**2, rules.indices, rules.indptr), rules.shape)
-            total += rules @ amounts
+    def add_up(self, work: Callable[[_Part], Array]) -> Array:
+        """Add up what the parts give, in a fixed order."""
+        total = np.zeros(self.count)
+        for part in self.parts:
+            total[part.rows] += work(part)
         return total
+
+    def down(self, prices: Array) -> Array:
+        """Pass the prices of the rules on to the classes of cells."""
+        return self.nesting.above.T @ prices if self.nesting else prices
+
+    def up(self, sums: Array) -> Array:
+        """Add the sums of the classes of cells up to those of the rules."""
+        return self.nesting.above @ sums if self.nesting else sums
+
+    def weigh(self, amounts: Callable[[_Part], Array]) -> tuple[Array, Array]:
+        """Add up an amount of each cell over the rules, counted squared, and over the classes."""
+        square = (lambda matrix: matrix) if self.plain else _squared
+        total = self.add_up(lambda part: square(part.rules) @ amounts(part))
+        if not self.nesting:
+            return total, total[:0]
+        return square(self.nesting.above) @ total, total[len(self.low) :]
 
     def missing(self, prices: Array, sums: Array) -> Array:
         """Give what each rule lacks (above 0) or has too much (below 0) at these prices."""
@@ -212,10 +259,14 @@ class Dual:
 
     def value(self, prices: Array) -> float:
         """Give the dual function at the prices last moved to."""
-        cells = sum(part.value(goals) for part, goals in zip(self.parts, self.slots, strict=True))
+        cells = sum(part.value() for part in self.parts)
         low = dot(prices[prices > 0], self.low[prices > 0])
         high = dot(prices[prices < 0], self.high[prices < 0])
-        return float(cells - low - high)
+        return cells - low - high
+
+
+def _squared(matrix: Any) -> Any:
+    return type(matrix)((matrix.data**2, matrix.indices, matrix.indptr), matrix.shape)
 
 
 def _newton(dual: Dual, least: float) -> tuple[Array, bool, int]:
@@ -231,6 +282,7 @@ def _newton(dual: Dual, least: float) -> tuple[Array, bool, int]:
         close = (miss / before) ** 2 if step > 1 else 0.1
         forcing = min(0.1, max(close, 0.03 * finest * scale / miss, 1e-12))
         if at.step(forcing, settled):
+            at.settle_few(max(finest * scale, WORST * _largest(at.missing)))
             before, miss = miss, _largest(at.missing)
         elif settled or at.ridge >= STIFFEST:
             return at.prices, settled, step
@@ -247,18 +299,35 @@ class _Search:
         self.missing = dual.missing(self.prices, dual.move(self.prices))
         self.best = _largest(self.missing)
         self.value: float | None = None
+        self.begun = False
 
     def step(self, forcing: float, settled: bool) -> bool:
         """Make one step of Newton's method; False: it did not help and the next is held back."""
         way = _direction(self.dual, self.prices, self.missing, (forcing, self.ridge))
         wild = _largest(way) > FARTHEST * (1 + _largest(self.prices)) and self.ridge < 1.0
+        before = _largest(self.missing)
         if not wild and self._walk(way, settled):
-            self.ridge = max(self.least, self.ridge / 100)
+            if not self.begun:
+                self.begun, self.ridge = True, max(self.least, FIRST)
+            elif _largest(self.missing) < 0.3 * before:
+                self.ridge = max(self.least, self.ridge / 100)
             self.best = min(self.best, _largest(self.missing))
             return True
         self.dual.move(self.prices)
-        self.ridge = max(1e-4, self.ridge * 30)
+        self.ridge = max(1e-3, self.ridge * 30)
         return False
+
+    def settle_few(self, tolerance: float) -> None:
+        """Settle small rules by themselves where few are left: a pass over all cells costs more."""
+        few = _few(self.dual, self.prices, np.abs(self.missing) > tolerance)
+        if few is None:
+            return
+        rules, part = few
+        found = solve(part)
+        if found.settled:
+            self.prices[rules] = found.prices
+            self.missing = self.dual.missing(self.prices, self.dual.move(self.prices))
+            self.value = None
 
     def _walk(self, way: Array, settled: bool) -> bool:
         """Go along the step as far as it helps; a price does not change its sign on the way."""
@@ -294,13 +363,34 @@ class _Search:
         return self.value
 
 
+def _few(dual: Dual, prices: Array, missed: Mask) -> tuple[Array, Problem] | None:
+    """Take out the small rules that are missed with their cells; None where they are many."""
+    problem, cells = dual.problem, len(dual.goals)
+    missed = missed & (dual.cells * LARGE <= cells)
+    if cells <= POLISHED_UP_TO or not missed.any() or dual.cells[missed].sum() > FEW * cells:
+        return None
+    chosen = np.flatnonzero(problem.matrix.T @ missed.astype(float))
+    columns = problem.matrix[:, chosen]
+    rules = np.flatnonzero(np.bincount(columns.indices, minlength=len(missed)) == dual.cells)
+    rows = columns.tocsr()
+    others = prices.copy()
+    others[rules] = 0.0
+    pull = columns.T @ others
+    aim, weight = problem.aim[chosen] / dual.size, problem.weight[chosen] / dual.ease
+    spread = None if problem.spread is None else problem.spread[chosen]
+    aim = aim + weight * pull if spread is None else aim * np.exp(np.clip(spread * pull, -700, 700))
+    part = Problem(aim, weight, problem.lower[chosen] / dual.size, problem.upper[chosen] / dual.size,
+                   rows[rules].tocsc(), dual.low[rules], dual.high[rules], spread)  # fmt: skip
+    return rules, part
+
+
 def _largest(amounts: Array) -> float:
     return float(np.abs(amounts).max(initial=0.0))
 
 
 def _direction(dual: Dual, prices: Array, missing: Array, care: tuple[float, float]) -> Array:
     """Newton's step for the rules that bind or are missed; the others keep price 0."""
-    own = dual.weigh([part.slope() for part in dual.parts])
+    own, classes = dual.weigh(lambda part: part.slope())
     active = dual.equal | (prices != 0)
     if not dual.equal.any() or prices.any():
         # The first step meets the total alone: before, nearly every rule looks missed.
@@ -311,7 +401,7 @@ def _direction(dual: Dual, prices: Array, missing: Array, care: tuple[float, flo
         way[stuck] = _loosen(dual, stuck, missing)[stuck]
         active &= ~stuck
     forcing, ridge = care
-    system = System(dual, active, own, ridge)
+    system = System(dual, active, (own, classes), ridge)
     way += system.solve(np.where(active, missing, 0.0), forcing)
     return way
 
@@ -320,10 +410,10 @@ def _loosen(dual: Dual, stuck: Mask, missing: Array) -> Array:
     """Find how far a price must go until the first of the rule's cells leaves its limit."""
     nearest = np.full(len(missing), np.inf)
     for part in dual.parts:
-        rule = part.rules.indices
+        rule = part.direct.indices
         entry = np.flatnonzero(stuck[rule])
-        cell = np.repeat(np.arange(len(part.aim)), np.diff(part.rules.indptr))[entry]
-        rule, counts = rule[entry], part.rules.data[entry]
+        cell = np.repeat(np.arange(len(part.aim)), np.diff(part.direct.indptr))[entry]
+        rule, counts = rule[entry], part.direct.data[entry]
         up = missing[rule] * counts > 0
         limit = np.where(up, part.lower[cell], part.upper[cell])
         room = np.where(up, part.upper[cell] > part.wish[cell], part.lower[cell] < part.wish[cell])

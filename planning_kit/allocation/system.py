@@ -9,6 +9,8 @@ import numpy.typing as npt
 import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
+from planning_kit.allocation.nesting import TreeSolver
+
 if TYPE_CHECKING:
     from planning_kit.allocation.solve import Dual
 
@@ -20,21 +22,31 @@ MOST_TURNS = 400  # of the conjugate gradients, before a factorization takes ove
 class System:
     """Newton's equations over the rules that bind, applied without being written down."""
 
-    def __init__(self, dual: Dual, active: Mask, own: Array, ridge: float) -> None:
+    def __init__(self, dual: Dual, active: Mask, own: tuple[Array, Array], ridge: float) -> None:
         self.dual = dual
         self.active = active
-        self.ridge = np.where(
-            active, ridge * np.maximum(own, min(1.0, 1e3 * ridge) * dual.own) + 1e-300, 0.0
-        )
-        full = own + self.ridge
-        self.scale = np.divide(1.0, full, out=np.zeros_like(own), where=active & (full > 0))
+        rules, classes = own
+        self.ridge = np.where(active, ridge * np.maximum(rules, dual.own) + 1e-300, 0.0)
+        full = rules + self.ridge
+        self.scale = np.divide(1.0, full, out=np.zeros_like(rules), where=active & (full > 0))
+        self.tree: TreeSolver | None = None
+        if dual.nesting and dual.nesting.tree.levels:
+            self.tree = TreeSolver(dual.nesting.tree, classes, self.ridge, active)
 
     def times(self, prices: Array) -> Array:
         """How the sums of the rules change with these prices."""
-        change = self.ridge * prices
-        for part in self.dual.parts:
-            change += part.rules @ (part.give * (part.cells @ prices))
-        return np.where(self.active, change, 0.0)
+        passed = self.dual.down(prices)
+        change = self.dual.add_up(
+            lambda part: part.rules @ (part.give * (part.cells @ passed[part.rows]))
+        )
+        return np.where(self.active, self.dual.up(change) + self.ridge * prices, 0.0)
+
+    def near(self, right: Array) -> Array:
+        """Solve roughly: rules that lie within each other exactly, the others one by one."""
+        prices = self.scale * right
+        if self.tree:
+            prices[self.tree.tree.members] = self.tree.solve(right)
+        return prices
 
     def solve(self, right: Array, forcing: float) -> Array:
         """Solve by conjugate gradients to the accuracy asked for."""
@@ -42,7 +54,7 @@ class System:
         if not self.active.any():
             return prices
         left = right.copy()
-        way = near = self.scale * left
+        way = near = self.near(left)
         height = dot(left, near)
         goal = forcing * float(np.abs(right).max())
         for _ in range(MOST_TURNS):
@@ -52,7 +64,7 @@ class System:
             length = height / dot(way, change)
             prices += length * way
             left -= length * change
-            near = self.scale * left
+            near = self.near(left)
             height, last = dot(left, near), height
             way = near + (height / last) * way
         return self.factorized(right)
@@ -62,7 +74,7 @@ class System:
         rows = np.flatnonzero(self.active)
         system = sp.diags_array(self.ridge[rows]).tocsc()
         for part in self.dual.parts:
-            some = part.rules.tocsr()[rows]
+            some = part.direct.tocsr()[rows]
             weighted = some.copy()
             weighted.data *= part.give[some.indices]
             system = system + (weighted @ some.T).tocsc()
