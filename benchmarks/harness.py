@@ -71,13 +71,17 @@ def versions(*packages: str) -> dict[str, str]:
     return found
 
 
+def show(row: Row) -> Row:
+    """Print one comparison as soon as it is there."""
+    theirs = "" if row.peer_seconds is None else f"{row.peer_seconds:10.4f} s"
+    ratio = "" if row.ratio is None else f"{row.ratio:8.1f} x"
+    print(f"{row.case:22} {row.size:26} {row.ours_seconds:9.4f} s  {row.peer:24} {theirs:>12} "
+          f"{ratio:>10}  {row.agreement}", flush=True)  # fmt: skip
+    return row
+
+
 def write_results(name: str, rows: Sequence[Row]) -> Path:
-    """Print the table and write ``results/<name>.json``."""
-    for row in rows:
-        theirs = "" if row.peer_seconds is None else f"{row.peer_seconds:10.4f} s"
-        ratio = "" if row.ratio is None else f"{row.ratio:8.1f} x"
-        print(f"{row.case:22} {row.size:26} {row.ours_seconds:9.4f} s  {row.peer:24} {theirs:>12} "
-              f"{ratio:>10}  {row.agreement}")  # fmt: skip
+    """Write ``results/<name>.json``."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
     path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")

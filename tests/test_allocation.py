@@ -195,6 +195,12 @@ def test_all_held():
     assert set(error.value.conflict.rule) == {"h0", "h1", "total"}
 
 
+def test_bases_that_add_up_to_the_total_already_still_keep_the_other_rules():
+    cap = {"name": "cap", "where": {"rep_id": ["R0", "R1"]}, "at_most": 120}
+    plan = split(make_cells([100, 60, 40]), 200, cap)
+    assert plan.goals.goal.tolist() == [75.0, 45.0, 80.0]
+
+
 def test_contradicting_holds_are_named():
     holds = [{"name": name, "where": {"rep_id": "R0"}, "amount": amount, **HOLD}
              for name, amount in (("first", 40), ("second", 60))]  # fmt: skip
@@ -725,6 +731,32 @@ def test_overlapping_pairs_are_rounded_by_integer_programming():
     assert plan.goals.goal.sum() == 3
     assert "allocation.rounding_gave" in set(plan.findings.finding_id)
     assert (plan.rules.gap > 0).sum() == 1
+
+
+def test_a_share_that_no_whole_units_keep_is_named():
+    half = {"name": "half", "where": {"rep_id": "R0"}, "at_least_share": 0.5, "at_most_share": 0.5}
+    plan = split(make_cells([10.0, 10.0]), 3, half)
+    assert sorted(plan.goals.goal) == [1.0, 2.0]
+    assert "allocation.rounding_gave" in set(plan.findings.finding_id)
+
+
+def test_a_share_beside_pairs_that_overlap_is_rounded_by_integer_programming():
+    cells = make_cells([0.5] * 6, reps=list("abcdef"))
+    pairs = [
+        {"name": a + b, "where": {"rep_id": [a, b]}, "exactly": 1} for a, b in ("ab", "bc", "ca")
+    ]
+    share = {"name": "some", "where": {"rep_id": "d"}, "at_least_share": 0.1}
+    plan = split(cells, 3, *pairs, share)
+    assert plan.goals.goal.sum() == 3
+    assert "allocation.rounding_gave" in set(plan.findings.finding_id)
+
+
+def test_stretches_that_are_not_told_apart_any_more_still_keep_every_rule(monkeypatch):
+    monkeypatch.setattr("planning_kit.allocation.objectives._ROUNDS", 1)
+    cap = {"name": "cap", "where": {"rep_id": "R0"}, "at_most": 101}
+    plan = split(make_cells([100, 200, 300]), 660, cap, objective={"kind": "fairest_stretch"})
+    assert plan.gap == 0
+    assert plan.rules.gap.max() == 0
 
 
 def test_a_fault_of_the_solver_is_not_called_a_conflict(monkeypatch):

@@ -90,6 +90,8 @@ def make_deep(seed):
     low = np.where(random.random(len(sums)) < 0.5, sums - give * random.random(), -np.inf)
     high = np.where(random.random(len(sums)) < 0.5, sums + give * random.random(), np.inf)
     low[0] = high[0] = sums[0] * (1.0 if random.random() < 0.75 else 1.4)
+    if random.random() < 0.1:
+        low[0] = high[0] = base.sum()
     return Problem(base, base, lower, upper, sp.csc_array(rows), low, high)
 
 

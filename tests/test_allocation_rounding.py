@@ -102,6 +102,7 @@ def test_two_hierarchies_and_several_cells_of_the_same_pair():
     same = np.zeros(4, dtype=np.int64)
     assert round_chains(units, [same], [same], 2).sum() == 2
     assert round_chains(units, [], [same], 2).sum() == 2
+    assert round_chains(np.array([2.4]), [], [], 2).tolist() == [2]
     assert round_chains(units, [same], [same], 4) is None
     assert round_chains(units, [], [], 2).sum() == 2
 

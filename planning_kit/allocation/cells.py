@@ -266,5 +266,8 @@ def _named_base(cells: pd.DataFrame, name: str) -> Array:
     if name == "even" and name not in cells:
         return np.ones(len(cells))
     if column not in cells:
-        raise DataError(f"[base] blend: the base {name!r} needs a column {column!r} in the cells.")
+        raise DataError(
+            f"[base] blend: the base {name!r} needs a column {column!r} in the cells, and nothing is "
+            "known of it here."
+        )
     return cells[column].to_numpy(dtype=float)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-from scipy.optimize import linprog
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from planning_kit.allocation.cells import Array, Codes, Grid
 from planning_kit.allocation.limits import Limits, assemble, group_names
@@ -19,6 +19,8 @@ from planning_kit.errors import InfeasiblePlanError
 GIVE_COLUMNS = ("rule", "group", "priority", "side", "asked", "gives", "becomes")
 CONFLICT_COLUMNS = ("rule", "group", "priority", "limit")
 _MOST_TESTED = 80  # rows tested one by one for being needed in the conflict
+_MOST_SEARCHED = 3_000  # limits among which the smallest conflict is searched
+_MOST_NODES = 2_000  # of that search: a number of steps, not a time, for the same answer anywhere
 _TINY = 1e-7  # shares of the scale below which the solver's slack is noise
 
 
@@ -28,7 +30,7 @@ class RulesConflictError(InfeasiblePlanError):
     Attributes
     ----------
     conflict : DataFrame
-        A set of rules that cannot all hold, each of them needed for the conflict: ``rule``,
+        The smallest set of limits that cannot all hold: ``rule``,
         ``group``, ``priority``, ``limit``.
     gives : DataFrame
         How much each rule must give, the lowest priority first: ``rule``, ``group``,
@@ -120,29 +122,28 @@ def _gives_table(
     grid: Grid, limits: Limits, soft: _Soft, slack: Array, unit: float
 ) -> pd.DataFrame:
     rows = []
-    for k in np.flatnonzero(slack > _TINY):
-        block, group = limits.blocks[soft.block[k]], int(soft.group[k])
-        amount = float(np.ceil(slack[k] * soft.size / unit - 1e-5) * unit)
+    amounts = np.where(slack > _TINY, np.ceil(slack * soft.size / unit - 1e-5) * unit, 0.0)
+    for k in np.flatnonzero(amounts > 0):
+        block, group, amount = limits.blocks[soft.block[k]], int(soft.group[k]), float(amounts[k])
         limit = float(block.low[group] if soft.side[k] > 0 else block.high[group])
-        if amount > 0:
-            rows.append((block.rule.name, group_names(grid, block)[group], int(soft.priority[k]),
-                         "at least" if soft.side[k] > 0 else "at most", limit, amount,
-                         limit - soft.side[k] * amount, soft.block[k], group))  # fmt: skip
+        rows.append((block.rule.name, group_names(grid, block)[group], int(soft.priority[k]),
+                     "at least" if soft.side[k] > 0 else "at most", limit, amount,
+                     limit - soft.side[k] * amount, soft.block[k], group))  # fmt: skip
     table = pd.DataFrame(rows, columns=[*GIVE_COLUMNS, "block", "number"])
     return table.sort_values(["priority", "rule", "group", "side"], ignore_index=True)
 
 
 def find_conflict(grid: Grid, limits: Limits, proof: Array) -> pd.DataFrame:
-    """Find a set of rules that cannot all hold, each of them needed for the conflict.
+    """Find the smallest set of limits that cannot all hold.
 
     Starts from the limits that prove the conflict and takes out one after the other, the lowest
-    priority last, whenever the others still cannot all hold.
+    priority last, whenever the others still cannot all hold; then looks for fewer among all.
     """
     soft = _soften(grid, limits)
     kept = np.flatnonzero(proof > 1e-9)
     if not _cannot_hold(soft, kept):
         kept = np.arange(len(proof))  # pragma: no cover - a proof lost in the last digits
-    kept = _thin(soft, kept)
+    kept = _fewest(soft, _thin(soft, kept))
     rows = []
     for k in kept:
         block = limits.blocks[soft.block[k]]
@@ -172,6 +173,91 @@ def _thin(soft: _Soft, kept: Codes) -> Codes:
     return kept
 
 
+def _fewest(soft: _Soft, known: Codes) -> Codes:
+    """Look for a conflict of fewer limits than the one known.
+
+    Limits cannot all hold if and only if some multiples of them add up to a contradiction
+    (Farkas); with as few multiples as possible above 0 they are the smallest conflict.
+    """
+    count, cells = len(soft.bound), soft.matrix.shape[1]
+    if len(known) <= 2 or count > _MOST_SEARCHED:
+        return known
+    capped = np.flatnonzero(np.isfinite(soft.upper))
+    own = sp.csr_array((-np.ones(len(capped)), (capped, np.arange(len(capped)))),
+                       (cells, len(capped)))  # fmt: skip
+    gap = _contradiction(soft, known)
+    none = sp.csr_array((cells, count))
+    system = sp.hstack([soft.matrix.T, own, none])
+    value = np.concatenate([soft.bound, -soft.upper[capped], np.zeros(count)])
+    used = sp.hstack(
+        [sp.eye_array(count), sp.csr_array((count, len(capped))), -sp.eye_array(count)]
+    )
+    found = milp(
+        np.concatenate([np.zeros(count + len(capped)), np.ones(count)]),
+        constraints=[
+            LinearConstraint(system.tocsr(), -np.inf, 0.0),
+            LinearConstraint(value[None, :], gap / 20, np.inf),
+            LinearConstraint(used.tocsr(), -np.inf, 0.0),
+        ],
+        integrality=np.concatenate([np.zeros(count + len(capped)), np.ones(count)]),
+        bounds=Bounds(0, np.concatenate([np.ones(count), np.full(len(capped), np.inf),
+                                         np.ones(count)])),
+        options={"node_limit": _MOST_NODES},
+    )  # fmt: skip
+    fewer = known if found.x is None else np.flatnonzero(found.x[-count:] > 0.5)
+    return fewer if len(fewer) < len(known) and _cannot_hold(soft, fewer) else known
+
+
+def _contradiction(soft: _Soft, rows: Codes) -> float:
+    """By how much limits contradict each other: the least they must give in all, scaled."""
+    count = len(rows)
+    system = sp.hstack([soft.matrix[rows], sp.eye_array(count)]).tocsr()
+    cells = soft.matrix.shape[1]
+    upper = np.concatenate([soft.upper, np.full(count, np.inf)])
+    cost = np.concatenate([np.zeros(cells), np.ones(count)])
+    bounds = np.column_stack([np.zeros(len(upper)), upper])
+    return float(linprog(cost, A_ub=-system, b_ub=-soft.bound[rows], bounds=bounds).fun)
+
+
+def gives_alike(grid: Grid, limits: Limits, gives: pd.DataFrame) -> pd.DataFrame:
+    """Find the one share by which all limits of a rule would have to give, instead of a few.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rule``, ``side``, ``limits`` (how many) and ``gives_share`` (0.02: each gives 2 % of what
+        it asks), for rules with several limits that give, the other rules giving as in ``gives``.
+    """
+    soft = _soften(grid, limits)
+    cells = soft.matrix.shape[1]
+    rows = []
+    for (number, side), mine in gives.groupby(["block", "side"], sort=True):
+        block = limits.blocks[number]  # type: ignore[call-overload]
+        limit = block.low if side == "at least" else block.high
+        some = np.isfinite(limit) & (limit != 0)
+        if some.sum() < 2 or block.values is not None:
+            continue
+        others = gives.drop(mine.index)
+        bound = soft.bound - _given(soft, others)
+        ours = (soft.block == number) & (soft.side == (1 if side == "at least" else -1))
+        share = sp.csr_array(np.where(ours, np.abs(bound), 0.0)[:, None])
+        system = sp.hstack([soft.matrix, share]).tocsr()
+        upper = np.append(soft.upper, np.inf)
+        found = linprog(np.append(np.zeros(cells), 1.0), A_ub=-system, b_ub=-bound,
+                        bounds=np.column_stack([np.zeros(cells + 1), upper]))  # fmt: skip
+        if found.x is not None:
+            rows.append((block.rule.name, side, int(some.sum()), float(found.x[-1])))
+    return pd.DataFrame(rows, columns=["rule", "side", "limits", "gives_share"])
+
+
+def _given(soft: _Soft, gives: pd.DataFrame) -> Array:
+    """How much each limit gives, scaled."""
+    amount = {(int(b), int(g), 1 if s == "at least" else -1): float(a) / soft.size
+              for b, g, s, a in gives[["block", "number", "side", "gives"]].to_numpy()}  # fmt: skip
+    keys = zip(soft.block.tolist(), soft.group.tolist(), soft.side.tolist(), strict=True)
+    return np.array([amount.get(key, 0.0) for key in keys])
+
+
 def _cannot_hold(soft: _Soft, rows: Codes) -> bool:
     part = soft.matrix[rows]
     cells = np.unique(part.indices)
@@ -197,11 +283,16 @@ def explain_conflict(
             ["rule", "group", "gives", "side", "becomes"]
         ].to_numpy()
     ]
+    alike = [
+        f"{share * 100:.3g} % from each of the {number} limits of {rule!r} ({side}) would do as well"
+        for rule, side, number, share in gives_alike(grid, limits, gives).to_numpy()
+    ]
+    also = f" Shared alike: {_list(alike)}." if alike else ""
     zero = int((grid.base == 0).sum())
     why = f" ({zero} cells have a base of 0 and stay at 0.)" if zero else ""
     message = (
         f"These {len(named)} limits cannot all hold: {_list(named)}. It would fit if these give: "
-        f"{_list(must)}. Change one of them, or allow rules to give in [relax].{why}"
+        f"{_list(must)}.{also} Change one of them, or allow rules to give in [relax].{why}"
     )
     return RulesConflictError(message, conflict, gives[list(GIVE_COLUMNS)])
 

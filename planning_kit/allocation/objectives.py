@@ -143,9 +143,7 @@ def _exact(grid: Grid, aim: Aim, limits: Limits, goals: Array, prices: Array) ->
     """Bring the goals of a linear program, exact to seven digits, to the exact rules."""
     near = replace(_problem(grid, aim, limits), aim=goals)
     found = solve(near)
-    if not found.settled:
-        return None
-    return Answer(found.goals, prices, np.full(len(grid), np.nan))
+    return Answer(found.goals, prices, np.full(len(grid), np.nan)) if found.settled else None
 
 
 def _rows(limits: Limits, size: float) -> tuple[sp.csr_array, Array, sp.csr_array, Array]:

@@ -320,14 +320,12 @@ class _Search:
     def settle_few(self, tolerance: float) -> None:
         """Settle small rules by themselves where few are left: a pass over all cells costs more."""
         few = _few(self.dual, self.prices, np.abs(self.missing) > tolerance)
-        if few is None:
+        found = solve(few[1]) if few else None
+        if few is None or found is None or not found.settled:
             return
-        rules, part = few
-        found = solve(part)
-        if found.settled:
-            self.prices[rules] = found.prices
-            self.missing = self.dual.missing(self.prices, self.dual.move(self.prices))
-            self.value = None
+        self.prices[few[0]] = found.prices
+        self.missing = self.dual.missing(self.prices, self.dual.move(self.prices))
+        self.value = None
 
     def _walk(self, way: Array, settled: bool) -> bool:
         """Go along the step as far as it helps; a price does not change its sign on the way."""
@@ -392,7 +390,7 @@ def _direction(dual: Dual, prices: Array, missing: Array, care: tuple[float, flo
     """Newton's step for the rules that bind or are missed; the others keep price 0."""
     own, classes = dual.weigh(lambda part: part.slope())
     active = dual.equal | (prices != 0)
-    if not dual.equal.any() or prices.any():
+    if prices.any() or not missing[dual.equal].any():
         # The first step meets the total alone: before, nearly every rule looks missed.
         active |= missing != 0
     stuck = active & (own <= 1e-6 * dual.own) & (missing != 0)

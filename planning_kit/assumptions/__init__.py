@@ -12,9 +12,11 @@ from planning_kit.assumptions.baseline import (
     seasonal_profile,
     unheld_territories,
 )
+from planning_kit.assumptions.bases import other_bases
 from planning_kit.assumptions.drivers import DRIVERS, Driver
 from planning_kit.assumptions.findings import assumption_findings
-from planning_kit.assumptions.ranges import measured_coverage
+from planning_kit.assumptions.ranges import measured_calibration, measured_coverage
+from planning_kit.assumptions.signposts import Signposts, signposts
 from planning_kit.assumptions.tournament import method_tournament
 from planning_kit.assumptions.turnover import turnover
 from planning_kit.assumptions.worth import (
@@ -22,6 +24,7 @@ from planning_kit.assumptions.worth import (
     chance_of_goal,
     chance_of_target,
     cost_of_turnover_point,
+    last_register,
     padding_ledger,
     register,
     scenario_sets,
@@ -32,6 +35,7 @@ __all__ = [
     "DRIVERS",
     "ChanceOfTarget",
     "Driver",
+    "Signposts",
     "SimulatedAvailability",
     "assumption_findings",
     "availability",
@@ -41,13 +45,17 @@ __all__ = [
     "chance_of_goal",
     "chance_of_target",
     "cost_of_turnover_point",
+    "last_register",
+    "measured_calibration",
     "measured_coverage",
     "method_tournament",
+    "other_bases",
     "padding_ledger",
     "register",
     "scenario_sets",
     "seasonal_profile",
     "sensitivity",
+    "signposts",
     "simulate_availability",
     "turnover",
     "unheld_territories",

@@ -70,7 +70,7 @@ def baseline(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
     variance = chance + relative * rows["expected"] ** 2
     low, high = range80(rows["expected"].to_numpy(), np.nan_to_num(variance.to_numpy()))
     rows = rows.assign(
-        low=low, high=high, last_year=_last_year(outlook), last_goal=_last_goals(outlook)
+        low=low, high=high, last_year=last_year_of(outlook), last_goal=_last_goals(outlook)
     )
     return _with_unknown(rows[list(BASELINE_COLUMNS)])
 
@@ -111,14 +111,14 @@ def misses_with_register(outlook: Outlook) -> Misses:
     )
 
 
-def _last_year(outlook: Outlook) -> pd.Series:
+def last_year_of(outlook: Outlook) -> pd.Series:
     """Bring the person's results of a year ago beside the rows; elsewhere sold counts too."""
     sold, rows = outlook.levels.history.sold, outlook.rows
     back = 12 * -(-len(outlook.months) // 12)
     ahead = (sold["month"] + pd.DateOffset(months=back)).astype("datetime64[us]")
     sold = sold.assign(month=ahead)
     sold = sold[sold["month"].isin(outlook.months) & sold["rep_id"].isin(rows["rep_id"])]
-    place = _row_place(sold, rows)
+    place = row_place(sold, rows)
     sums = sold.assign(territory_id=place).groupby(ROW)["amount"].sum()
     found = sums.reindex(pd.MultiIndex.from_frame(rows[ROW])).to_numpy()
     held = outlook.levels.history.held
@@ -128,7 +128,7 @@ def _last_year(outlook: Outlook) -> pd.Series:
     return pd.Series(np.where(np.isnan(found), zero, found), rows.index)
 
 
-def _row_place(given: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
+def row_place(given: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     """Give the territory under which the plan lists a person: the same one, else the largest."""
     full = rows.groupby(PLACE)["full"].sum().reset_index()
     main = full.sort_values(["full", "territory_id"], ascending=[False, True], kind="stable")
@@ -151,7 +151,7 @@ def _last_goals(outlook: Outlook) -> pd.Series:
         goals["product_id"], outlook.inputs.products.set_index("product_id")["product_line"]
     )
     goals["line"] = goals["product_line"].fillna(lines.astype("str")).fillna("")
-    goals["place"] = _row_place(goals.assign(territory_id=goals["territory_id"].fillna("")), rows)
+    goals["place"] = row_place(goals.assign(territory_id=goals["territory_id"].fillna("")), rows)
     goals["is_placed"] = goals["territory_id"].notna()
     goals["goal_id"] = goals.index
     back = 12 * -(-len(outlook.months) // 12)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from planning_kit.walk.step import Step
 
 CELL_LABELS = ["rep_id", "territory_id", "product_line"]
-CELL_AMOUNTS = ["base", "last_year", "last_goal", "potential", "forecast", "variance", "cv"]
+CELL_AMOUNTS = ["base", "last_year", "last_goal", "potential", "forecast", "run_rate",
+                "account_build_up", "variance", "cv"]  # fmt: skip
 NOT_KNOWN = "(not known)"
 _USUAL_CORRELATION = 0.2  # between two people of a team, where nothing tells it
 _EIGHT_OF_TEN = 1.2815515655446004  # standard deviations to each side that hold 80 %
@@ -32,8 +33,9 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     pandas.DataFrame
         ``rep_id``, ``territory_id``, ``product_line`` (never empty), ``role``, ``base`` and
         ``forecast`` (expected result), ``last_year``, ``last_goal``, ``potential`` (the person's
-        part of the territory's, by the region's mix of lines), ``variance`` and ``cv`` of the
-        base, ``base_from`` (what it rests on).
+        part of the territory's, by the region's mix of lines), ``run_rate`` and
+        ``account_build_up`` (see `planning_kit.assumptions.other_bases`), ``variance`` and ``cv``
+        of the base, ``base_from`` (what it rests on).
         People who carry a goal and have no base at all are there with an empty one.
     """
     baseline = _labelled(step.table("baseline"))
@@ -49,6 +51,8 @@ def allocation_cells(step: Step) -> pd.DataFrame:
         territory_id=NOT_KNOWN, product_line=NOT_KNOWN, base_from="nothing known"
     )
     cells = pd.concat([cells, absent], ignore_index=True)
+    others = _labelled(assumptions.other_bases(step.inputs, step.scenario))
+    cells = cells.merge(others, on=CELL_LABELS, how="left")
     cells["potential"] = _potential(step, cells)
     cells["role"] = cells["rep_id"].map(team.set_index("rep_id")["role"]).fillna(NOT_KNOWN)
     cells["variance"] = cells["deviation"] ** 2
@@ -94,7 +98,8 @@ def allocate_region(step: Step) -> Allocation | None:
 def solved_cells(step: Step) -> pd.DataFrame:
     """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
     cells = step.cells().drop(columns=["base_from"])
-    unknown = [name for name in ("variance", "cv") if cells[name].isna().all()]
+    optional = ("variance", "cv", "run_rate", "account_build_up")
+    unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
     return cells.assign(region=step.inputs.region or NOT_KNOWN)
 
