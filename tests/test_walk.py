@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from planning_kit.errors import UsageError
-from planning_kit.plan import Plan, load_plan
+from planning_kit.errors import DataError, UsageError
+from planning_kit.plan import Plan, Scenario, load_plan
 from planning_kit.sources import prepare
-from planning_kit.walk import open_step, read_table, write_table
+from planning_kit.walk import (
+    chances,
+    chosen_person,
+    open_step,
+    read_table,
+    what_gave,
+    write_table,
+)
 from tests.conftest import TABLES, PlanMaker
 from tests.walking import run_cells, table, walk
 
@@ -216,3 +224,31 @@ def test_the_what_if_notebook_shows_its_result_without_a_click(make_plan: PlanMa
     )  # fmt: skip
     people = names["result"].people
     assert people["goal"].sum() == pytest.approx(1.5 * people["before"].sum(), abs=10)
+
+
+def test_equal_chance_is_one_of_the_person_whatever_the_base(sample: Plan, tmp_path: Path):
+    step = open_step("03_target_allocation", region="West", plan_folder=str(sample.folder),
+                     run_folder=str(tmp_path / "run"))  # fmt: skip
+    bases = {"run_rate": 0.4, "account_build_up": 0.3, "fair_share": 0.3}
+    content = {"objective": {"kind": "equal_chance"}, "base": {"blend": bases}}
+    step = replace(step, scenario=Scenario("equal", content))
+    people = chances(step, step.table("allocation"))
+    assert people["goal"].sum() == step.inputs.target
+    assert people["chance"].max() - people["chance"].min() < 0.005
+    assert chosen_person(step, "R041") == "R041"
+    assert chosen_person(step) in set(people["rep_id"])
+    with pytest.raises(DataError, match="R04"):
+        chosen_person(step, "R04l")
+
+
+def test_what_gave_lists_relaxed_limits_and_padding(sample: Plan, tmp_path: Path):
+    step = open_step("03_target_allocation", region="West", plan_folder=str(sample.folder),
+                     run_folder=str(tmp_path / "run"))  # fmt: skip
+    cap = {"name": "calm", "each": ["rep_id"], "most_up_share": 0.0, "priority": 2}
+    content = {"rules": [cap], "relax": {"allow": True}, "over_assignment": {"region": 0.02}}
+    gave = what_gave(replace(step, scenario=Scenario("tight", content)))
+    assert set(gave["what"]) == {"calm", "region"}
+    padding = gave[gave["what"] == "region"].iloc[0]
+    assert padding["becomes"] == pytest.approx(step.inputs.target * 1.02, abs=100)
+    limits = gave[gave["what"] == "calm"]
+    assert (limits["asked"] + limits["by"] == limits["becomes"]).all()

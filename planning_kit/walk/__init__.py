@@ -10,14 +10,15 @@ from planning_kit.walk.views import (
     baseline_months,
     baseline_people,
     chance_lines,
+    chosen_person,
     data_coverage,
     frontier,
-    largest_move,
     metric_year,
     monthly_sales,
     objectives,
     sum_goals,
     target_range,
+    what_gave,
 )
 
 __all__ = [
@@ -29,10 +30,10 @@ __all__ = [
     "baseline_people",
     "chance_lines",
     "chances",
+    "chosen_person",
     "common_cause",
     "data_coverage",
     "frontier",
-    "largest_move",
     "metric_year",
     "monthly_sales",
     "negotiation_events",
@@ -42,5 +43,6 @@ __all__ = [
     "read_table",
     "sum_goals",
     "target_range",
+    "what_gave",
     "write_table",
 ]

@@ -34,8 +34,9 @@ def allocation_cells(step: Step) -> pd.DataFrame:
         ``rep_id``, ``territory_id``, ``product_line`` (never empty), ``role``, ``base`` and
         ``forecast`` (expected result), ``last_year``, ``last_goal``, ``potential`` (the person's
         part of the territory's, by the region's mix of lines), ``run_rate`` and
-        ``account_build_up`` (see `planning_kit.assumptions.other_bases`), ``variance`` and ``cv``
-        of the base, ``base_from`` (what it rests on).
+        ``account_build_up`` (see `planning_kit.assumptions.other_bases`), ``variance`` of the
+        base, ``cv`` of the person's whole result (so that equal chance is one of the person, not
+        of the cell), ``base_from`` (what it rests on).
         People who carry a goal and have no base at all are there with an empty one.
     """
     baseline = _labelled(step.table("baseline"))
@@ -56,10 +57,17 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     cells["potential"] = _potential(step, cells)
     cells["role"] = cells["rep_id"].map(team.set_index("rep_id")["role"]).fillna(NOT_KNOWN)
     cells["variance"] = cells["deviation"] ** 2
-    cells["cv"] = (cells["deviation"] / cells["base"]).where(cells["base"] > 0)
+    cells["cv"] = _spread_of_person(step, cells)
     cells["forecast"] = cells["base"]
     order = [*CELL_LABELS, "role", *CELL_AMOUNTS, "base_from"]
     return cells[order].sort_values(CELL_LABELS, ignore_index=True)
+
+
+def _spread_of_person(step: Step, cells: pd.DataFrame) -> pd.Series:
+    people = step.ranges("rep_id").set_index("rep_id")
+    deviation = (people["high"] - people["low"]) / (2 * _EIGHT_OF_TEN)
+    spread = (deviation / people["expected"]).where(people["expected"] > 0)
+    return cells["rep_id"].map(spread).astype("float64")
 
 
 def _potential(step: Step, cells: pd.DataFrame) -> pd.Series:
@@ -101,7 +109,8 @@ def solved_cells(step: Step) -> pd.DataFrame:
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
-    return cells.assign(region=step.inputs.region or NOT_KNOWN)
+    # Chances are those of the expected result, whatever base the scenario blends.
+    return cells.assign(region=step.inputs.region or NOT_KNOWN, expected=cells["forecast"])
 
 
 def scenario_here(step: Step) -> Scenario:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pandas as pd
 
 from planning_kit.allocation import compare_objectives, over_assignment_frontier
+from planning_kit.allocation.explain import RULE_COLUMNS
 from planning_kit.assumptions import ChanceOfTarget
 from planning_kit.plan import Inputs
-from planning_kit.tables import finding, findings_table
+from planning_kit.tables import finding, findings_table, require_labels
 from planning_kit.walk.producers import (
     chances,
     common_cause,
@@ -132,7 +133,7 @@ def allocation_rules(step: Step) -> pd.DataFrame:
     """Give the table of rules, those that hold something first; empty where nobody carries a goal."""
     allocation = step.allocation()
     if allocation is None:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=list(RULE_COLUMNS))
     rules = allocation.rules
     return rules.sort_values(
         "binding", key=lambda side: side.eq(""), kind="stable", ignore_index=True
@@ -147,9 +148,39 @@ def allocation_steps(step: Step) -> pd.DataFrame:
     return allocation.steps
 
 
-def largest_move(step: Step) -> str:
-    """Name the person whose goal moved most from its starting point (ties: the first id)."""
+def what_gave(step: Step) -> pd.DataFrame:
+    """List limits that gave (``[relax]``) and what levels add (``[over_assignment]``).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``what`` (rule or level), ``group``, ``asked``, ``by`` and ``becomes`` (plan currency).
+    """
+    allocation = step.allocation()
+    names = ["what", "group", "asked", "by", "becomes"]
+    if allocation is None:
+        return pd.DataFrame(columns=names)
+    padding = allocation.padding
+    limits = allocation.relaxed.rename(columns={"rule": "what", "gives": "by"})
+    levels = pd.DataFrame({
+        "what": padding["level"], "group": "over-assignment", "asked": padding["amount_before"],
+        "by": padding["amount_after"] - padding["amount_before"], "becomes": padding["amount_after"],
+    })  # fmt: skip
+    return pd.concat([part[names] for part in (limits, levels) if len(part)] or [levels])
+
+
+def chosen_person(step: Step, rep_id: str = "") -> str:
+    """Name the person asked for, else the one whose goal moved most (ties: the first id).
+
+    Raises
+    ------
+    DataError
+        Nobody of that id has a goal here; the nearest id is named.
+    """
     people = sum_goals(step.table("allocation"), "rep_id")
+    if rep_id:
+        require_labels([rep_id], people["rep_id"], "rep")
+        return rep_id
     moves = (people["goal"] - people["base"]).abs()
     return str(people["rep_id"].iloc[int(moves.argmax())]) if moves.notna().any() else ""
 
