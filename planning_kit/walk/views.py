@@ -215,7 +215,7 @@ def frontier(step: Step) -> pd.DataFrame:
 def objectives(step: Step) -> pd.DataFrame:
     """Split with every objective and show the price of each against the proportional split."""
     if step.cells().empty:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=["objective"])
     settings = step.inputs.settings
     return compare_objectives(
         solved_cells(step),
