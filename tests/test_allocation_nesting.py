@@ -1,5 +1,7 @@
 """Nesting: rules within rules are added up once, and what is solved on the way is exact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -136,3 +138,23 @@ def test_a_large_problem_settles_its_worst_rules_by_themselves(monkeypatch):
     assert any(few is not None for few in seen)
     assert found.settled
     assert (np.maximum(problem.low - sums, sums - problem.high) <= 1e-9 * problem.low[0]).all()
+
+
+def test_equal_chances_are_settled_the_same_way(monkeypatch):
+    answers = []
+    problems = [make_deep(seed) for seed in range(60)]
+    problems = [
+        replace(p, aim=p.aim + 1, weight=(p.aim + 1) * 0.3, spread=np.full(len(p.aim), 0.3))
+        for p in problems
+    ]
+    for few, large, entries in ((0.1, 1_000, 3.5), (0.6, 2, 0)):
+        monkeypatch.setattr(solve, "POLISHED_UP_TO", 3 if large == 2 else 100_000)
+        monkeypatch.setattr(solve, "FEW", few)
+        monkeypatch.setattr(solve, "LARGE", large)
+        monkeypatch.setattr(nesting, "FEWEST", entries)
+        answers.append([solve.solve(problem) for problem in problems])
+    both = [(a, b) for a, b in zip(*answers, strict=True) if a.settled and b.settled]
+    assert len(both) > 20
+    assert sum(a.settled != b.settled for a, b in zip(*answers, strict=True)) <= 1
+    for plain, other in both:
+        np.testing.assert_allclose(other.goals, plain.goals, rtol=1e-6, atol=1e-8)

@@ -106,6 +106,11 @@ def solve(problem: Problem) -> Solution:
     >>> solve(problem).goals.round(6).tolist()
     [20.0, 20.0, 60.0]
     """
+    return _solve(problem, len(problem.aim) > POLISHED_UP_TO)
+
+
+def _solve(problem: Problem, apart: bool) -> Solution:
+    """Solve, settling the worst rules apart or not."""
     known = np.abs(problem.aim)
     size = float(known.mean()) if known.size else 0.0
     if not size:
@@ -113,9 +118,9 @@ def solve(problem: Problem) -> Solution:
         size = float(np.abs(finite).max(initial=0.0)) / max(1, known.size) or 1.0
     ease = (float(problem.weight.mean()) if known.size else 0.0) or 1.0
     dual = Dual(problem, size, ease)
-    prices, settled, steps = _newton(dual, RIDGE)
+    prices, settled, steps = _newton(dual, RIDGE, apart)
     if not settled:
-        prices, settled, steps = _newton(dual, CAREFUL)
+        prices, settled, steps = _newton(dual, CAREFUL, False)
     goals = dual.goals
     goals *= size
     np.maximum(np.minimum(goals, problem.upper, out=goals), problem.lower, out=goals)
@@ -269,7 +274,7 @@ def _squared(matrix: Any) -> Any:
     return type(matrix)((matrix.data**2, matrix.indices, matrix.indptr), matrix.shape)
 
 
-def _newton(dual: Dual, least: float) -> tuple[Array, bool, int]:
+def _newton(dual: Dual, least: float, apart: bool) -> tuple[Array, bool, int]:
     """Search prices at which every rule is kept, holding steps back at least so much."""
     at = _Search(dual, least)
     scale = max(1e-300, _largest(dual.low[dual.equal]), float(np.abs(dual.goals).sum()))
@@ -282,7 +287,8 @@ def _newton(dual: Dual, least: float) -> tuple[Array, bool, int]:
         close = (miss / before) ** 2 if step > 1 else 0.1
         forcing = min(0.1, max(close, 0.03 * finest * scale / miss, 1e-12))
         if at.step(forcing, settled):
-            at.settle_few(max(finest * scale, WORST * _largest(at.missing)))
+            if apart:
+                apart = at.settle_few(max(finest * scale, WORST * _largest(at.missing)))
             before, miss = miss, _largest(at.missing)
         elif settled or at.ridge >= STIFFEST:
             return at.prices, settled, step
@@ -317,15 +323,20 @@ class _Search:
         self.ridge = max(1e-3, self.ridge * 30)
         return False
 
-    def settle_few(self, tolerance: float) -> None:
-        """Settle small rules by themselves where few are left: a pass over all cells costs more."""
+    def settle_few(self, tolerance: float) -> bool:
+        """Settle small rules by themselves where few are left: a pass over all cells costs more.
+
+        False: they contradict each other, and it is not worth another try.
+        """
         few = _few(self.dual, self.prices, np.abs(self.missing) > tolerance)
-        found = solve(few[1]) if few else None
-        if few is None or found is None or not found.settled:
-            return
-        self.prices[few[0]] = found.prices
-        self.missing = self.dual.missing(self.prices, self.dual.move(self.prices))
-        self.value = None
+        if few is None:
+            return True
+        found = _solve(few[1], apart=False)
+        if found.settled:
+            self.prices[few[0]] = found.prices
+            self.missing = self.dual.missing(self.prices, self.dual.move(self.prices))
+            self.value = None
+        return found.settled
 
     def _walk(self, way: Array, settled: bool) -> bool:
         """Go along the step as far as it helps; a price does not change its sign on the way."""
@@ -365,7 +376,7 @@ def _few(dual: Dual, prices: Array, missed: Mask) -> tuple[Array, Problem] | Non
     """Take out the small rules that are missed with their cells; None where they are many."""
     problem, cells = dual.problem, len(dual.goals)
     missed = missed & (dual.cells * LARGE <= cells)
-    if cells <= POLISHED_UP_TO or not missed.any() or dual.cells[missed].sum() > FEW * cells:
+    if not missed.any() or dual.cells[missed].sum() > FEW * cells:
         return None
     chosen = np.flatnonzero(problem.matrix.T @ missed.astype(float))
     columns = problem.matrix[:, chosen]
