@@ -71,6 +71,11 @@ test-all: $(INSTALLED) ## the same with the slow tests
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks || failed=1; \
 	exit $$failed
 
+.PHONY: coverage
+coverage: $(INSTALLED) ## every line and branch of the allocation room is tested
+	$(BIN)/python -m pytest tests/test_allocation*.py -m "not slow" -q \
+	  --cov=planning_kit/allocation --cov-branch --cov-report=term-missing --cov-fail-under=100
+
 .PHONY: lint
 lint: $(INSTALLED) ## check style and types
 	@failed=0; \
