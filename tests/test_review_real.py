@@ -15,9 +15,12 @@ from planning_kit.review import (
     fairness,
     goal_history,
     margins,
+    market_bridge,
     outside_assignments,
     proposal_bias,
+    proposal_check,
     review_findings,
+    unusual_deals,
 )
 from planning_kit.sources import open_inputs, prepare
 from tests.conftest import REAL, ROOT, real_plan
@@ -106,6 +109,15 @@ def test_the_planted_truths_of_the_sample_are_found(instruments):
     bias = proposal_bias(instruments).set_index("rep_id")["own_bias"]
     for rep, factor in TRUTH["proposals"]["factor"].items():
         assert bias[rep] == pytest.approx(-math.log(factor), abs=0.12)  # two years of noise: 0.06
+    check = proposal_check(instruments).set_index("year").loc["all"]
+    assert check["adjusted_error_share"] <= check["raw_error_share"]
+    assert abs(check["adjusted_bias_share"]) < 0.02
+    assert unusual_deals(instruments)["amount"].sum() < 0.002 * instruments.sales["amount"].sum()
+    market = market_bridge(instruments).iloc[0]
+    assert market[["market", "coverage", "share", "other"]].sum() == pytest.approx(
+        market["difference"], abs=0.01
+    )
+
     products = bridge(instruments, ("product_id",)).set_index("product_id")
     assert products.index[products["new"] > 0].tolist() == [TRUTH["new_product"]["product_id"]]
     gone = products.index[products["discontinued"] < 0].tolist()

@@ -3,6 +3,7 @@
 from planning_kit.charts._renderer import enable
 from planning_kit.charts._table import Shown, show
 from planning_kit.charts._theme import describe
+from planning_kit.charts.causes import chart_buckets, chart_effects, chart_event_path
 from planning_kit.charts.goals import (
     chart_agreement,
     chart_allocation,
@@ -16,7 +17,6 @@ from planning_kit.charts.goals import (
 from planning_kit.charts.history import (
     chart_attainment,
     chart_baseline,
-    chart_effects,
     chart_goal_history,
     chart_heat,
     chart_steps,
@@ -29,8 +29,10 @@ __all__ = [
     "chart_allocation",
     "chart_attainment",
     "chart_baseline",
+    "chart_buckets",
     "chart_chances",
     "chart_effects",
+    "chart_event_path",
     "chart_frontier",
     "chart_goal_history",
     "chart_heat",

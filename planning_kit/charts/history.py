@@ -1,4 +1,4 @@
-"""Charts of what happened: attainment, why, events, assumptions."""
+"""Charts of what happened: attainment, why, assumptions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ _MONEY = alt.Axis(format="~s", tickCount=6)
 
 def _height(rows: int) -> int:
     return max(60, 22 * rows + 10)
+
+
+def _line_at(place: float) -> alt.Chart:
+    """Draw the line that values are read against."""
+    at = pd.DataFrame({"at": [place]})
+    return alt.Chart(at).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="at:Q")
+
+
+def _tips(label: str, **formats: str) -> list[alt.Tooltip]:
+    """Say the label and numbers in their formats where the pointer rests."""
+    return [
+        alt.Tooltip(f"{label}:N"),
+        *(alt.Tooltip(f"{n}:Q", format=f) for n, f in formats.items()),
+    ]
 
 
 def _nothing(title: str, why: str) -> alt.Chart:
@@ -68,18 +82,9 @@ def chart_attainment(
             title=None,
             scale=alt.Scale(domain=["reached", "missed"], range=["circle", "diamond"]),
         ),
-        tooltip=[
-            f"{label}:N",
-            alt.Tooltip("attainment:Q", format=".1%"),
-            alt.Tooltip("goal:Q", format=",.0f"),
-            alt.Tooltip("actual:Q", format=",.0f"),
-        ],
+        tooltip=_tips(label, attainment=".1%", goal=",.0f", actual=",.0f"),
     )
-    goal = (
-        alt.Chart(pd.DataFrame({"at": [1.0]}))
-        .mark_rule(color=GREY, strokeDash=[4, 3])
-        .encode(x="at:Q")
-    )
+    goal = _line_at(1.0)
     hits = int((rows["attainment"] >= 1).sum())
     text = (
         f"{hits} of {len(rows)} reached their goal; from {rows['attainment'].min():.0%} "
@@ -109,12 +114,7 @@ def chart_goal_history(history: pd.DataFrame, title: str) -> alt.LayerChart | al
         .encode(
             x=x,
             y=alt.Y("actual:Q", axis=_MONEY, title="result (bar) and goal (line)"),
-            tooltip=[
-                "period:N",
-                alt.Tooltip("goal:Q", format=",.0f"),
-                alt.Tooltip("actual:Q", format=",.0f"),
-                alt.Tooltip("attainment:Q", format=".1%"),
-            ],
+            tooltip=_tips("period", goal=",.0f", actual=",.0f", attainment=".1%"),
         )
     )
     goals = alt.Chart(rows).mark_tick(color=ORANGE, thickness=3, size=30).encode(x=x, y="goal:Q")
@@ -153,14 +153,7 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
     )
     rows["kind"] = ["up" if amount >= 0 else "down" for amount in rows["amount"]]
     rows.loc[0, "kind"] = "level"
-    last = {
-        "step": "= result",
-        "amount": ends.iloc[-1],
-        "start": 0.0,
-        "end": ends.iloc[-1],
-        "kind": "level",
-    }
-    rows = pd.concat([rows, pd.DataFrame([last])], ignore_index=True)
+    rows.loc[len(rows)] = ["= result", ends.iloc[-1], 0.0, ends.iloc[-1], "level"]
     rows["label"] = [
         f"{a:,.0f}" if k == "level" else f"{a:+,.0f}"
         for a, k in zip(rows["amount"], rows["kind"], strict=True)
@@ -188,7 +181,7 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
                 legend=None,
                 scale=alt.Scale(domain=["level", "up", "down"], range=[GREY, GREEN, ORANGE]),
             ),
-            tooltip=["step:N", alt.Tooltip("amount:Q", format=",.0f")],
+            tooltip=_tips("step", amount=",.0f"),
         )
     )
     labels = (
@@ -237,53 +230,6 @@ def chart_heat(
     chart = (fields + numbers).properties(
         width=min(640, max(160, 92 * columns)), height=_height(known[row].nunique())
     )
-    return describe(chart, title=title, text=text)
-
-
-def chart_effects(effects: pd.DataFrame, title: str) -> alt.LayerChart | alt.Chart:
-    """Show the measured effect of each event with its interval.
-
-    Parameters
-    ----------
-    effects
-        Columns event_id, kind, effect_share, low_share, high_share, verdict.
-    """
-    known = effects.dropna(subset=["effect_share"])
-    if known.empty:
-        return _nothing(title, "No event whose effect can be told.")
-    rows = known.assign(event=known["event_id"] + " " + known["kind"].fillna(""))
-    rows = rows[["event", "effect_share", "low_share", "high_share"]]
-    y = alt.Y("event:N", title=None)
-    bars = (
-        alt.Chart(rows)
-        .mark_rule(strokeWidth=3, color=BLUE)
-        .encode(
-            x=alt.X("low_share:Q", axis=_PERCENT, title="effect on sales, with 90 % interval"),
-            x2="high_share:Q",
-            y=y,
-        )
-    )
-    dots = (
-        alt.Chart(rows)
-        .mark_point(size=100, color=BLUE, opacity=1)
-        .encode(
-            x="effect_share:Q",
-            y=y,
-            tooltip=[
-                "event:N",
-                alt.Tooltip("effect_share:Q", format=".1%"),
-                alt.Tooltip("low_share:Q", format=".1%"),
-                alt.Tooltip("high_share:Q", format=".1%"),
-            ],
-        )
-    )
-    zero = (
-        alt.Chart(pd.DataFrame({"at": [0.0]}))
-        .mark_rule(color=GREY, strokeDash=[4, 3])
-        .encode(x="at:Q")
-    )
-    text = "; ".join(f"{r.event}: {r.effect_share:+.1%}" for r in rows.itertuples()) + "."
-    chart = (bars + zero + dots).properties(width=460, height=_height(len(rows)))
     return describe(chart, title=title, text=text)
 
 

@@ -87,6 +87,34 @@ def factor_effects(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     return effects
 
 
+def chain_effects(
+    before: pd.DataFrame, after: pd.DataFrame, names: Sequence[str]
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Explain the change of the last column by the first and each column's ratio to the one left.
+
+    A ratio that one year does not have is the other year's. Rows with something out of nothing
+    (sales without a market, wins without a presentation) have no ratio: they are ``other``.
+
+    Both years have the same rows and columns, for example presentations, won deals, amount;
+    ``names`` are of the first column and of every ratio. Gives the effects by row, which add to
+    the change, and the factors before and after (rows x factors).
+    """
+    years = [before.to_numpy(dtype=float), after.to_numpy(dtype=float)]
+    odd = np.zeros(len(before), dtype=bool)
+    for year in years:
+        odd |= ((year[:, :-1] == 0) & (year[:, 1:] != 0)).any(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        own = [np.where(year[:, :-1] != 0, year[:, 1:] / year[:, :-1], np.nan) for year in years]
+    ratios = [
+        np.nan_to_num(np.where(np.isnan(a), b, a)) for a, b in ((own[0], own[1]), (own[1], own[0]))
+    ]
+    factors = [np.hstack([year[:, :1], ratio]) for year, ratio in zip(years, ratios, strict=True)]
+    effects = np.where(odd[:, None], 0.0, factor_effects(*factors))
+    table = pd.DataFrame(effects, before.index, list(names))
+    change = years[1][:, -1] - years[0][:, -1]
+    return table.assign(other=np.where(odd, change, 0.0)), factors
+
+
 def funnel(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
     """Explain the change of won deals by presentations, closing ratio and average sale.
 
@@ -123,7 +151,12 @@ def funnel(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
     years = [_funnel_year(inputs, deals, shown, leaf, back) for back in (True, False)]
     index = years[0].index.union(years[1].index)
     old, new = (year.reindex(index, fill_value=0.0) for year in years)
-    table = _funnel_effects(old, new).reset_index().assign(everything=0)
+    table, _ = chain_effects(old, new, FUNNEL_EFFECTS[:-1])
+    table = table.assign(before=old["amount"], after=new["amount"])
+    table["difference"] = table["after"] - table["before"]
+    for column in ("presentations", "won"):
+        table[f"{column}_before"], table[f"{column}_after"] = old[column], new[column]
+    table = table.reset_index().assign(everything=0)
     if "manager_id" in cuts:
         table["manager_id"] = table["rep_id"].map(team_of(inputs)).astype("str")
     numbers = [c for c in FUNNEL_COLUMNS if c != "counted"]
@@ -146,33 +179,6 @@ def _funnel_year(
     amounts = won.dropna(subset="amount").groupby(leaf, dropna=False)["amount"]
     year = pd.DataFrame({"presentations": held, "won": amounts.size(), "amount": amounts.sum()})
     return year.astype("float64").fillna(0.0)
-
-
-def _funnel_effects(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    table = pd.DataFrame({"before": old["amount"], "after": new["amount"]})
-    table["difference"] = table["after"] - table["before"]
-    for column in ("presentations", "won"):
-        table[f"{column}_before"], table[f"{column}_after"] = old[column], new[column]
-    factors = [
-        np.stack([year["presentations"], *_ratios(year, other)], axis=1)
-        for year, other in ((old, new), (new, old))
-    ]
-    effects = factor_effects(*factors)
-    # Wins without a presentation have no closing ratio: nothing to explain them with.
-    odd = ((old["presentations"] == 0) & (old["won"] > 0)) | (
-        (new["presentations"] == 0) & (new["won"] > 0)
-    )
-    for position, name in enumerate(FUNNEL_EFFECTS[:-1]):
-        table[name] = np.where(odd, 0.0, effects[:, position])
-    table["other"] = table["difference"].where(odd, 0.0)
-    return table
-
-
-def _ratios(year: pd.DataFrame, other: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """Give closing ratio and average sale; one that a year does not have is the other year's."""
-    closing = [t["won"] / t["presentations"].where(t["presentations"] > 0) for t in (year, other)]
-    sale = [t["amount"] / t["won"].where(t["won"] > 0) for t in (year, other)]
-    return closing[0].fillna(closing[1]).fillna(0.0), sale[0].fillna(sale[1]).fillna(0.0)
 
 
 def capacity(inputs: Inputs) -> pd.DataFrame:
@@ -221,6 +227,7 @@ def staffing_bridge(inputs: Inputs) -> pd.DataFrame:
         currency; the effects add to the change of sales. No rows without assignments.
     """
     columns = ["factor", "meaning", "before", "after", "effect"]
+    sums = ["seats", "staffed", "productive"]
     table = capacity(inputs) if len(inputs.assignments) else pd.DataFrame()
     if table.empty or inputs.sales.empty:
         return pd.DataFrame(columns=columns)
@@ -228,29 +235,18 @@ def staffing_bridge(inputs: Inputs) -> pd.DataFrame:
     years = []
     for shift in (back, 0):
         begins, ends = (pd.Timestamp(add_months(m.date(), -shift)) for m in (first, last))
-        year = table[table["month"].between(begins, ends)][["seats", "staffed", "productive"]].sum()
+        year = table.loc[table["month"].between(begins, ends), sums].sum().to_frame().T
         sales = inputs.sales.loc[inputs.sales["month"].between(begins, ends), "amount"].sum()
-        years.append((year["seats"], year["staffed"], year["productive"], sales))
-    factors = [np.array([_staffing_factors(year, other)]) for year, other in (years, years[::-1])]
-    effects = factor_effects(*factors)[0]
-    rows = pd.DataFrame(
-        {
-            "factor": ["seats", "vacancy", "ramp", "productivity"],
-            "meaning": ["months of territories", "share of them staffed",
-                        "productive share of the staffed", "sales per productive month"],
-            "before": factors[0][0], "after": factors[1][0], "effect": effects,
-        }
-    )  # fmt: skip
-    return rows[columns]
-
-
-def _staffing_factors(year: tuple[float, ...], other: tuple[float, ...]) -> list[float]:
-    pairs = ((1, 0), (2, 1), (3, 2))
-    shares = [
-        year[top] / year[low] if year[low] else (other[top] / other[low] if other[low] else 0.0)
-        for top, low in pairs
-    ]
-    return [year[0], *shares]
+        years.append(year.assign(sales=sales))
+    effects, factors = chain_effects(
+        years[0], years[1], ["seats", "vacancy", "ramp", "productivity"]
+    )
+    meaning = ["months of territories", "share of them staffed", "productive share of the staffed",
+               "sales per productive month", "sales without anybody productive"]  # fmt: skip
+    values = [[*year[0], np.nan] for year in factors]
+    rows = zip(effects, meaning, *values, effects.iloc[0], strict=True)
+    bridge = pd.DataFrame(rows, columns=columns)
+    return bridge[(bridge["factor"] != "other") | (bridge["effect"] != 0)]
 
 
 def vacancies(inputs: Inputs) -> pd.DataFrame:

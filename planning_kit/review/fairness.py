@@ -1,4 +1,4 @@
-"""Fairness of the goals, and how good the proposals were."""
+"""Fairness of the goals."""
 
 from __future__ import annotations
 
@@ -8,16 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from planning_kit.plan import Inputs, add_months
+from planning_kit.plan import Inputs, add_months, months_between
 from planning_kit.review.attainment import attainment
-from planning_kit.review.periods import (
-    dated_sales,
-    fiscal_year,
-    goal_spans,
-    main_metric,
-    team_of,
-    year_windows,
-)
+from planning_kit.review.periods import dated_sales, goal_spans, main_metric, team_of, year_windows
 from planning_kit.review.statistics import (
     correlation_interval,
     holm,
@@ -28,10 +21,10 @@ from planning_kit.review.statistics import (
 
 FAIRNESS_COLUMNS = ("test", "question", "value", "low", "high", "people", "p", "p_holm", "verdict",
                     "note")  # fmt: skip
-PROPOSAL_COLUMNS = ("rep_id", "periods", "years", "proposed", "actual", "own_bias", "weight",
-                    "bias", "factor", "low_factor", "high_factor", "note")  # fmt: skip
+LEVEL_COLUMNS = ("what", "level", "share_at_goal", "low", "high", "people", "verdict")
 USUAL_SHARE = (0.60, 0.75)  # of people reach their goal (Harvard Business Review / ZS)
 LEAST_PEOPLE = 8  # below it a rank correlation of 0.7 is within chance
+_COMING = "coming target, results as in the review"
 MATERIAL = 0.5  # a rank correlation that matters; "fair" needs an interval inside it
 ALARM = 0.05
 _NEAR = 0.20  # a goal counts as accurate within this share of the result
@@ -52,7 +45,8 @@ def fairness(inputs: Inputs) -> pd.DataFrame:
     - ``near_goal``: share of people within 20 % of their goal.
     - ``size``, ``potential``, ``tenure``: rank correlation of attainment with last year's sales
       and the market potential of the territories held, and with months since hiring; p by
-      permutation, all tests together adjusted by Holm (1979).
+      permuting the normal scores of attainment's ranks (van der Waerden 1952), all tests together
+      adjusted by Holm (1979).
     - ``manager``: spread of mean ranks between teams, p by permutation; ``value`` is the share
       of the ranks' variance that lies between teams.
     - ``ratchet``: ``dQ = a + up x over - down x under`` from one year's goal to the next (Leone,
@@ -74,7 +68,7 @@ def fairness(inputs: Inputs) -> pd.DataFrame:
         ``cannot tell``.
     """
     people = goal_people(inputs)
-    rows = [_share_at_goal(people), _near_goal(people)]
+    rows = [_share_at_goal(inputs), _near_goal(people)]
     tests = {
         name: _dependence(people, name, inputs.settings.seed)
         for name in _TESTS
@@ -127,19 +121,59 @@ def goal_people(inputs: Inputs) -> pd.DataFrame:
     ).sort_values("rep_id", ignore_index=True)
 
 
-def _share_at_goal(people: pd.DataFrame) -> dict[str, Any]:
-    reached, count = int((people["attainment"] >= 1).sum()), len(people)
+def goal_level(inputs: Inputs) -> pd.DataFrame:
+    """Say what share of people a level of goals lets reach theirs, against the usual range.
+
+    The reviewed results are held against the reviewed goals times a level: 1.0 is the year as it
+    was, the coming target is its ratio to the reviewed goals (brought to the same months), as if
+    everybody's goal moved in proportion and results stayed as they were.
+
+    Returns
+    -------
+    DataFrame
+        ``level`` (of the reviewed goals), ``share_at_goal`` with its Wilson 95 % interval, the
+        number of ``people``, ``verdict`` against 60 to 75 %: of the reviewed year, of the coming
+        target, and the levels at which 60 and 75 % would have reached their goal.
+    """
+    rates = goal_people(inputs)["attainment"]
+    plan = inputs.settings
+    reviewed = attainment(inputs, ())["goal"].sum()
+    months = months_between(plan.starts_on, plan.ends_on) / months_between(
+        plan.review_starts_on, plan.review_ends_on
+    )
+    rows = [_at_level("reviewed year", 1.0, rates)]
+    if reviewed > 0:
+        level = inputs.target / (reviewed * months)
+        rows.append(_at_level(_COMING, level, rates))
+    for wanted in USUAL_SHARE if len(rates) >= LEAST_PEOPLE else ():
+        level = float(rates.quantile(1 - wanted, interpolation="lower"))
+        rows.append(_at_level(f"level that lets {wanted:.0%} reach it", level, rates))
+    return pd.DataFrame(rows, columns=list(LEVEL_COLUMNS))
+
+
+def _at_level(what: str, level: float, rates: pd.Series) -> dict[str, Any]:
+    reached, count = int((rates >= level).sum()), len(rates)
     low, high = wilson(reached, count)
     least, most = USUAL_SHARE
     share = reached / count if count else np.nan
-    verdict, note = "cannot tell", f"the usual range is {least:.0%} to {most:.0%}"
-    if count and (high < least or low > most):
-        verdict = "biased"
-    elif count >= 20 and least <= share <= most:
-        verdict = "fair"
-    return {"test": "share_at_goal", "question": "How many reached their goal?", "value": share,
-            "low": low, "high": high, "people": count, "p": np.nan, "p_holm": np.nan,
-            "verdict": verdict, "note": note}  # fmt: skip
+    fits = "in the usual range" if count >= 20 and least <= share <= most else "cannot tell"
+    verdict = "below the usual range" if high < least else fits
+    verdict = "above the usual range" if low > most else verdict
+    return dict(zip(LEVEL_COLUMNS, (what, level, share, low, high, count, verdict), strict=True))
+
+
+def _share_at_goal(inputs: Inputs) -> dict[str, Any]:
+    rows = goal_level(inputs).to_dict("records")
+    now, note = rows[0], f"the usual range is {USUAL_SHARE[0]:.0%} to {USUAL_SHARE[1]:.0%}"
+    if now["people"] and len(rows) > 1 and rows[1]["what"] == _COMING:
+        note += f"; the coming target lets {rows[1]['share_at_goal']:.0%} reach theirs if "
+        note += "results stay as they were"
+    told = {"in the usual range": "fair", "cannot tell": "cannot tell"}
+    return dict.fromkeys(FAIRNESS_COLUMNS, np.nan) | {
+        "test": "share_at_goal", "question": "How many reached their goal?", "note": note,
+        "value": now["share_at_goal"], "low": now["low"], "high": now["high"],
+        "people": now["people"], "verdict": told.get(now["verdict"], "biased"),
+    }  # fmt: skip
 
 
 def _near_goal(people: pd.DataFrame) -> dict[str, Any]:
@@ -167,7 +201,8 @@ def _dependence(people: pd.DataFrame, name: str, seed: int) -> dict[str, Any]:
         return row | _between_teams(known["manager"], ranks, seed)
     other = rankdata(known[name])
     centred = (other - other.mean()) / (np.linalg.norm(other - other.mean()))
-    p = permutation_p(lambda rows: np.abs((rows - ranks.mean()) @ centred), ranks, seed)
+    scores = norm.ppf(ranks / (count + 1))  # finds a bias somewhat more often than plain ranks
+    p = permutation_p(lambda rows: np.abs(rows @ centred), scores, seed)
     r = spearman(known["attainment"].to_numpy(), known[name].to_numpy())
     low, high = correlation_interval(r, count)
     return row | {"value": r, "low": low, "high": high, "p": p, "note": ""}
@@ -266,79 +301,3 @@ def _ratchet(inputs: Inputs) -> dict[str, Any]:
     value, half = float(slopes[1] - slopes[2]), float(norm.ppf(0.975) * error)
     note = f"raised by {slopes[1]:.2f} of what was over, lowered by {slopes[2]:.2f} of what lacked"
     return row | {"value": value, "low": value - half, "high": value + half, "p": p, "note": note}
-
-
-def proposal_bias(inputs: Inputs) -> pd.DataFrame:
-    """Measure how far each person's past proposals were from the results, shrunk to the group.
-
-    ``own_bias`` is the mean of ``ln(actual / proposed)``: above 0 the person proposed too little.
-    Periods in which somebody was hired or left are not compared. It is drawn to the group's mean
-    by ``w = T / (T + s / n)`` with the variance between people
-    ``T`` and within a person ``s``. Somebody with fewer than two years gets the group's value.
-
-    Parameters
-    ----------
-    inputs
-        Needs proposals of past periods, and sales in them.
-
-    Returns
-    -------
-    DataFrame
-        ``periods`` and ``years`` compared, ``proposed`` and ``actual`` sums (plan currency),
-        ``own_bias``, ``weight``, ``bias``, ``factor`` (a proposal times it is the expected
-        result) with an 80 % range, and a ``note`` where history is short. No rows without
-        proposals.
-    """
-    past = _proposed_and_sold(inputs)
-    if past.empty:
-        return pd.DataFrame(columns=list(PROPOSAL_COLUMNS))
-    past["bias"] = np.log(past["actual"] / past["proposed"])
-    groups = past.groupby("rep_id")
-    table = groups.agg(periods=("bias", "size"), years=("year", "nunique"),
-                       proposed=("proposed", "sum"), actual=("actual", "sum"),
-                       own_bias=("bias", "mean"))  # fmt: skip
-    within, between, middle = _variances(past, table)
-    enough = table["years"] >= 2
-    weight = (between / (between + within / table["periods"])) if between > 0 else 0.0
-    table["weight"] = pd.Series(weight, table.index).where(enough, 0.0)
-    table["bias"] = table["weight"] * table["own_bias"] + (1 - table["weight"]) * middle
-    doubt = np.sqrt((1 - table["weight"]) * between + within)
-    half = norm.ppf(0.9) * doubt
-    table["factor"] = np.exp(table["bias"])
-    table["low_factor"], table["high_factor"] = (
-        np.exp(table["bias"] - half),
-        np.exp(table["bias"] + half),
-    )
-    note = "fewer than two years of proposals: the group's value"
-    table["note"] = pd.Series(np.where(enough, "", note), table.index, dtype="str")
-    return table.reset_index()[list(PROPOSAL_COLUMNS)]
-
-
-def _proposed_and_sold(inputs: Inputs) -> pd.DataFrame:
-    """Pair what was proposed for a past period with what was sold of the same products in it."""
-    given = inputs.proposals[inputs.proposals["proposed"].notna()].reset_index(drop=True)
-    given = given[given["ends_on"] < pd.Timestamp(inputs.settings.starts_on)]
-    people = inputs.reps.set_index("rep_id")[["hired_on", "left_on"]].reindex(given["rep_id"])
-    late = people["hired_on"].to_numpy() > given["starts_on"].to_numpy()
-    given = given[~late & ~(people["left_on"].to_numpy() < given["ends_on"].to_numpy())]
-    given = given.assign(row=given.index)
-    sales = inputs.sales.rename(columns={"product_id": "sold_id", "product_line": "sold_line"})
-    both = given.merge(sales[["rep_id", "month", "sold_id", "sold_line", "amount"]], on="rep_id")
-    middle = both["month"] + pd.Timedelta(days=14)
-    fits = middle.between(both["starts_on"], both["ends_on"])
-    fits &= both["product_id"].isna() | both["product_id"].eq(both["sold_id"])
-    fits &= both["product_line"].isna() | both["product_line"].eq(both["sold_line"])
-    given["actual"] = both[fits].groupby("row")["amount"].sum().reindex(given["row"]).to_numpy()
-    periods = given.groupby(["rep_id", "starts_on"], as_index=False)[["proposed", "actual"]].sum()
-    periods["year"] = fiscal_year(periods["starts_on"], inputs.settings)
-    return periods[(periods["proposed"] > 0) & (periods["actual"] > 0)].reset_index(drop=True)
-
-
-def _variances(past: pd.DataFrame, table: pd.DataFrame) -> tuple[float, float, float]:
-    """Give the variance within and between people, by moments, and the group's mean."""
-    left = past["bias"] - past.groupby("rep_id")["bias"].transform("mean")
-    free = len(past) - len(table)
-    within = float((left**2).sum() / free) if free > 0 else 0.0
-    middle = float(table["own_bias"].mean())
-    spread = float(table["own_bias"].var(ddof=1)) if len(table) > 1 else 0.0
-    return within, max(0.0, spread - within * float((1 / table["periods"]).mean())), middle

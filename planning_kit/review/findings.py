@@ -11,12 +11,15 @@ import pandas as pd
 from planning_kit.plan import Inputs
 from planning_kit.review.attainment import attainment, goal_history, growth
 from planning_kit.review.bridges import bridge
+from planning_kit.review.deals import Exclusions, unusual_deals
 from planning_kit.review.events import event_effects
 from planning_kit.review.factors import vacancies
-from planning_kit.review.fairness import fairness, proposal_bias
+from planning_kit.review.fairness import fairness
 from planning_kit.review.periods import in_review, main_metric, repeated_goals
 from planning_kit.review.places import margins, outside_assignments
+from planning_kit.review.proposals import proposal_bias, proposal_check
 from planning_kit.review.replay import EXECUTION, assumption_replay, range_score
+from planning_kit.review.standing import goal_outliers
 from planning_kit.tables import finding, findings_table
 
 _NEEDS = {
@@ -30,6 +33,7 @@ _NEEDS = {
 }
 # The result itself, then the pattern of all goals, stand above every cause.
 _FIRST, _SECOND = 2e18, 1e18
+_MANY_OUTLIERS = 0.2
 _Found = Iterator[tuple[float, dict[str, str]]]
 
 
@@ -58,7 +62,9 @@ class ReviewLimits:
     proposal_off: float = 0.10
 
 
-def review_findings(inputs: Inputs, limits: ReviewLimits | None = None) -> pd.DataFrame:
+def review_findings(
+    inputs: Inputs, limits: ReviewLimits | None = None, excluded: Exclusions | None = None
+) -> pd.DataFrame:
     """Say what mattered most in the reviewed year, the most serious first.
 
     Parameters
@@ -67,6 +73,8 @@ def review_findings(inputs: Inputs, limits: ReviewLimits | None = None) -> pd.Da
         A region or the company.
     limits
         From where on something is worth a finding.
+    excluded
+        What the planner took out of ``inputs``; it is said with its amount.
 
     Returns
     -------
@@ -80,6 +88,7 @@ def review_findings(inputs: Inputs, limits: ReviewLimits | None = None) -> pd.Da
         return findings_table([row, *_missing_tables(inputs)])
     limits = limits or ReviewLimits()
     found = [entry for look in _LOOKS for entry in look(inputs, limits)]
+    found += _excluded(inputs, excluded) if excluded is not None else ()
     found.sort(key=lambda entry: (-abs(entry[0]), entry[1]["finding_id"]))
     return findings_table([row for _, row in found] + _missing_tables(inputs))
 
@@ -92,6 +101,10 @@ def _listed(names: Iterable[object], most: int = 5) -> str:
     known = [str(name) for name in names]
     more = f" and {len(known) - most} more" if len(known) > most else ""
     return ", ".join(known[:most]) + more
+
+
+def _each(inputs: Inputs, table: pd.DataFrame, text: str) -> str:
+    return _listed(text.format_map(row) for row in inputs.with_names(table).to_dict("records"))
 
 
 def _material(inputs: Inputs, limits: ReviewLimits) -> float:
@@ -160,10 +173,7 @@ def _below_cost(inputs: Inputs, limits: ReviewLimits) -> _Found:
         if bad.empty:
             continue
         shown = "product" if cut == "product_id" else cut
-        each = _listed(
-            f"{row[shown]} ({row['margin_share']:.1%})"
-            for row in inputs.with_names(bad).to_dict("records")
-        )
+        each = _each(inputs, bad, f"{{{shown}}} ({{margin_share:.1%}})")
         lost = float(bad["margin"].sum())
         text = (
             f"{what} sold below cost in the reviewed year: {each}; together "
@@ -307,19 +317,60 @@ def _assumed(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield 0.0, finding("review.ranges", "review", "assumptions", text, advice)
 
 
+def _excluded(inputs: Inputs, excluded: Exclusions) -> _Found:
+    taken = excluded.table[excluded.table["excluded_amount"] != 0]
+    if len(taken):
+        each = _each(inputs, taken, "{rep} {month:%Y-%m} ({reason}, {owner})")
+        total = excluded.totals.iloc[0]
+        text = (
+            f"Taken out by the planner: {_money(inputs, taken['excluded_amount'].sum())}: {each}. "
+            f"Sales of the reviewed year are {_money(inputs, total['counted'])} without it, "
+            f"{_money(inputs, total['booked'])} as booked."
+        )
+        advice = "Read every figure here without it; the entries stand in the scenario."
+        yield _FIRST, finding("review.excluded", "review", "sales", text, advice)
+
+
+def _unusual(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    table = unusual_deals(inputs)
+    table = table[table["amount"].abs() > _material(inputs, limits)]
+    if len(table):
+        each = _each(inputs, table, "{rep} {month:%Y-%m} {amount:,.0f} ({reason})")
+        amount = float(table["amount"].sum())
+        text = f"{len(table)} unusual deals, {_money(inputs, amount)}: {each}."
+        advice = "Will it come again? If not, take it out with a reason in [[review.exclude]]."
+        yield amount, finding("review.unusual_deals", "review", "sales", text, advice)
+
+
+def _out_of_line(inputs: Inputs, limits: ReviewLimits) -> _Found:
+    table = goal_outliers(inputs)
+    bad = table[table["verdict"].isin(["too high", "too low"])]
+    if len(bad):
+        each = _each(inputs, bad, "{rep} {verdict} ({to_result_share:+.0%} on last year's result, "
+                                  "{to_goal_share:+.0%} on last year's goal)")  # fmt: skip
+        text = f"{len(bad)} of {len(table)} goals were out of line with both: {each}."
+        many = len(bad) > _MANY_OUTLIERS * len(table)
+        advice = "So many: the method is wrong." if many else "Set the next goals of these by hand."
+        yield 0.0, finding("review.goals_out_of_line", "review", "goals", text, advice)
+
+
 def _proposed(inputs: Inputs, limits: ReviewLimits) -> _Found:
     table = proposal_bias(inputs)
     known = table[table["note"] == ""]
     off = known[known["bias"].abs() > np.log1p(limits.proposal_off)].sort_values(["bias", "rep_id"])
     if off.empty:
         return
-    each = _listed(
-        f"{row['rep']} (results were {np.exp(row['own_bias']):.2f} times it, "
-        f"{row['factor']:.2f} expected next time)"
-        for row in inputs.with_names(off).to_dict("records")
-    )
+    each = _each(inputs, off.assign(times=np.exp(off["own_bias"])), "{rep} (results were {times:.2f} "
+                 "times it, {factor:.2f} expected next time)")  # fmt: skip
     text = f"Past proposals of {len(off)} people were off by more than "
     text += f"{limits.proposal_off:.0%}: {each}."
+    check = proposal_check(inputs)
+    if len(check):
+        last = check.iloc[-1]
+        text += (
+            f" Correcting each year by the others moves the error from "
+            f"{last['raw_error_share']:.1%} to {last['adjusted_error_share']:.1%}."
+        )
     advice = "Show each person the factor beside the next proposal."
     yield 0.0, finding("review.proposals", "review", "proposals", text, advice)
 
@@ -343,5 +394,5 @@ def _missing_tables(inputs: Inputs) -> list[dict[str, str]]:
 
 _LOOKS: tuple[Callable[[Inputs, ReviewLimits], _Found], ...] = (
     _result, _same_share, _below_cost, _outside, _events, _vacancy, _price, _fair, _assumed,
-    _proposed, _repeated,
+    _proposed, _repeated, _unusual, _out_of_line,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import pandas as pd
 from scipy.stats import norm, rankdata
 
 SHUFFLES = 4999
@@ -25,6 +26,27 @@ def wilson(hits: int, count: int, level: float = 0.95) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * np.sqrt(share * (1 - share) / count + spread / (4 * count))
     return float(max(0.0, middle - half)), float(min(1.0, middle + half))
+
+
+def robust_z(values: pd.Series, by: list[pd.Series]) -> tuple[pd.Series, pd.Series]:
+    """Give the median of each group, and each value's distance from it in robust deviations.
+
+    The scale is 1.4826 times the median absolute deviation; where more than half of a group are
+    alike, 1.2533 times the mean absolute deviation (Iglewicz and Hoaglin 1993). A group without
+    any spread has no distances.
+
+    Examples
+    --------
+    >>> amounts = pd.Series([1.0, 2.0, 3.0, 9.0])
+    >>> robust_z(amounts, [pd.Series("a", amounts.index)])[1].round(2).tolist()
+    [-1.01, -0.34, 0.34, 4.38]
+    """
+    middle = values.groupby(by).transform("median")
+    off = (values - middle).abs()
+    groups = off.groupby(by)
+    scale = 1.4826 * groups.transform("median")
+    scale = scale.where(scale > 0, 1.2533 * groups.transform("mean"))
+    return middle, (values - middle) / scale.where(scale > 0)
 
 
 def spearman(first: np.ndarray, second: np.ndarray) -> float:

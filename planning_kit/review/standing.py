@@ -1,0 +1,156 @@
+"""Were the goals right for small and large territories, for every team and for each person."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm, rankdata
+
+from planning_kit.plan import Inputs
+from planning_kit.review.fairness import ALARM, LEAST_PEOPLE, goal_people, yearly_goals
+from planning_kit.review.periods import fiscal_year
+from planning_kit.review.proposals import variances
+from planning_kit.review.statistics import permutation_p, robust_z
+
+BUCKET_COLUMNS = ("bucket", "people", "size_from", "size_to", "least", "low", "median", "high",
+                  "most", "reached_share", "p", "verdict", "note")  # fmt: skip
+TEAM_COLUMNS = ("manager_id", "people", "own_share", "weight", "effect_share", "low_share",
+                "high_share", "verdict")  # fmt: skip
+GOAL_COLUMNS = ("rep_id", "goal", "last_result", "last_goal", "to_result_share", "to_goal_share",
+                "z_result", "z_goal", "verdict")  # fmt: skip
+BUCKETS = {"smallest 20 %": 0.2, "middle 60 %": 0.8, "largest 20 %": 1.0}
+OUT_OF_LINE = 2.5  # robust deviations from the median, on both comparisons
+WORTH_A_LOOK = 0.10  # and at least this far from the usual rise on both
+_TESTS = 6  # the buckets and the five tests of `fairness`
+
+
+def size_buckets(inputs: Inputs) -> pd.DataFrame:
+    """Show attainment of the smallest 20 %, the middle 60 % and the largest 20 % of territories.
+
+    This finds what a correlation does not: small and large both out of line. Size is as in
+    `goal_people`. The test permutes attainment and takes the bucket whose mean rank lies
+    furthest out; its p is multiplied by six, for the five tests of `fairness` and this one.
+
+    Returns
+    -------
+    DataFrame
+        Each bucket's ``people``, sizes (plan currency), attainment (``least``, ``low`` quartile,
+        ``median``, ``high`` quartile, ``most``), ``reached_share``, and of all three together
+        ``p`` (adjusted) and ``verdict``: biased, no sign of bias, or cannot tell (fewer than four
+        people in an outer bucket). No rows with fewer than five people.
+    """
+    people = goal_people(inputs).dropna(subset=["size", "attainment"])
+    people = people.sort_values(["size", "rep_id"], ignore_index=True)
+    if len(people) < 5:
+        return pd.DataFrame(columns=list(BUCKET_COLUMNS))
+    ends = np.round(len(people) * np.array(list(BUCKETS.values()))).astype(int)
+    people["bucket"] = np.searchsorted(ends, np.arange(len(people)), side="right")
+    groups = people.groupby("bucket")
+    table = (
+        groups["size"]
+        .agg(["size", "min", "max"])
+        .set_axis(["people", "size_from", "size_to"], axis=1)
+    )
+    for name, share in zip(BUCKET_COLUMNS[4:9], (0, 0.25, 0.5, 0.75, 1), strict=True):
+        table[name] = groups["attainment"].quantile(share)
+    table["reached_share"] = (people["attainment"] >= 1).groupby(people["bucket"]).mean()
+    p, note = _bucket_chance(people, inputs.settings.seed)
+    verdict = "biased" if p < ALARM else "cannot tell" if note else "no sign of bias"
+    table = table.assign(bucket=list(BUCKETS), p=p, verdict=verdict, note=note)
+    return table.reset_index(drop=True)[list(BUCKET_COLUMNS)]
+
+
+def _bucket_chance(people: pd.DataFrame, seed: int) -> tuple[float, str]:
+    sizes = people["bucket"].value_counts().sort_index().to_numpy()
+    if sizes.min() < 4:
+        return float("nan"), "fewer than four people in an outer bucket"
+    if people["attainment"].nunique() == 1:
+        return float("nan"), "attainment is the same for everybody"
+    ranks = rankdata(people["attainment"])
+    marks = pd.get_dummies(people["bucket"]).to_numpy(dtype=float)
+    error = np.sqrt((len(ranks) - sizes) / sizes)  # of a bucket's mean rank, but for a constant
+
+    def furthest(rows: np.ndarray) -> np.ndarray:
+        return (np.abs(rows @ marks / sizes - ranks.mean()) / error).max(axis=1)
+
+    return min(1.0, _TESTS * permutation_p(furthest, ranks, seed)), ""
+
+
+def manager_effects(inputs: Inputs) -> pd.DataFrame:
+    """Estimate how far each team's attainment lies from the others', shrunk where teams are small.
+
+    ``own_share`` is the team's mean log attainment against the mean of all teams; it is drawn to
+    0 by ``w = T / (T + s / n)`` with the variance between teams ``T`` and within a team ``s``
+    (by moments), so that two lucky people are not an effect of their manager.
+
+    Returns
+    -------
+    DataFrame
+        ``people`` with goal and result, ``own_share``, ``weight``, ``effect_share`` with an 80 %
+        range (0.05: 5 % above the other teams) and ``verdict``: above, below, or cannot tell.
+        No rows with fewer than two teams.
+    """
+    people = goal_people(inputs)
+    people = people[(people["actual"] > 0) & people["manager"].notna()]
+    people = people.assign(bias=np.log(people["attainment"]), manager_id=people["manager"])
+    groups = people.groupby("manager_id")
+    table = groups.agg(own_bias=("bias", "mean"), periods=("bias", "size"))
+    if len(table) < 2:
+        return pd.DataFrame(columns=list(TEAM_COLUMNS))
+    within, between, middle = variances(people, "manager_id")
+    weight = between / (between + within / table["periods"]) if between > 0 else 0.0
+    table["weight"] = pd.Series(weight, table.index)
+    off = table["own_bias"] - middle
+    half = norm.ppf(0.9) * np.sqrt((1 - table["weight"]) * between)
+    effect = table["weight"] * off
+    table = table.assign(
+        people=table["periods"],
+        own_share=np.expm1(off),
+        effect_share=np.expm1(effect),
+        low_share=np.expm1(effect - half),
+        high_share=np.expm1(effect + half),
+    ).reset_index()
+    sides = [table["low_share"] > 0, table["high_share"] < 0]
+    return table.assign(verdict=np.select(sides, ["above", "below"], "cannot tell"))[
+        list(TEAM_COLUMNS)
+    ]
+
+
+def goal_outliers(inputs: Inputs) -> pd.DataFrame:
+    """Find reviewed goals out of line against both last year's result and last year's goal.
+
+    The log of goal over the person's result of the year before, and over the goal of the year
+    before, is compared with everybody's median; out of line is who lies more than 2.5 robust
+    deviations and 10 % away on the same side of both. Only people whose goals cover about the
+    same days in both years. Many outliers say that the method is wrong, not the people.
+
+    Returns
+    -------
+    DataFrame
+        ``goal``, ``last_result`` and ``last_goal`` (unit of the goals), both rises as shares,
+        their robust distances, and ``verdict`` (too high, too low, in line, cannot tell), the
+        furthest first. No rows without goals of two years.
+    """
+    years = yearly_goals(inputs)
+    reviewed = fiscal_year(
+        pd.Series([pd.Timestamp(inputs.settings.review_ends_on)]), inputs.settings
+    ).iloc[0]
+    now = years.loc[years["year"] == reviewed, ["rep_id", "goal", "days"]]
+    last = years[years["year"] == reviewed - 1].rename(columns={"actual": "last_result"})
+    pairs = now.merge(last, on="rep_id", suffixes=("", "_last"))
+    pairs = pairs.rename(columns={"goal_last": "last_goal"})
+    pairs = pairs[(pairs[["goal", "last_goal", "last_result"]] > 0).all(axis=1)]
+    pairs = pairs[(pairs["days"] / pairs["days_last"]).between(0.9, 1.1)]
+    same = [pd.Series("all", pairs.index)]
+    high = low = pd.Series(True, pairs.index)
+    for name in ("result", "goal"):
+        rise = np.log(pairs["goal"] / pairs[f"last_{name}"])
+        middle, z = robust_z(rise, same)
+        pairs[f"to_{name}_share"], pairs[f"z_{name}"] = np.expm1(rise), z.fillna(0.0)
+        far = (rise - middle).abs() >= np.log1p(WORTH_A_LOOK)
+        high, low = high & far & (z >= OUT_OF_LINE), low & far & (z <= -OUT_OF_LINE)
+    verdict = np.select([high, low], ["too high", "too low"], "in line")
+    pairs["verdict"] = verdict if len(pairs) >= LEAST_PEOPLE else "cannot tell"
+    order = pairs[["z_result", "z_goal"]].abs().min(axis=1)
+    pairs = pairs.assign(order=-order).sort_values(["order", "rep_id"], ignore_index=True)
+    return pairs[list(GOAL_COLUMNS)]
