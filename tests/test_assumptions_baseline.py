@@ -12,11 +12,9 @@ from planning_kit.assumptions import (
     assumption_findings,
     baseline,
     baseline_totals,
-    chance_of_goal,
     chance_of_target,
     measured_coverage,
     method_tournament,
-    padding_ledger,
     seasonal_profile,
     unheld_territories,
 )
@@ -305,22 +303,6 @@ def test_coverage_needs_past_years_and_says_what_the_ranges_rest_on():
 # --- the target ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("k", "published"),
-    [(0.90, (0.74, 0.62, 0.53)), (0.95, (0.61, 0.53, 0.48)), (1.00, (0.47, 0.45, 0.42)),
-     (1.05, (0.34, 0.37, 0.37)), (1.10, (0.24, 0.30, 0.33)), (1.158, (0.15, 0.24, 0.28)),
-     (1.25, (0.06, 0.15, 0.22))],
-)  # fmt: skip
-def test_the_chance_of_a_goal_gives_the_published_table(k, published):
-    found = [chance_of_goal(k, variation) for variation in (0.15, 0.25, 0.40)]
-    assert found == pytest.approx(published, abs=0.01)
-
-
-def test_three_paddings_of_five_per_cent_make_almost_sixteen():
-    ledger = padding_ledger({"company": 0.05, "region": 0.05, "manager": 0.05})
-    assert ledger["cumulative_share"].round(4).tolist() == [0.05, 0.1025, 0.1576]
-
-
 @pytest.fixture(scope="module")
 def team():
     return make_inputs(sales=people_of([100, 120, 150, 200, 90, 110], 3), target=10_000.0)
@@ -335,12 +317,12 @@ LEAVING = Scenario("s", {"assumptions": {
 @pytest.mark.parametrize("plan", [STEADY, LEAVING])
 def test_simulated_years_have_the_expectation_as_their_mean(team, plan):
     from planning_kit.assumptions.outlook import look_ahead
-    from planning_kit.assumptions.worth import _simulate
+    from planning_kit.assumptions.simulation import year_blocks, year_model
 
     outlook = look_ahead(team, plan)
     rows = outlook.expected_rows()
     expected = rows.groupby("rep_id")["expected"].sum().reindex(outlook.tenure.index)
-    drawn = _simulate(outlook, rows, expected, 20_000, 3)
+    drawn = np.concatenate(list(year_blocks(year_model(outlook), 20_000, 3))) * expected.to_numpy()
     error = drawn.std(axis=0) / np.sqrt(len(drawn))
     assert (np.abs(drawn.mean(axis=0) - expected.to_numpy()) < 4 * error).all()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,7 +30,10 @@ def everything(inputs, scenario=EMPTY):
         "unheld": room.unheld_territories(inputs, scenario),
         "tournament": room.method_tournament(inputs),
         "coverage": room.measured_coverage(inputs),
-        "sensitivity": room.sensitivity(inputs, scenario),
+        "calibration": room.measured_calibration(inputs),
+        "last": room.last_register(inputs, scenario),
+        "seen": room.signposts(inputs, scenario),
+        "sensitivity": room.sensitivity(inputs, scenario, runs=20),
         "sets": room.scenario_sets(inputs, scenario),
         "chance": room.chance_of_target(inputs, scenario, runs=20),
         "findings": room.assumption_findings(inputs, scenario),
@@ -98,6 +102,63 @@ def test_everybody_left_is_a_rate_and_an_empty_plan():
     assert found["baseline"].empty
     gap = found["unheld"].iloc[0]
     assert gap["share"] == 1.0
+
+
+def test_sales_without_a_roster_are_a_turnover_nobody_knows():
+    inputs = make_inputs(reps=[], sales=monthly())
+    found = everything(inputs)
+    assert np.isnan(found["turnover"]["rate"].iloc[0]) and found["baseline"].empty
+    assert set(found["findings"]["finding_id"]) >= {"assumptions.turnover.unknown"}
+
+
+def test_nobody_who_ever_left_is_a_rate_of_nothing_with_a_range():
+    reps = [{"rep_id": "R1", "hired_on": "2020-01-01"}]
+    row = everything(make_inputs(reps=reps, sales=monthly()))["turnover"].iloc[0]
+    assert (row["rate"], row["low"], row["leavers"]) == (0.0, 0.0, 0) and row["high"] > 1.0
+    assert "0 leavers say little" in row["note"]
+
+
+def test_everybody_who_left_stands_in_a_rate_above_nothing_however_short_they_were_there():
+    reps = [{"rep_id": f"R{n}", "hired_on": "2024-03-01", "left_on": "2024-03-31"}
+            for n in range(3)]  # fmt: skip
+    sales = monthly("R1", first="2024-01") + monthly("R0", months=3)
+    sales += monthly("R2", months=3)
+    row = room.turnover(make_inputs(reps=reps, sales=sales)).iloc[0]
+    assert row["leavers"] == 3 and row["rate"] == pytest.approx(3 / (3 * 31 / 365.25))
+
+
+def test_a_register_of_another_plan_is_refused_with_its_unknown_names():
+    products = [{"product_id": "a", "product_line": "Balances"}]
+    entry = {"driver": "competitor_effect", "low": -0.1, "base": 0.0, "high": 0.0}
+    other = {
+        "rival": {**entry, "territories": ["T1", "X9"]},
+        "line": {**entry, "driver": "new_product", "product_line": "Balance"},
+    }
+    inputs = make_inputs(sales=monthly(), territories=TERRITORIES, products=products)
+    with pytest.raises(DataError) as raised:
+        room.register(inputs, Scenario("other", {"assumptions": other}))
+    assert "rival: territories: 1 unknown label: 'X9'" in str(raised.value)
+    assert "'Balance' (did you mean 'Balances'?)" in str(raised.value)
+    cited = {"r": {**entry, "evidence": "review.events.gone"}}
+    known = pd.DataFrame({"finding_id": ["review.events.rival"]})
+    said = room.assumption_findings(inputs, Scenario("s", {"assumptions": cited}), known=known)
+    said = said.set_index("finding_id").loc["assumptions.evidence.unknown"]
+    assert "'r (review.events.gone)'" in said["message"]
+
+
+def test_a_driver_of_territories_nobody_holds_moves_nothing():
+    entry = {"driver": "competitor_effect", "low": -0.5, "base": -0.5, "high": 0.0,
+             "territories": ["T2"], "actual": -0.9}  # fmt: skip
+    places = [*TERRITORIES, {"territory_id": "T2", "region": "North"}]
+    held = [{"rep_id": "R1", "territory_id": "T1"}]
+    inputs = make_inputs(sales=monthly(territory_id="T1"), territories=places, assignments=held)
+    found = everything(inputs, Scenario("s", {"assumptions": {"c": entry}}))
+    assert found["sensitivity"]["swing"].tolist() == [0.0]
+    assert not found["sensitivity"]["check_first"].any()
+    seen = found["seen"]
+    assert seen.assumptions["state"].tolist() == ["below"] and seen.goals.empty
+    said = found["findings"].set_index("finding_id")["message"]["assumptions.c.breached"]
+    assert "0 people's goals: nobody here" in said
 
 
 def test_hiring_after_leaving_is_refused_by_name():

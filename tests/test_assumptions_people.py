@@ -204,3 +204,32 @@ def test_capacity_of_people_in_place_falls_with_the_months_and_stays_in_its_rang
     assert share.iloc[0] == 1.0 and share.is_monotonic_decreasing
     assert (table["low"] <= table["capacity_share"]).all()
     assert (table["capacity_share"] <= table["high"]).all()
+
+
+def ramp_of_a_drawn_company(seed):
+    """Ten hires over two years; seats have luck by year and by month."""
+    rng, days = np.random.default_rng(seed), pd.date_range("2023-01-01", periods=36, freq="MS")
+    reps, sales = [], []
+    for n in range(20):
+        start = 0 if n < 10 else 2 * (n - 9)
+        reps.append({"rep_id": f"R{n}", "hired_on": days[start] if start else "2015-01-01"})
+        level = rng.lognormal(4, 0.3)
+        year = np.repeat(np.exp(0.05 * rng.standard_normal(3)), 12)
+        for month in range(start, 36):
+            share = RAMP[month - start] if start and month - start < 5 else 1.0
+            luck = year[month] * np.exp(0.1 * rng.standard_normal())
+            sales.append({"sold_on": days[month], "rep_id": f"R{n}",
+                          "amount": level * share * luck})  # fmt: skip
+    inputs = make_inputs(reps=reps, sales=sales)
+    ramp = ramp_estimate(inputs, estimate_levels(inputs, pd.Timestamp("2026-01-01")))
+    assert ramp["people"].eq(10).all()
+    return pd.Series([*RAMP, 1.0]).between(ramp["low"] - 1e-9, ramp["high"] + 1e-9)[1:]
+
+
+@pytest.mark.parametrize(("companies", "least", "most"), [
+    (8, 0.65, 0.95),
+    pytest.param(80, 0.76, 0.86, marks=pytest.mark.slow),
+])  # fmt: skip
+def test_eight_of_ten_ranges_of_a_ramp_hold_the_true_one(companies, least, most):
+    inside = pd.concat([ramp_of_a_drawn_company(seed) for seed in range(companies)])
+    assert least <= inside.mean() <= most

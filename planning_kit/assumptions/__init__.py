@@ -21,11 +21,9 @@ from planning_kit.assumptions.tournament import method_tournament
 from planning_kit.assumptions.turnover import turnover
 from planning_kit.assumptions.worth import (
     ChanceOfTarget,
-    chance_of_goal,
     chance_of_target,
     cost_of_turnover_point,
     last_register,
-    padding_ledger,
     register,
     scenario_sets,
     sensitivity,
@@ -42,7 +40,6 @@ __all__ = [
     "baseline",
     "baseline_totals",
     "capacity",
-    "chance_of_goal",
     "chance_of_target",
     "cost_of_turnover_point",
     "last_register",
@@ -50,7 +47,6 @@ __all__ = [
     "measured_coverage",
     "method_tournament",
     "other_bases",
-    "padding_ledger",
     "register",
     "scenario_sets",
     "seasonal_profile",

@@ -10,7 +10,8 @@ import pandas as pd
 from planning_kit.assumptions.baseline import unheld_parts
 from planning_kit.assumptions.drivers import DRIVERS
 from planning_kit.assumptions.outlook import Outlook, look_ahead
-from planning_kit.assumptions.reading import CARRIED
+from planning_kit.assumptions.reading import CARRIED, FINDING_ID
+from planning_kit.assumptions.signposts import about_signposts, read_signposts
 from planning_kit.assumptions.turnover import ramp_estimate, turnover
 from planning_kit.assumptions.worth import ChanceOfTarget, simulate_target
 from planning_kit.plan import Inputs, Scenario
@@ -25,6 +26,7 @@ def assumption_findings(
     scenario: Scenario,
     goals: pd.DataFrame | None = None,
     today: date | None = None,
+    known: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """List what is odd about the assumptions and what follows from them.
 
@@ -35,7 +37,9 @@ def assumption_findings(
     goals
         rep_id, goal; None: the target in proportion to expectations.
     today
-        Day on which a check is overdue; None: the first day of the plan.
+        Day on which a check is overdue; None: as in `signposts`.
+    known
+        Findings that evidence may cite by id; None: what it cites is not checked.
 
     Returns
     -------
@@ -43,10 +47,12 @@ def assumption_findings(
         Findings; ``fail`` where the target implies that fewer than half reach their goals.
     """
     outlook = look_ahead(inputs, scenario)
-    day = pd.Timestamp(today or inputs.settings.starts_on)
+    seen = read_signposts(outlook, today)
     rows = [
         *_about_register(outlook),
-        *_about_care(outlook, day),
+        *_about_care(outlook, seen.today),
+        *_about_evidence(outlook, known),
+        *about_signposts(seen, inputs.settings.currency),
         *_about_people(outlook),
         *_about_ramp(outlook),
         *_about_sales(outlook),
@@ -108,14 +114,26 @@ def _about_care(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]:
     return rows
 
 
+def _about_evidence(outlook: Outlook, known: pd.DataFrame | None) -> list[dict[str, str]]:
+    """Name what is cited and not there; a region may cite what was found in another one."""
+    if known is None:
+        return []
+    cited = [a for a in outlook.assumptions if FINDING_ID.fullmatch(a.evidence)]
+    lost = [a for a in cited if a.evidence not in set(known["finding_id"])]
+    ids = shorten([f"{a.assumption_id} ({a.evidence})" for a in lost])
+    status = "review" if outlook.inputs.region else "fail"
+    return [finding("assumptions.evidence.unknown", status, "assumptions",
+                    f"evidence cites findings that are not here: {ids}",
+                    "correct the id, or write what it rests on in words")] if lost else []  # fmt: skip
+
+
 def _about_people(outlook: Outlook) -> list[dict[str, str]]:
     inputs, rows = outlook.inputs, []
     whole = turnover(inputs).iloc[0]
     assumed = next((a for a in outlook.assumptions if a.driver == "turnover_rate"), None)
-    counted = (
-        f"{whole['leavers']} left in {whole['exposure_years']:.1f} years of work: "
-        f"{whole['rate']:.1%} a year, 80 % range {whole['low']:.1%} to {whole['high']:.1%}"
-    )
+    counted = (f"{whole['leavers']} left in {whole['exposure_years']:.1f} years of work: "
+               f"{whole['rate']:.1%} a year, "
+               f"80 % range {whole['low']:.1%} to {whole['high']:.1%}")  # fmt: skip
     if np.isnan(whole["rate"]):
         rows.append(finding("assumptions.turnover.unknown", "review", "reps",
                             "nobody can be counted at risk of leaving: turnover is taken as 0"
@@ -206,11 +224,9 @@ def _about_target(inputs: Inputs, chance: ChanceOfTarget) -> list[dict[str, str]
     if np.isnan(chance.probability) or not len(chance.people):
         return []
     money, rows = inputs.settings.currency, []
-    said = (
-        f"target {chance.target:,.0f} {money}, expected {chance.expected:,.0f}: reached in "
-        f"{chance.probability:.0%} of {chance.runs:,} simulated years; "
-        f"{chance.share_reaching:.0%} of the people reach their goals on average"
-    )
+    said = (f"target {chance.target:,.0f} {money}, expected {chance.expected:,.0f}: reached in "
+            f"{chance.probability:.0%} of {chance.runs:,} simulated years; "
+            f"{chance.share_reaching:.0%} of the people reach their goals on average")  # fmt: skip
     if chance.share_reaching < _HALF:
         gap = chance.target - chance.expected
         advice = ("lower the target, or show the capacity that closes the gap of "

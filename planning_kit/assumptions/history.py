@@ -110,11 +110,8 @@ def own_books(inputs: Inputs, held: pd.DataFrame, people: pd.Series, months: pd.
     begin = people.rename("begin").rename_axis("rep_id").reset_index()
     rows = begin.merge(inputs.reps[["rep_id", "hired_on", "left_on"]], on="rep_id", how="left")
     rows = rows.merge(pd.DataFrame({"month": months}), how="cross")
-    begin_on = (
-        rows[["begin", "hired_on"]].max(axis=1).where(rows["hired_on"].notna(), rows["begin"])
-    )
-    rows["weight"] = _present(rows["month"], begin_on.fillna(_LONG_AGO),
-                              rows["left_on"].fillna(_FAR_AHEAD))  # fmt: skip
+    begin_on, end_on = rows[["begin", "hired_on"]].max(axis=1), rows["left_on"].fillna(_FAR_AHEAD)
+    rows["weight"] = _present(rows["month"], begin_on.fillna(_LONG_AGO), end_on)
     keys = ["rep_id", "month"]
     busy = pd.MultiIndex.from_frame(held[keys])
     rows = rows[(rows["weight"] > 0) & ~pd.MultiIndex.from_frame(rows[keys]).isin(busy)]
@@ -196,12 +193,8 @@ def season_factors(inputs: Inputs, history: History) -> pd.DataFrame:
         factor, error = _drawn(mine, total, lumps.get(line, 0.0))
         errors = error * np.sqrt(np.maximum(factor, 0.0))  # large months vary more
         rows += [(line, month + 1, factor[month], errors[month]) for month in range(12)]
-    columns = {
-        "product_line": "str",
-        "month_of_year": "int64",
-        "factor": "float64",
-        "error": "float64",
-    }
+    columns = {"product_line": "str", "month_of_year": "int64"}
+    columns |= {"factor": "float64", "error": "float64"}
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 

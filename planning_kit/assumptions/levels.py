@@ -101,9 +101,8 @@ def estimate_levels(inputs: Inputs, before: pd.Timestamp, history: History | Non
 
 
 def _mix(history: History) -> pd.Series:
-    months = (
-        (history.last.year - history.first.year) * 12 + history.last.month - history.first.month + 1
-    )
+    first, last = history.first, history.last
+    months = (last.year - first.year) * 12 + last.month - first.month + 1
     whole = 12 * (months // 12) or months  # parts of a year would favour a line by its season
     back = month_number(pd.Series([history.last])).iloc[0] - month_number(history.sold["month"])
     sold = history.sold[back < min(whole, 24)]
@@ -282,21 +281,13 @@ def line_shares(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
     factor = season.set_index(["product_line", "month_of_year"])["factor"] / 12
     at = pd.MultiIndex.from_arrays([sold["product_line"], sold["month"].dt.month])
     of_line = np.maximum(factor.reindex(at).to_numpy(), 0.02)
-    even = (
-        sold["amount"]
-        * sold["counted"].fillna(0.0)
-        * look_up(sold["month"].dt.month, total)
-        / of_line
-    )
+    share = look_up(sold["month"].dt.month, total) / of_line
+    even = sold["amount"] * sold["counted"].fillna(0.0) * share
     own = even.groupby([sold["rep_id"], sold["territory_id"], sold["product_line"]]).sum().unstack()
     own = own.reindex(columns=levels.mix.index).fillna(0.0).clip(lower=0.0)
     own = own.reindex(pd.MultiIndex.from_frame(wanted[PLACE])).fillna(0.0).to_numpy()
-    usual = np.outer(
-        np.full(len(wanted), 0.0 if np.isnan(levels.group) else levels.group), levels.mix
-    )
-    sums = own + usual
+    mix = levels.mix.to_numpy()[None, :]
+    sums = own + np.nan_to_num(levels.group) * mix
     whole = sums.sum(axis=1, keepdims=True)
-    shares = np.where(
-        whole > 0, sums / np.where(whole > 0, whole, 1.0), levels.mix.to_numpy()[None, :]
-    )
+    shares = np.where(whole > 0, sums / np.where(whole > 0, whole, 1.0), mix)
     return pd.DataFrame(shares, index=wanted.index, columns=levels.mix.index)

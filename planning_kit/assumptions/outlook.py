@@ -19,7 +19,7 @@ from planning_kit.assumptions.history import (
     plan_months,
 )
 from planning_kit.assumptions.levels import Levels, estimate_levels, levels_of, line_shares
-from planning_kit.assumptions.reading import Assumption, read_assumptions
+from planning_kit.assumptions.reading import Assumption, read_assumptions, read_correlations
 from planning_kit.assumptions.turnover import turnover
 from planning_kit.plan import Inputs, Scenario
 
@@ -42,6 +42,8 @@ class Outlook:
         of the last twelve months), weight (part of the seat's usual share held), filled_by.
     tenure : pandas.Series
         Months since hiring in the first month, by rep_id; negative: hired so much later.
+    correlation : numpy.ndarray
+        Between the assumptions, in their order.
     """
 
     inputs: Inputs
@@ -49,6 +51,7 @@ class Outlook:
     assumptions: tuple[Assumption, ...]
     rows: pd.DataFrame
     tenure: pd.Series
+    correlation: np.ndarray
 
     @property
     def months(self) -> pd.DatetimeIndex:
@@ -66,10 +69,8 @@ class Outlook:
     def counted(self) -> tuple[float, float, float]:
         """Turnover of the roster with its range, where the register is silent; 0 where unknown."""
         whole = turnover(self.inputs).iloc[0]
-        rate, low, high = (
-            float(np.clip(np.nan_to_num(whole[c]), 0, 1)) for c in ("rate", "low", "high")
-        )
-        return rate, low, high
+        parts = np.clip(np.nan_to_num(whole[["rate", "low", "high"]].astype(float)), 0, 1)
+        return float(parts[0]), float(parts[1]), float(parts[2])
 
     @cached_property
     def scopes(self) -> dict[str, np.ndarray]:
@@ -143,9 +144,17 @@ class Outlook:
     def spread(self) -> float:
         """Coefficient of variation of the total that the register's ranges mean."""
         total = float(np.nansum(self.base))
-        swings = [self.swing(a) for a in self.assumptions]
-        square = sum((high - low) ** 2 for low, high in swings)
+        swings = np.array([high - low for low, high in map(self.swing, self.assumptions)])
+        square = max(0.0, float(swings @ self.correlation @ swings)) if len(swings) else 0.0
         return float(np.sqrt(square) / (2 * Z80 * total)) if total else 0.0
+
+    def together(self, number: int, side: int) -> float:
+        """Give what an end (-1 low, 1 high) does to the total, the others moved as they go with it."""
+        moved = {}
+        for other, part in zip(self.assumptions, side * self.correlation[number], strict=True):
+            end = other.high if part > 0 else other.low
+            moved[other.assumption_id] = other.base + abs(part) * (end - other.base)
+        return float(np.nansum(self.expected(moved) - self.base))
 
     def factors(self, changed: Mapping[str, float] | None = None) -> np.ndarray:
         """Multiply what the change and ratio drivers do to every row."""
@@ -165,15 +174,9 @@ class Outlook:
         return factors
 
 
-def look_ahead(inputs: Inputs, scenario: Scenario, findings: pd.DataFrame | None = None) -> Outlook:
-    """Read the register (see `read_assumptions`) and estimate what it is applied to."""
-    if findings is not None:
-        read_assumptions(inputs, scenario, findings)  # checks what the register cites
-    return _look_ahead(inputs, scenario)
-
-
 @lru_cache(maxsize=4)  # a notebook asks for the same outlook a dozen times
-def _look_ahead(inputs: Inputs, scenario: Scenario) -> Outlook:
+def look_ahead(inputs: Inputs, scenario: Scenario) -> Outlook:
+    """Read the register (see `read_assumptions`) and estimate what it is applied to."""
     assumptions = read_assumptions(inputs, scenario)
     first = pd.Timestamp(inputs.settings.starts_on)
     levels = estimate_levels(inputs, first)
@@ -183,10 +186,9 @@ def _look_ahead(inputs: Inputs, scenario: Scenario) -> Outlook:
     held = coming_places(inputs, levels, team, every)
     rows = full_rows(levels, held, every[every["month"] == first])
     hired = inputs.reps.drop_duplicates("rep_id").set_index("rep_id")["hired_on"].reindex(team)
-    tenure = (
-        (first.year * 12 + first.month - month_number(hired)).fillna(_LONG_HERE).astype("int64")
-    )
-    return Outlook(inputs, levels, assumptions, rows, tenure)
+    tenure = (first.year * 12 + first.month - month_number(hired)).fillna(_LONG_HERE)
+    correlation = read_correlations(scenario, assumptions)
+    return Outlook(inputs, levels, assumptions, rows, tenure.astype("int64"), correlation)
 
 
 def coming_places(
@@ -229,9 +231,7 @@ def full_rows(levels: Levels, held: pd.DataFrame, going_on: pd.DataFrame) -> pd.
         lines = pd.DataFrame({"": 1.0}, index=places.index)
     wide = pd.concat([places, lines], axis=1)
     long = wide.melt(id_vars=list(places.columns), var_name="product_line", value_name="line_share")
-    season = levels.season.rename(columns={"month_of_year": "moy"})[
-        ["product_line", "moy", "factor"]
-    ]
+    season = levels.season.rename(columns={"month_of_year": "moy"}).drop(columns="error")
     rows = held[[*PLACE, "month", "weight"]].merge(long, on=PLACE)
     rows["moy"] = rows["month"].dt.month
     rows = rows.merge(season, on=["product_line", "moy"], how="left")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammaincinv
+from scipy.special import gammainc, gammaincinv
 
 from planning_kit.assumptions.availability import ramp_at
 from planning_kit.assumptions.history import (
@@ -22,9 +22,12 @@ from planning_kit.assumptions.history import (
 from planning_kit.assumptions.levels import Levels, estimate_levels
 from planning_kit.assumptions.outlook import ROW, full_rows
 from planning_kit.plan import Inputs
+from planning_kit.review.statistics import wilson
 
 COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "note")
+CALIBRATION_COLUMNS = ("cut", "chance", "goals", "reached", "share", "low", "high")
 _LOW, _HIGH = 0.1, 0.9
+_UNMEASURED = "no earlier year to measure misses on: ranges from seats' spread"
 _LEAST_MONTHS = 12  # of history before a year that is forecast again
 
 
@@ -92,13 +95,8 @@ def replay_year(inputs: Inputs, first: pd.Timestamp, history: History) -> Replay
     rows = full_rows(levels, mine.assign(kept=""), held[held["month"] == first])
     tenure = mine[[*PLACE, "month", "tenure"]]
     rows = rows.merge(tenure, on=[*PLACE, "month"], how="left")
-    growth = max(0.0, 1 + levels.trend[0])
-    rows["expected"] = (
-        rows["full"]
-        * rows["weight"]
-        * ramp_at(inputs.settings.ramp, rows["tenure"].to_numpy())
-        * growth
-    )
+    there = ramp_at(inputs.settings.ramp, rows["tenure"].to_numpy())
+    rows["expected"] = rows["full"] * rows["weight"] * there * max(0.0, 1 + levels.trend[0])
     actual = history.sold[history.sold["month"].isin(months)].rename(columns={"amount": "actual"})
     rows = rows.merge(actual, on=ROW, how="left").fillna({"actual": 0.0})
     return Replay(first, rows[[*ROW, "expected", "actual"]], levels)
@@ -168,6 +166,14 @@ def total_ranges(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> pd.Da
     Ranges of parts never add up to the range of their sum: chance averages out over people, what
     hits everybody does not.
     """
+    totals = total_variances(rows, by, misses)
+    variance = np.nan_to_num(totals["variance"].to_numpy(float))
+    low, high = range80(totals["expected"].to_numpy(float), variance)
+    return totals[[*by, "expected"]].assign(low=low, high=high)
+
+
+def total_variances(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> pd.DataFrame:
+    """Sum expected rows over a cut: the cut, expected, variance."""
     chance = rows["expected"] * look_up(rows["product_line"], misses.lumps).fillna(0.0)
     parts = rows.assign(chance=chance)[[*dict.fromkeys([*by, "rep_id"]), "expected", "chance"]]
     people = parts.groupby([*dict.fromkeys([*by, "rep_id"])], as_index=False).sum(min_count=1)
@@ -176,8 +182,7 @@ def total_ranges(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> pd.Da
     totals = sums.groupby(list(by), as_index=False).sum(min_count=1) if by else (
         sums.sum(min_count=1).to_frame().T)  # fmt: skip
     variance = totals["chance"] + totals["own"] + (misses.common * totals["expected"]) ** 2
-    low, high = range80(totals["expected"].to_numpy(float), np.nan_to_num(variance.to_numpy(float)))
-    return totals[[*by, "expected"]].assign(low=low, high=high)
+    return totals[[*by, "expected"]].assign(variance=variance)
 
 
 def measured_coverage(inputs: Inputs) -> pd.DataFrame:
@@ -191,22 +196,60 @@ def measured_coverage(inputs: Inputs) -> pd.DataFrame:
     pandas.DataFrame
         year (first month), cut (rep and year; rep, line and month), cells, inside, share, note.
     """
-    before = pd.Timestamp(inputs.settings.starts_on)
     rows: list[tuple] = []
-    history = read_history(inputs, before)
-    for first in past_years(inputs, before):
-        replay = replay_year(inputs, first, history)
-        misses = measure_misses(inputs, first, replay.levels)
-        note = (
-            ""
-            if misses.years
-            else "no earlier year to measure misses on: ranges from seats' spread"
-        )
+    for replay, misses in _held_out(inputs):
+        note = "" if misses.years else _UNMEASURED
         for name, by in (("rep and year", ["rep_id"]),
                          ("rep, line and month", ["rep_id", "product_line", "month"])):  # fmt: skip
             held = replay.rows.groupby(by)["actual"].sum().reset_index()
             both = total_ranges(replay.rows, by, misses).merge(held, on=by)
             inside = int(both["actual"].between(both["low"], both["high"]).sum())
             share = inside / len(both) if len(both) else np.nan
-            rows.append((first, name, len(both), inside, share, note))
+            rows.append((replay.first, name, len(both), inside, share, note))
     return pd.DataFrame(rows, columns=list(COVERAGE_COLUMNS))
+
+
+def _held_out(inputs: Inputs) -> Iterator[tuple[Replay, Misses]]:
+    """Replay past years, each with the misses of the years before it."""
+    before = pd.Timestamp(inputs.settings.starts_on)
+    history = read_history(inputs, before)
+    for first in past_years(inputs, before):
+        replay = replay_year(inputs, first, history)
+        yield replay, measure_misses(inputs, first, replay.levels)
+
+
+def measured_calibration(inputs: Inputs) -> pd.DataFrame:
+    """Count in past years how often goals of a given chance were reached.
+
+    A goal is the amount that a person reaches with chance p by what was known before the year.
+
+    Returns
+    -------
+    pandas.DataFrame
+        cut (rep and year; rep and quarter), chance (0.1 to 0.9), goals, reached, share, low, high
+        (95 % range of the share: Wilson, as if people were independent; what hits all of them in
+        a year makes it wider). Years that have an earlier one to measure misses on.
+    """
+    found: dict[str, list[np.ndarray]] = {"rep and year": [], "rep and quarter": []}
+    for replay, misses in _held_out(inputs):
+        if misses.years:
+            rows = replay.rows.assign(quarter=replay.rows["month"].dt.quarter)
+            for cut, by in zip(found, (["rep_id"], ["rep_id", "quarter"]), strict=True):
+                found[cut].append(_ranks(rows, by, misses))
+    table = []
+    for cut, parts in found.items():
+        ranks = np.concatenate([np.empty(0), *parts])
+        for chance in np.arange(1, 10) / 10:
+            hits, n = int((ranks >= 1 - chance).sum()), len(ranks)
+            table.append((cut, chance, n, hits, hits / n if n else np.nan, *wilson(hits, n)))
+    return pd.DataFrame(table, columns=list(CALIBRATION_COLUMNS))
+
+
+def _ranks(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> np.ndarray:
+    """Give the chance of a result below the actual one, by the gamma of the ranges."""
+    held = rows.groupby(list(by))["actual"].sum().reset_index()
+    both = total_variances(rows, by, misses).merge(held, on=by)
+    both = both[(both["expected"] > 0) & (both["variance"] > 0)]
+    scale = both["variance"] / both["expected"]
+    ranks = gammainc(both["expected"] / scale, both["actual"].clip(lower=0.0) / scale)
+    return np.asarray(ranks)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planning_kit.assumptions.drivers import DRIVERS, Driver, scale_to_unit
@@ -18,9 +19,10 @@ from planning_kit.tables import require_labels
 
 CONFIRMED, CARRIED = "this plan", "carried over, not yet confirmed"
 _KEYS = ("statement", "driver", "low", "base", "high", "unit", "owner", "evidence", "check_on",
-         "territories", "product_line")  # fmt: skip
+         "territories", "product_line", "actual")  # fmt: skip
 _TEXTS = ("statement", "driver", "unit", "owner", "evidence")
-_FINDING_ID = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+")
+_SAME = 1e-9  # rounding of an eigenvalue
+FINDING_ID = re.compile(r"[a-z_]+(\.[a-z0-9_]+)+")
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class Assumption:
     """One row of the register; low, base and high in the unit of the driver.
 
     ``last_base`` and ``last_actual`` are last year's assumption of the same id (else of the same
-    driver) and what happened; NaN where nobody knows.
+    driver) and what happened, ``actual`` what is known of the plan's year; NaN where nobody knows.
     """
 
     assumption_id: str
@@ -46,6 +48,7 @@ class Assumption:
     status: str
     last_base: float
     last_actual: float
+    actual: float = math.nan
 
     @property
     def moves(self) -> str:
@@ -59,9 +62,7 @@ class Assumption:
         return known[0]
 
 
-def read_assumptions(
-    inputs: Inputs, scenario: Scenario, findings: pd.DataFrame | None = None
-) -> tuple[Assumption, ...]:
+def read_assumptions(inputs: Inputs, scenario: Scenario) -> tuple[Assumption, ...]:
     """Read what is assumed for the coming period, by id.
 
     Without an ``[assumptions]`` section last year's table is a starting proposal: what repeats
@@ -71,8 +72,8 @@ def read_assumptions(
     Raises
     ------
     DataError
-        Naming every unknown driver, territory (company inputs), product line or cited finding,
-        every range in the wrong order and every value that is missing or out of range.
+        Naming every unknown driver, territory (company inputs) or product line, every range in the
+        wrong order and every value that is missing or out of range.
     """
     section = scenario.section("assumptions")
     if not section:
@@ -81,9 +82,6 @@ def read_assumptions(
     read = [_written(faults, str(name), entry, inputs) for name, entry in section.items()]
     given = [assumption for assumption in read if assumption is not None]
     _check_staff(faults, given)
-    if findings is not None:
-        cited = [a.evidence for a in given if _FINDING_ID.fullmatch(a.evidence)]
-        _labels(faults, cited, findings["finding_id"], "evidence")
     if faults:
         raise DataError(f"scenario {scenario.name!r}, [assumptions]: " + "; ".join(faults) + ".")
     return tuple(sorted(given, key=lambda assumption: assumption.assumption_id))
@@ -115,12 +113,14 @@ def _written(faults: list[str], name: str, entry: Any, inputs: Inputs) -> Assump
         return None
     driver = DRIVERS[texts["driver"]]
     values = _values(faults, name, entry, driver)
+    actual = _actual(faults, name, entry, driver)
     check_on = _day(faults, name, entry.get("check_on"))
     if len(faults) > before:
         return None
     last = _last_of(name, driver.name, _last_rows(inputs))
     return Assumption(name, texts["statement"], driver.name, *values, driver.unit, texts["owner"],
-                      texts["evidence"], check_on, territories, line, CONFIRMED, *last)  # fmt: skip
+                      texts["evidence"], check_on, territories, line, CONFIRMED, *last,
+                      actual)  # fmt: skip
 
 
 def _text(faults: list[str], name: str, key: str, value: Any) -> str:
@@ -144,11 +144,8 @@ def _values(
     faults: list[str], name: str, entry: Mapping[str, Any], driver: Driver
 ) -> tuple[float, float, float]:
     found = [entry.get(key) for key in ("low", "base", "high")]
-    numbers = [
-        float(x)
-        for x in found
-        if isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
-    ]
+    numbers = [float(x) for x in found if isinstance(x, int | float)
+               and not isinstance(x, bool) and math.isfinite(x)]  # fmt: skip
     scale = scale_to_unit(str(entry.get("unit", "")), driver)
     if scale is None:
         faults.append(f"{name}: unit is {entry.get('unit')!r}; {driver.name} is in {driver.unit}")
@@ -165,6 +162,18 @@ def _values(
     elif driver.moves == "ratio" and base <= 0:
         faults.append(f"{name}: base is {base:g}; {driver.name} must be above 0")
     return low, base, high
+
+
+def _actual(faults: list[str], name: str, entry: Mapping[str, Any], driver: Driver) -> float:
+    seen = entry.get("actual", math.nan)
+    if isinstance(seen, bool) or not isinstance(seen, int | float):
+        faults.append(f"{name}: actual is {seen!r}; write what is known so far as a number")
+        return math.nan
+    value = float(seen) * (scale_to_unit(str(entry.get("unit", "")), driver) or 1.0)
+    if not (math.isnan(value) or driver.least <= value <= driver.most):
+        faults.append(f"{name}: actual is {value:g} {driver.unit}; {driver.name} must be between "
+                      f"{driver.least:g} and {driver.most:g}")  # fmt: skip
+    return value
 
 
 def _day(faults: list[str], name: str, value: Any) -> pd.Timestamp | None:
@@ -235,3 +244,46 @@ def _proposal(
         return low, base, high
     ends = min(low, actual - below), max(high, actual + above)
     return max(driver.least, ends[0]), actual, min(driver.most, ends[1])
+
+
+def read_correlations(scenario: Scenario, register: Sequence[Assumption]) -> np.ndarray:
+    """Read which assumptions move together, ``[[correlations]]`` with between and coefficient.
+
+    Returns
+    -------
+    numpy.ndarray
+        The correlation matrix in the order of the register; 0 where nothing is written.
+
+    Raises
+    ------
+    DataError
+        Naming every entry with unknown or repeated ids or a coefficient outside -1 to 1, or that
+        all together contradict each other (the matrix is not positive semidefinite).
+    """
+    names = [a.assumption_id for a in register]
+    matrix, seen, faults = np.eye(len(names)), set(), list[str]()
+    for number, row in enumerate(scenario.rows("correlations"), start=1):
+        where, pair, value = f"entry {number}", row.get("between"), row.get("coefficient")
+        before = len(faults)
+        _labels(faults, list(row), ("between", "coefficient"), where)
+        if not isinstance(pair, list) or len({str(x) for x in pair}) != 2 or len(pair) != 2:
+            faults.append(f"{where}: between is {pair!r}; name two different assumptions")
+            continue
+        _labels(faults, [str(x) for x in pair], names, f"{where}: between")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -1 <= value <= 1:
+            faults.append(f"{where}: coefficient is {value!r}; write a number from -1 to 1")
+        key = frozenset(map(str, pair))
+        if key in seen:
+            faults.append(f"{where}: {' and '.join(sorted(key))} stand twice")
+        seen.add(key)
+        if len(faults) == before:
+            a, b = (names.index(str(x)) for x in pair)
+            matrix[a, b] = matrix[b, a] = value
+    least = float(np.linalg.eigvalsh(matrix).min()) if len(names) else 0.0
+    if least < -_SAME and not faults:
+        faults.append("the coefficients contradict each other (who goes along with two others cannot "
+                      "see them go apart); all of them multiplied by "
+                      f"{math.floor(100 / (1 - least)) / 100:g} would fit")  # fmt: skip
+    if faults:
+        raise DataError(f"scenario {scenario.name!r}, [[correlations]]: " + "; ".join(faults) + ".")
+    return matrix

@@ -70,6 +70,14 @@ def turnover(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(TURNOVER_COLUMNS))
 
 
+def left_between(inputs: Inputs, today: pd.Timestamp) -> tuple[float, float, float, str]:
+    """Give the yearly rate of leaving since the plan's start, its 80 % range, and the count."""
+    first, last = pd.Timestamp(inputs.settings.starts_on), today - pd.Timedelta(days=1)
+    part = _at_risk(_sellers(inputs), first, last)
+    row = _row("year", "so far", part["years"].sum(), part["left"].sum(), None, "")
+    return row[4], row[5], row[6], f"{row[3]} left in {row[2]:.1f} years of work" if row[2] else ""
+
+
 def _years(first: pd.Timestamp, last: pd.Timestamp) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
     """Count twelve months at a time back from the last day."""
     years, after = [], last + pd.Timedelta(days=1)
@@ -118,9 +126,8 @@ def _by_tenure(people: pd.DataFrame, first: pd.Timestamp, last: pd.Timestamp) ->
     """Split years at risk and leavers at the first anniversary; hiring has to be known."""
     known = people[people["hired_on"].notna()]
     turn = known["hired_on"] + pd.DateOffset(years=1)
-    early = _at_risk(
-        known.assign(left_on=np.minimum(known["left_on"].fillna(last), turn)), first, last
-    )
+    until = np.minimum(known["left_on"].fillna(last), turn)
+    early = _at_risk(known.assign(left_on=until), first, last)
     whole = _at_risk(known, first, last)
     young = (whole["left"] > 0) & (known["left_on"] <= turn)
     years, left = early["years"].sum(), float(young.sum())
@@ -178,7 +185,8 @@ def ramp_estimate(inputs: Inputs, levels: Levels) -> pd.DataFrame:
     """Measure how fast past hires reached their own full level.
 
     Sales of a month after hiring over what the same seat sells in such a month at full ramp (own
-    months after the stated ramp), summed over hires; the range follows from how hires differ.
+    months after the stated ramp), summed over hires; the range follows from how hires differ, and
+    from the error of the season that they share.
 
     Returns
     -------
@@ -199,6 +207,7 @@ def ramp_estimate(inputs: Inputs, levels: Levels) -> pd.DataFrame:
     level = (full["amount"] / full["exposure"]).rename("level").reset_index()
     early = cells.assign(base=base)[cells["tenure"].between(0, steps)].merge(level, on=PLACE)
     early["usual"] = early["level"] * early["base"]
+    shared = (levels.season.groupby("product_line")["error"].mean() * levels.mix).sum()
     rows = []
     for month in range(steps + 1):
         part = early[(early["tenure"] == month) & (early["usual"] > 0)]
@@ -208,6 +217,7 @@ def ramp_estimate(inputs: Inputs, levels: Levels) -> pd.DataFrame:
         off = part["amount"] - share * part["usual"]
         n = len(part)
         error = np.sqrt((off**2).sum() * n / (n - 1)) / part["usual"].sum() if n > 1 else np.nan
+        error = np.hypot(error, share * shared)
         wide = error * float(student.ppf(1 - (1 - _LEVEL) / 2, n - 1)) if n > 1 else np.nan
         stated = float(ramp_at(inputs.settings.ramp, np.array([month]))[0])
         low = float(np.maximum(0.0, share - wide))

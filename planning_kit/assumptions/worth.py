@@ -7,39 +7,33 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
-from planning_kit.assumptions.baseline import misses_with_register
-from planning_kit.assumptions.history import Z80, look_up
+from planning_kit.assumptions.drivers import DRIVERS, scale_to_unit
+from planning_kit.assumptions.history import Z80
 from planning_kit.assumptions.outlook import Outlook, look_ahead
+from planning_kit.assumptions.reading import Assumption
+from planning_kit.assumptions.simulation import multiple_of, simulate_years, year_model
 from planning_kit.errors import DataError
 from planning_kit.plan import Inputs, Scenario
+from planning_kit.review.statistics import wilson
 from planning_kit.tables import require_labels
 
 REGISTER_COLUMNS = ("assumption_id", "statement", "driver", "low", "base", "high", "unit", "owner",
                     "evidence", "check_on", "territories", "product_line", "status", "last_base",
                     "last_actual", "value_low", "value_high")  # fmt: skip
 SENSITIVITY_COLUMNS = ("assumption_id", "statement", "driver", "effect_low", "effect_high", "swing",
+                       "together_low", "together_high", "chance_low", "chance_high",
                        "check_first")  # fmt: skip
 SCENARIO_SETS = ("low", "base", "high", "stress")
 _POINT = 0.01
 
 
-def register(
-    inputs: Inputs, scenario: Scenario, findings: pd.DataFrame | None = None
-) -> pd.DataFrame:
+def register(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
     """Give the register of assumptions with last year's beside it and its worth in money.
 
     Assumptions stand in the scenario file as ``[assumptions.<id>]`` with statement, driver, low,
     base, high, unit, owner, evidence, check_on, territories, product_line. A scenario without
     any starts from last year's table, marked "carried over, not yet confirmed".
-
-    Parameters
-    ----------
-    inputs, scenario
-        The region and its scenario.
-    findings
-        Findings whose ids the evidence may cite; given, an id that is not among them is refused.
 
     Returns
     -------
@@ -51,10 +45,10 @@ def register(
     Raises
     ------
     DataError
-        Unknown drivers, territories, product lines or cited findings, ranges in the wrong order,
-        values missing or out of range: all of them named.
+        Unknown drivers, territories or product lines, ranges in the wrong order, values missing or
+        out of range: all of them named.
     """
-    outlook = look_ahead(inputs, scenario, findings)
+    outlook = look_ahead(inputs, scenario)
     rows = []
     for a in outlook.assumptions:
         low, high = outlook.swing(a) if a.moves else (np.nan, np.nan)
@@ -66,27 +60,89 @@ def register(
     return table.astype({"check_on": "datetime64[us]"})
 
 
-def sensitivity(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
+def last_register(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
+    """Score last year's assumptions, with this year's beside them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        assumption_id, statement, driver, unit, last_low, last_base, last_high, last_actual, inside
+        (yes, no, not known: did the range hold what happened), error (actual less base), then
+        this_id, low, base, high of this year's assumption of the same id, else driver; values in
+        ``unit``, By id; the share of yes over many
+        assumptions is 80 % where ranges are honest.
+    """
+    stated = inputs.assumptions.sort_values("assumption_id", kind="stable", ignore_index=True)
+    held = stated["actual"].between(stated["low"], stated["high"])
+    known = stated[["low", "high", "actual"]].notna().all(axis=1)
+    words = np.where(known, np.where(held, "yes", "no"), "not known")
+    table = stated[["assumption_id", "statement", "driver", "unit"]].assign(
+        last_low=stated["low"], last_base=stated["base"], last_high=stated["high"],
+        last_actual=stated["actual"], inside=words, error=stated["actual"] - stated["base"],
+    )  # fmt: skip
+    register = look_ahead(inputs, scenario).assumptions
+    rows = [_this_year(row, register) for row in stated.to_dict("records")]
+    now = pd.DataFrame(rows, columns=["this_id", "low", "base", "high"], index=table.index)
+    return pd.concat([table, now.astype({"this_id": "str"})], axis=1)
+
+
+def _this_year(row: Mapping, register: tuple[Assumption, ...]) -> tuple:
+    alike = [a for a in register if a.driver == row["driver"]]
+    same = [a for a in alike if a.assumption_id == row["assumption_id"]] or alike
+    driver, unit = DRIVERS.get(str(row["driver"])), row["unit"]
+    scale = scale_to_unit(unit if isinstance(unit, str) else "", driver) if driver else None
+    if len(same) != 1 or scale is None:
+        return (np.nan,) * 4
+    one = same[0]
+    return one.assumption_id, one.low / scale, one.base / scale, one.high / scale
+
+
+def sensitivity(
+    inputs: Inputs, scenario: Scenario, target: float | None = None, runs: int = 2000
+) -> pd.DataFrame:
     """Rank the assumptions by what their range means for the region's expected total (tornado).
+
+    Parameters
+    ----------
+    target
+        Plan currency; None: the region's target.
+    runs
+        Simulated years behind the chances, the same years for every assumption.
 
     Returns
     -------
     pandas.DataFrame
         assumption_id, statement, driver, effect_low and effect_high (change of the total at the
         low and the high end, plan currency), swing (their distance, the largest first),
-        check_first (the two largest).
+        together_low and together_high (the same with the assumptions that go with it moved as
+        far as their correlation says), chance_low and chance_high (of reaching the target, this
+        assumption at its end, the others drawn; empty: nothing is expected), check_first (the
+        two whose range moves the chance most, in whole points; then the total, together).
     """
     outlook = look_ahead(inputs, scenario)
+    model, total = year_model(outlook), float(np.nansum(outlook.base))
+    asked = multiple_of(inputs.target if target is None else target, total)
+    nobody = np.full(len(model.parts), np.inf)
     rows = []
-    for a in outlook.assumptions:
-        if a.moves:
-            low, high = outlook.swing(a)
-            rows.append((a.assumption_id, a.statement, a.driver, low, high, abs(high - low), False))
+    for number, a in enumerate(outlook.assumptions):
+        if not a.moves:
+            continue
+        low, high = outlook.swing(a)
+        row = [a.assumption_id, a.statement, a.driver, low, high, abs(high - low)]
+        row += [outlook.together(number, side) for side in (-1, 1)]
+        for held in (-Z80, Z80):
+            years = simulate_years(model, nobody, runs, inputs.settings.seed, (number, held))
+            row.append((years.totals >= asked).mean() if total > 0 else np.nan)
+        rows.append((*row, False))
     table = pd.DataFrame(rows, columns=list(SENSITIVITY_COLUMNS))
-    table = table.sort_values(
-        ["swing", "assumption_id"], ascending=[False, True], ignore_index=True
-    )
-    return table.assign(check_first=(table.index < 2) & (table["swing"] > 0))
+    by = ["swing", "assumption_id"]
+    table = table.sort_values(by, ascending=[False, True], ignore_index=True)
+    rank = pd.DataFrame({
+        "chance": (table["chance_high"] - table["chance_low"]).abs().fillna(0.0).round(2),
+        "total": (table["together_high"] - table["together_low"]).abs(),
+    })  # fmt: skip
+    first = rank.sort_values(["chance", "total"], ascending=False, kind="stable").index[:2]
+    return table.assign(check_first=table.index.isin(first) & (rank["total"] > 0))
 
 
 def scenario_sets(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
@@ -123,54 +179,6 @@ def cost_of_turnover_point(inputs: Inputs, scenario: Scenario) -> float:
     higher = replace(usual, annual_rate=min(1.0, usual.annual_rate + _POINT))
     lost = outlook.capacity(usual) - outlook.capacity(higher)
     return float(np.nansum(outlook.full * outlook.factors() * lost))
-
-
-def chance_of_goal(goal_over_expected: float, variation: float) -> float:
-    """Give the chance to reach a goal, results lognormal about their expectation.
-
-    ``s^2 = ln(1 + variation^2)``, ``P = 1 - Phi((ln k + s^2 / 2) / s)``.
-
-    Parameters
-    ----------
-    goal_over_expected
-        k, goal over expectation.
-    variation
-        Coefficient of variation of the result.
-
-    Examples
-    --------
-    >>> round(chance_of_goal(1.10, 0.25), 2)
-    0.3
-    """
-    if variation <= 0 or goal_over_expected <= 0:
-        return float(goal_over_expected <= 1)
-    spread = np.sqrt(np.log1p(variation**2))
-    return float(1 - ndtr((np.log(goal_over_expected) + spread**2 / 2) / spread))
-
-
-def padding_ledger(layers: Mapping[str, float]) -> pd.DataFrame:
-    """Show what the paddings of several levels add up to.
-
-    Parameters
-    ----------
-    layers
-        Padding of every level on the one above, from the top; 0.05 is 5 %.
-
-    Returns
-    -------
-    pandas.DataFrame
-        layer, padding_share, cumulative_share.
-
-    Examples
-    --------
-    >>> ledger = padding_ledger({"company": 0.05, "region": 0.05, "manager": 0.05})
-    >>> round(float(ledger["cumulative_share"].iloc[-1]), 4)
-    0.1576
-    """
-    table = pd.DataFrame(
-        {"layer": list(layers), "padding_share": [float(x) for x in layers.values()]}
-    )
-    return table.assign(cumulative_share=(1 + table["padding_share"]).cumprod() - 1)
 
 
 @dataclass(frozen=True)
@@ -253,22 +261,21 @@ def simulate_target(
     expected = rows.groupby("rep_id")["expected"].sum(min_count=1)
     expected = expected.reindex(outlook.tenure.index).rename_axis("rep_id")
     asked, note = _goals(expected, target, goals)
-    seed = outlook.inputs.settings.seed
-    results = _simulate(outlook, rows, expected.fillna(0.0), runs, seed)
-    reached = results >= asked.to_numpy()[None, :]
+    total, seed = float(expected.sum()), outlook.inputs.settings.seed
     counts = asked.notna().to_numpy() & expected.notna().to_numpy()
+    share = np.where(counts, multiple_of(asked.to_numpy(), expected.to_numpy()), np.inf)
+    years = simulate_years(year_model(outlook), share, runs, seed)
+    shares = years.reached / counts.sum() if counts.any() else np.full(1, np.nan)
+    hits = int((years.totals >= multiple_of(target, total)).sum())
     known = bool(expected.notna().any())
-    shares = reached[:, counts].mean(axis=1) if counts.any() else np.full(1, np.nan)
-    hits = int((results.sum(axis=1) >= target).sum())
-    low, high = _wilson(hits, runs) if known else (np.nan, np.nan)
+    ends = wilson(hits, runs) if known else (np.nan, np.nan)
     people = pd.DataFrame({"goal": asked, "expected": expected})
-    people["chance"] = np.where(counts, reached.mean(axis=0), np.nan)
-    total = float(expected.sum())
+    people["chance"] = np.where(counts, years.chances, np.nan)
     with_both = expected[counts].sum()
     return ChanceOfTarget(
-        target=target, expected=total, probability=hits / runs if known else np.nan, low=low,
-        high=high, share_reaching=float(shares.mean()), share_low=float(np.quantile(shares, 0.1)),
-        share_high=float(np.quantile(shares, 0.9)),
+        target=target, expected=total, probability=hits / runs if known else np.nan,
+        low=min(ends[0], hits / runs), high=max(ends[1], hits / runs), share_reaching=float(shares.mean()),
+        share_low=float(np.quantile(shares, 0.1)), share_high=float(np.quantile(shares, 0.9)),
         k=float(asked[counts].sum() / with_both) if with_both > 0 else np.nan,
         people=people.reset_index(), runs=runs, seed=seed, note=note,
     )  # fmt: skip
@@ -282,78 +289,3 @@ def _goals(expected: pd.Series, target: float, goals: pd.DataFrame | None) -> tu
     require_labels(goals["rep_id"], expected.index, "goals: rep_id")
     sums = goals.groupby("rep_id")["goal"].sum(min_count=1)
     return sums.reindex(expected.index), "goals: as given"
-
-
-def _wilson(hits: int, runs: int) -> tuple[float, float]:
-    z, p = 1.959963984540054, hits / runs
-    middle = (p + z**2 / (2 * runs)) / (1 + z**2 / runs)
-    half = z * np.sqrt(p * (1 - p) / runs + z**2 / (4 * runs**2)) / (1 + z**2 / runs)
-    return min(p, max(0.0, float(middle - half))), max(p, min(1.0, float(middle + half)))
-
-
-def _simulate(
-    outlook: Outlook, rows: pd.DataFrame, expected: pd.Series, runs: int, seed: int
-) -> np.ndarray:
-    """Draw the yearly result of everybody, one row a run, in the order of ``expected``."""
-    rng = np.random.default_rng(seed)
-    misses = misses_with_register(outlook)
-    extra = np.sqrt(max(0.0, misses.common**2 - outlook.spread**2))
-    common = _register_draws(outlook, expected, rng, runs)
-    common *= _lognormal(rng.standard_normal((runs, 1)), extra)
-    lumps = (rows["expected"] * look_up(rows["product_line"], misses.lumps).fillna(0.0)).groupby(
-        rows["rep_id"]).sum().reindex(expected.index).fillna(0.0).to_numpy()  # fmt: skip
-    mean = expected.to_numpy()
-    chance = lumps / np.where(mean > 0, mean, 1.0) ** 2
-    own = np.sqrt(np.where(mean > 0, chance + misses.person**2, 0.0))
-    results = mean[None, :] * common * _leaving(outlook, rows, rng, runs)
-    return results * _lognormal(rng.standard_normal((runs, len(mean))), own[None, :])
-
-
-def _lognormal(draws: np.ndarray, variation: float | np.ndarray) -> np.ndarray:
-    spread = np.sqrt(np.log1p(np.asarray(variation) ** 2))
-    return np.exp(spread * draws - spread**2 / 2)
-
-
-def _register_draws(
-    outlook: Outlook, expected: pd.Series, rng: np.random.Generator, runs: int
-) -> np.ndarray:
-    """Multiply what every drawn assumption does to every person."""
-    factor = np.ones((runs, len(expected)))
-    rep = outlook.at[0]
-    mean = expected.to_numpy()
-    for a in outlook.assumptions:
-        draws = rng.standard_normal(runs) / Z80
-        for value, side in ((a.low, np.maximum(-draws, 0)), (a.high, np.maximum(draws, 0))):
-            moved = np.bincount(rep, np.nan_to_num(outlook.expected({a.assumption_id: value})),
-                                minlength=len(mean))  # fmt: skip
-            effect = np.where(mean > 0, moved / np.where(mean > 0, mean, 1.0) - 1, 0.0)
-            factor *= np.maximum(0.0, 1 + side[:, None] * effect[None, :])
-    return factor
-
-
-def _leaving(
-    outlook: Outlook, rows: pd.DataFrame, rng: np.random.Generator, runs: int
-) -> np.ndarray:
-    """Draw who leaves when; the seat's year over its expected year, so that its mean is 1."""
-    staffing, months = outlook.staffing(), len(outlook.months)
-    people = outlook.tenure.index
-    stay = (1 - staffing.annual_rate) ** (1 / 12)
-    full = np.zeros((len(people), months))
-    np.add.at(full, outlook.at, np.nan_to_num(outlook.full * outlook.factors()))
-    never = replace(staffing, annual_rate=0.0)
-    own = never.expected(outlook.tenure.to_numpy(), months)
-    after = staffing.after_leaving(months)
-    start = np.maximum(0, -outlook.tenure.to_numpy())
-    # What the year brings when the holder's last month is the given one; the last: nobody leaves.
-    year = np.empty((len(people), months + 1))
-    year[:, months] = (full * own).sum(axis=1)
-    for last in range(months):
-        later = np.concatenate([np.zeros(last + 1), after])[:months]
-        path = np.where(np.arange(months) <= last, own, later[None, :])
-        year[:, last] = (full * path).sum(axis=1)
-    served = np.full((runs, len(people)), 2.0 * months) if stay == 1 else (
-        rng.geometric(max(1 - stay, 1e-12), (runs, len(people))) - 1.0)  # fmt: skip
-    last_month = np.minimum(served + start[None, :], months).astype(np.int64)
-    drawn = year[np.arange(len(people))[None, :], last_month]
-    usual = rows.groupby("rep_id")["expected"].sum().reindex(people).fillna(0.0).to_numpy()
-    return np.where(usual > 0, drawn / np.where(usual > 0, usual, 1.0), 1.0)

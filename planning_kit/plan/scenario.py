@@ -12,7 +12,7 @@ from planning_kit.errors import DataError
 from planning_kit.tables import require_labels
 
 SECTIONS = ("name", "note", "targets", "levers", "objective", "base", "rules", "holds", "assumptions",
-            "over_assignment", "relax")  # fmt: skip
+            "correlations", "over_assignment", "relax", "review")  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)  # by identity, so that it can be a key

@@ -94,9 +94,7 @@ class Step:
     @cached_property
     def key(self) -> str:
         """Digest of all a table of this run depends on; a table of another key is not taken."""
-        content = json.dumps(self.scenario.content, sort_keys=True, default=str)
-        parts = f"{__version__}|{self.prepared.facts['fingerprint']}|{self.inputs.region}|{content}"
-        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return table_key(self.prepared, self.inputs.region, self.scenario)
 
     def settings(self) -> pd.DataFrame:
         """Say in plain words what this notebook works on."""
@@ -161,6 +159,13 @@ class Step:
     def _made(self) -> dict[str, Any]:
         path = self.folder / "tables" / "_made.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def table_key(prepared: Prepared, region: str, scenario: Scenario) -> str:
+    """Digest what a region's tables are made from (``""``: the company's)."""
+    content = json.dumps(scenario.content, sort_keys=True, default=str)
+    parts = f"{__version__}|{prepared.facts['fingerprint']}|{region}|{content}"
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def open_step(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 import pandas as pd
 
 from planning_kit.allocation import compare_objectives, over_assignment_frontier
@@ -87,6 +89,13 @@ def target_range(step: Step) -> pd.DataFrame:
             {"expected": [float("nan")], "low": float("nan"), "high": float("nan")}
         )
     return total.assign(target=step.inputs.target)
+
+
+def known_day(step: Step) -> date:
+    """Give the day before which results are known: after the last sale, at least the plan's first."""
+    sales = next(row for row in step.prepared.facts["coverage"] if row["table"] == "sales")
+    last, start = sales["last_day"], step.inputs.settings.starts_on
+    return max(start, date.fromisoformat(last) + timedelta(days=1)) if last else start
 
 
 def chance_lines(chance: ChanceOfTarget, currency: str) -> pd.DataFrame:
