@@ -1,8 +1,9 @@
 """Run the notebooks for many regions. The only importer of papermill."""
 
 from planning_kit.batch.manifest import RunRecord, latest_run, read_manifest, status_table
+from planning_kit.batch.options import BatchOptions, unfinished_run
 from planning_kit.batch.parameters import check_parameters, notebook_parameters
-from planning_kit.batch.run import BatchOptions, run_plan
+from planning_kit.batch.run import run_plan
 
 __all__ = [
     "BatchOptions",
@@ -13,4 +14,5 @@ __all__ = [
     "read_manifest",
     "run_plan",
     "status_table",
+    "unfinished_run",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ class RunRecord:
     seconds : float
         Time of all its notebooks.
     notebooks : list of dict
-        Name, status, seconds, error and outputs of each.
+        Name, status, seconds, error, outputs, kernel and reason of each.
     error : str
         What stopped it, in one line.
     """
@@ -67,6 +68,40 @@ def read_manifest(run: Path) -> dict[str, Any]:
     if not path.is_file():
         raise UsageError(f"no manifest.json in {run.name!r}: not the folder of a run.")
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def process_is_gone(manifest: dict[str, Any]) -> bool:
+    """Say whether a run that was not ended has lost its process (killed, out of power).
+
+    The number of a process is given again, so its time of start counts too. Of a run of another
+    machine nothing is known: its process is taken to be there.
+    """
+    import psutil  # type: ignore[import-untyped]
+
+    if manifest["status"] != "running" or manifest.get("host") != platform.node():
+        return False
+    try:
+        started = psutil.Process(manifest["process"]).create_time()
+    except psutil.NoSuchProcess:
+        return True
+    return abs(started - manifest.get("process_started", started)) > 1.0
+
+
+def this_process() -> dict[str, Any]:
+    """Name this process so that `process_is_gone` knows it again."""
+    import psutil
+
+    process = psutil.Process()
+    return {
+        "host": platform.node(),
+        "process": process.pid,
+        "process_started": process.create_time(),
+    }
+
+
+def run_folders(runs: Path) -> list[Path]:
+    """List the runs of a plan, newest first."""
+    return sorted((p.parent for p in runs.glob("*/manifest.json")), reverse=True)
 
 
 def latest_run(runs: Path) -> Path:

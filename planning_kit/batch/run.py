@@ -3,61 +3,73 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import platform
-import signal
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Executor,
+    Future,
+    wait,
+)
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from planning_kit import __version__
+from planning_kit.batch.earlier import LOOK_BACK, PACKAGES, RECORD, read_record, run_basis
 from planning_kit.batch.index import write_index
-from planning_kit.batch.manifest import RunRecord, read_manifest, write_manifest
+from planning_kit.batch.manifest import (
+    RunRecord,
+    read_manifest,
+    run_folders,
+    this_process,
+    write_manifest,
+)
+from planning_kit.batch.options import BatchOptions, Progress
 from planning_kit.batch.parameters import check_parameters, notebook_parameters
-from planning_kit.batch.worker import RegionTask, run_region
+from planning_kit.batch.pool import Pool
+from planning_kit.batch.worker import RegionTask, finished_before
 from planning_kit.errors import UsageError
-from planning_kit.plan import Plan, folder_name, write_atomically
-from planning_kit.sources import Prepared, open_inputs, prepare
+from planning_kit.plan import Plan, Scenario, folder_name, write_atomically
+from planning_kit.plan.settings import read_targets
+from planning_kit.sources import Prepared, prepare, region_targets
+from planning_kit.sources.readers import literal
 from planning_kit.tables import require_labels, to_units
-from planning_kit.walk import read_table
 
 COMPANY_NOTEBOOK = "08"
-_Report = Callable[[RunRecord, int], None]
+COMPANY = "(company)"
+_LOOK_EVERY = 0.5  # seconds
 
 
-@dataclass(frozen=True)
-class BatchOptions:
-    """How a plan is run.
+@dataclass
+class _Run:
+    """A run that is going on."""
 
-    Attributes
-    ----------
-    regions : tuple of str
-        Regions to run; empty: all.
-    jobs : int
-        Regions at a time; 0: one a core.
-    scenario : str
-        Name of the scenario.
-    parameters : mapping
-        Further notebook parameters.
-    html : bool
-        Also write a self-contained HTML report of each notebook.
-    seconds : int
-        Time limit of a single cell.
-    """
+    plan: Plan
+    options: BatchOptions
+    prepared: Prepared
+    folder: Path
+    facts: dict[str, Any]
+    records: dict[str, RunRecord]
+    progress: Progress | None
+    total: int = 0  # regions and company
+    steps: int = 0  # notebooks
 
-    regions: tuple[str, ...] = ()
-    jobs: int = 0
-    scenario: str = "base"
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    html: bool = True
-    seconds: int = 600
+    def save(self) -> None:
+        """Write the manifest; a full disk must not stop the regions that go on."""
+        with suppress(OSError):
+            write_manifest(self.folder, self.facts, [*self.records.values()])
+
+    def report(self, record: RunRecord) -> None:
+        self.save()
+        done = sum(r.status in ("done", "failed") for r in self.records.values())
+        if self.progress:
+            self.progress(record, done, self.total)
 
 
 def run_plan(
@@ -65,12 +77,14 @@ def run_plan(
     options: BatchOptions | None = None,
     *,
     executor: Executor | None = None,
-    progress: Callable[[RunRecord, int, int], None] | None = None,
+    progress: Progress | None = None,
+    into: Path | None = None,
 ) -> Path:
     """Run the notebooks for the regions of a plan, and the roll-up after them.
 
     Everything that can be wrong before a kernel starts is checked first: inputs, regions,
     scenario, parameters. A region that fails is a record in the manifest; the others go on.
+    A notebook whose result can be taken over from an earlier run is not run again.
 
     Parameters
     ----------
@@ -82,6 +96,8 @@ def run_plan(
         Any executor of `concurrent.futures`; by default one process a job on this machine.
     progress
         Called with each finished record, how many are finished, and how many there are.
+    into
+        Folder of a run that was interrupted, to go on in it (see `unfinished_run`).
 
     Returns
     -------
@@ -98,38 +114,53 @@ def run_plan(
     regions = _chosen_regions(prepared, options.regions)
     notebooks = _notebooks(plan, options)
     scenario = plan.scenario(options.scenario)
-    targets = {r: open_inputs(plan, prepared, r, scenario) for r in regions}
-    run = _new_run_folder(plan.runs_folder, options.scenario)
-    relative = os.path.relpath(prepared.folder, run)
-    write_atomically(run / "prepared.json", json.dumps({"folder": relative}))
-    records = {r: RunRecord(r, folder_name(r)) for r in regions}
-    for region, inputs in targets.items():
-        records[region].target = inputs.target
-        records[region].reps = len(inputs.team())
-    facts = _facts(plan, prepared, options, run)
-    tasks = {r: _task(plan, run, r, notebooks[:-1], options) for r in regions}
-    total = len(tasks) + (0 if options.regions else 1)
-
-    def report(record: RunRecord, done: int) -> None:
-        if progress:
-            progress(record, done, total)
-
-    own = _local(options.jobs, len(tasks)) if executor is None else None
-    with _stopping(run, facts, records):
-        _run_all(tasks, records, run, facts, executor or own, report)
-        if own is not None:
-            own.shutdown()
+    targets = _targets(plan, prepared, scenario)
+    folder = into or _new_run_folder(plan.runs_folder, options.scenario)
+    relative = os.path.relpath(prepared.folder, folder)
+    write_atomically(folder / "prepared.json", json.dumps({"folder": relative}))
+    records = {r: RunRecord(r, folder_name(r), "waiting", *targets[r]) for r in regions}
+    facts = _facts(plan, prepared, options, folder)
+    run = _Run(plan, options, prepared, folder, facts, records, progress)
+    run.total = len(regions) + (0 if options.regions else 1)
+    tasks = _tasks(run, scenario, notebooks)
+    run.steps = sum(len(tasks[name].notebooks) for name in [*regions, ""][: run.total])
+    with _stopping(run), ExitStack() as stack:
+        pool = Pool(executor, options.jobs, len(regions), options.fork, stack)
+        _run_all(run, {r: tasks[r] for r in regions}, pool)
         if not options.regions:  # a roll-up of some regions adds up to nothing
-            company = _task(plan, run, "", notebooks[-1:], options)
-            _run_company(company, records, run, facts, report)
-    facts["ended_at"] = _now()
-    finished = [*records.values()]
-    facts["status"] = "done" if all(r.status == "done" for r in finished) else "failed"
-    write_manifest(run, facts, finished)
-    write_index(run, read_manifest(run))
-    if facts["status"] == "done" and not options.regions:
-        write_atomically(plan.runs_folder / "latest", run.name + "\n")
-    return run
+            _run_company(run, tasks[""], pool)
+    return _end(run)
+
+
+def _end(run: _Run) -> Path:
+    run.facts["ended_at"] = _now()
+    finished = [*run.records.values()]
+    run.facts["status"] = "done" if all(r.status == "done" for r in finished) else "failed"
+    write_manifest(run.folder, run.facts, finished)
+    write_index(run.folder, read_manifest(run.folder))
+    if run.facts["status"] == "done" and not run.options.regions:
+        write_atomically(run.plan.runs_folder / "latest", run.folder.name + "\n")
+    return run.folder
+
+
+def _targets(
+    plan: Plan, prepared: Prepared, scenario: Scenario
+) -> dict[str, tuple[float, None, None, int]]:
+    """Give every region's target and how many people carry it, without opening its tables."""
+    import duckdb
+
+    settings = plan.settings
+    if "targets" in scenario.content:
+        settings = replace(settings, targets=read_targets(scenario.content, scenario.name))
+    reviewed = {row["name"]: row["reviewed"] for row in prepared.facts["regions"]}
+    targets = region_targets(settings, settings.targets, reviewed)
+    people = literal(prepared.region_folder("") / "reps.parquet")
+    with duckdb.connect() as con:
+        rows = con.execute(
+            f"SELECT current_region, count(*) FROM {people} WHERE carries_goal GROUP BY 1"
+        ).fetchall()
+    counts = dict(rows)
+    return {r: (targets[r], None, None, counts.get(r, 0)) for r in prepared.regions}
 
 
 def _now() -> str:
@@ -149,11 +180,12 @@ def _notebooks(plan: Plan, options: BatchOptions) -> list[Path]:
     found = sorted(p for p in folder.glob("[0-9][0-9]_*.ipynb"))
     if len(found) < 2 or not found[-1].name.startswith(COMPANY_NOTEBOOK):
         raise UsageError(f"{folder.name}/: the notebooks 00 to 08 are not there.")
+    known: set[str] = set()
     for notebook in found:
         names = notebook_parameters(notebook)
         given = {k: v for k, v in options.parameters.items() if k in names}
         check_parameters(notebook, {**given, "plan_folder": "", "run_folder": "", "scenario": ""})
-    known = {name for notebook in found for name in notebook_parameters(notebook)}
+        known.update(names)
     try:
         require_labels(options.parameters, known, "parameters")
     except ValueError as error:
@@ -171,109 +203,134 @@ def _new_run_folder(runs: Path, scenario: str) -> Path:
     raise UsageError("cannot make a new folder in runs/")
 
 
-def _task(
-    plan: Plan, run: Path, region: str, notebooks: Sequence[Path], options: BatchOptions
-) -> RegionTask:
-    parameters = {
-        **options.parameters,
-        "region": region,
-        "plan_folder": str(plan.folder),
-        "run_folder": str(run),
-        "scenario": options.scenario,
-    }
-    folder = run / (folder_name(region) if region else "company")
-    paths = tuple(str(path) for path in notebooks)
-    return RegionTask(region, str(folder), paths, parameters, options.seconds, options.html)
+def _tasks(run: _Run, scenario: Scenario, notebooks: Sequence[Path]) -> dict[str, RegionTask]:
+    """Give every region's task, and the company's under ``""``."""
+    from planning_kit.walk.step import table_key  # a second of imports that no worker needs
+
+    options, plan = run.options, run.plan
+    others = [f for f in run_folders(plan.runs_folder) if f != run.folder][:LOOK_BACK]
+    basis = run_basis(plan, run.facts["inputs"], options.scenario, others)
+    places = {"plan_folder": str(plan.folder), "run_folder": str(run.folder),
+              "scenario": options.scenario}  # fmt: skip
+    common = (options.seconds, options.html, options.fork, options.force)
+    tasks = {}
+    for region in [*run.records, ""]:
+        chosen = notebooks[:-1] if region else notebooks[-1:]
+        folder = run.folder / (folder_name(region) if region else "company")
+        parameters = {**options.parameters, "region": region, **places}
+        key = table_key(run.prepared, region, scenario)
+        paths = tuple(map(str, chosen))
+        tasks[region] = RegionTask(region, str(folder), paths, parameters, basis, key, *common)
+    return tasks
 
 
-def _facts(plan: Plan, prepared: Prepared, options: BatchOptions, run: Path) -> dict[str, Any]:
-    names = ("pandas", "numpy", "scipy", "altair", "duckdb", "papermill")
+def _facts(plan: Plan, prepared: Prepared, options: BatchOptions, folder: Path) -> dict[str, Any]:
     return {
-        "run_id": run.name,
+        "run_id": folder.name,
         "plan": plan.settings.name,
         "currency": plan.settings.currency,
         "scenario": options.scenario,
         "status": "running",
         "started_at": _now(),
         "ended_at": "",
-        "process": os.getpid(),
+        **this_process(),
         "inputs": prepared.facts["fingerprint"],
         "parameters": dict(options.parameters),
+        "asked": {"regions": list(options.regions), "html": options.html},
         "versions": {
             "planning-kit": __version__,
             "python": platform.python_version(),
-            **{name: metadata.version(name) for name in names},
+            **{name: metadata.version(name) for name in PACKAGES},
         },
     }
-
-
-def _local(jobs: int, tasks: int) -> Executor:
-    count = min(jobs or os.cpu_count() or 1, max(1, tasks))
-    # A forked worker would inherit whatever the caller's threads hold (papermill then hangs).
-    return ProcessPoolExecutor(count, mp_context=multiprocessing.get_context("spawn"))
 
 
 class _stopping:
     """Write down that a run was stopped, whatever stopped it."""
 
-    def __init__(self, run: Path, facts: dict[str, Any], records: dict[str, RunRecord]) -> None:
-        self.run, self.facts, self.records = run, facts, records
+    def __init__(self, run: _Run) -> None:
+        self.run = run
 
     def __enter__(self) -> None:
-        write_manifest(self.run, self.facts, [*self.records.values()])
+        write_manifest(self.run.folder, self.run.facts, [*self.run.records.values()])
 
     def __exit__(self, kind: type | None, error: object, trace: object) -> None:
         if kind is None:
             return
-        for record in self.records.values():
+        for record in self.run.records.values():
             if record.status in ("waiting", "running"):
                 record.status = "stopped"
-        self.facts.update(status="stopped", ended_at=_now())
-        write_manifest(self.run, self.facts, [*self.records.values()])
+        self.run.facts.update(status="stopped", ended_at=_now())
+        self.run.save()
 
 
-def _run_all(
-    tasks: dict[str, RegionTask], records: dict[str, RunRecord], run: Path,
-    facts: dict[str, Any], executor: Any, report: _Report,
-) -> None:  # fmt: skip
-    futures: dict[Future, str] = {}
-    try:
-        for region, task in tasks.items():
-            futures[executor.submit(run_region, task)] = region
-        for done, future in enumerate(as_completed(futures), 1):
-            region = futures[future]
-            _take(records[region], future, run)
-            for other, name in futures.items():
-                if other.running():
-                    records[name].status = "running"
-            write_manifest(run, facts, [*records.values()])
-            report(records[region], done)
-    except BaseException:
-        _end_workers(executor)
-        raise
+def _run_all(run: _Run, tasks: dict[str, RegionTask], pool: Pool) -> None:
+    left = {}
+    for region, task in tasks.items():
+        before = None if run.options.force else finished_before(task)
+        if before is None:
+            left[region] = task
+        else:
+            _enter(run, region, before)
+    # A worker that is killed takes the pool down with it: the others' regions are begun again,
+    # and at last one by one, so that each meets its own fate.
+    left = _side_by_side(run, left, pool)
+    left = _side_by_side(run, left, pool)
+    for region, task in left.items():
+        if region in _side_by_side(run, {region: task}, pool):
+            _enter(run, region, RunRecord("", "", "failed", error="its worker process was killed"))
 
 
-def _end_workers(executor: Executor) -> None:
-    """End worker processes at once; their kernels watch them and end too."""
-    for process in list((getattr(executor, "_processes", None) or {}).values()):
-        with suppress(ProcessLookupError, OSError):
-            os.kill(process.pid, signal.SIGTERM)
-    executor.shutdown(wait=False, cancel_futures=True)
+def _side_by_side(run: _Run, tasks: dict[str, RegionTask], pool: Pool) -> dict[str, RegionTask]:
+    """Run regions; give those that a broken pool has not finished."""
+    futures = {pool.submit(task): region for region, task in tasks.items()}
+    pool.stack.callback(lambda: [future.cancel() for future in futures])  # of Ctrl-C
+    broken = {}
+    for future in _in_time(run, futures):
+        region = futures[future]
+        try:
+            result = future.result()
+        except BrokenExecutor:
+            broken[region] = tasks[region]
+            continue
+        except Exception as error:
+            words = f"the worker ended: {type(error).__name__}: {error}"
+            result = RunRecord("", "", "failed", error=words)
+        _enter(run, region, result)
+    if broken:
+        pool.renew()
+    return broken
 
 
-def _take(record: RunRecord, future: Future, run: Path) -> None:
-    try:
-        result = future.result()
-    except Exception as error:  # the worker process itself died
-        record.status, record.error = "failed", f"the worker ended: {type(error).__name__}"
-        return
+def _in_time(run: _Run, futures: dict[Future, str]) -> Iterator[Future]:
+    """Give futures as they end; in between, look how far the others are."""
+    waiting, told = set(futures), getattr(run.progress, "notebooks", None)
+    while waiting:
+        done, waiting = wait(waiting, _LOOK_EVERY, FIRST_COMPLETED)
+        started = {futures[f] for f in waiting if f.running()}
+        if new := [r for r in started if run.records[r].status != "running"]:
+            for region in new:
+                run.records[region].status = "running"
+            run.save()
+        yield from done
+        if told:
+            records = run.folder.glob(f"*/{RECORD}")
+            told(sum(len(read_record(path.parent)) for path in records), run.steps)
+
+
+def _enter(run: _Run, region: str, result: RunRecord) -> None:
+    record = run.records[region]
     record.status, record.error = result.status, result.error
     record.seconds, record.notebooks = result.seconds, result.notebooks
-    _add_sums(record, run)
+    if region != COMPANY:
+        _add_sums(record, run.folder)
+    run.report(record)
 
 
 def _add_sums(record: RunRecord, run: Path) -> None:
     """Recompute what was allocated from the table that was written."""
+    from planning_kit.walk import read_table
+
     path = run / record.folder / "tables" / "allocation.csv"
     if not path.is_file() or record.target is None:
         return
@@ -283,20 +340,13 @@ def _add_sums(record: RunRecord, run: Path) -> None:
     record.gap = (cents - round(record.target * 100)) / 100
 
 
-def _run_company(
-    task: RegionTask, records: dict[str, RunRecord], run: Path, facts: dict[str, Any],
-    report: _Report,
-) -> None:  # fmt: skip
-    record = RunRecord("(company)", "company", "running")
-    parts = [r for r in records.values() if r.target is not None]
-    started = time.perf_counter()
-    write_manifest(run, facts, [*records.values(), record])
-    result = run_region(task)
-    record.status, record.error, record.notebooks = result.status, result.error, result.notebooks
-    record.seconds = round(time.perf_counter() - started, 2)
-    record.target = round(sum(r.target or 0 for r in parts), 2)
-    record.allocated = round(sum(r.allocated or 0 for r in parts), 2)
-    record.gap = round(record.allocated - record.target, 2)
-    record.reps = sum(r.reps or 0 for r in parts)
-    records["(company)"] = record
-    report(record, len(records))
+def _run_company(run: _Run, task: RegionTask, pool: Pool) -> None:
+    parts = [*run.records.values()]
+    target, allocated = (round(sum(getattr(r, n) or 0 for r in parts), 2)
+                         for n in ("target", "allocated"))  # fmt: skip
+    run.records[COMPANY] = RunRecord(
+        COMPANY, "company", "running", target, allocated, round(allocated - target, 2),
+        sum(r.reps or 0 for r in parts),
+    )  # fmt: skip
+    run.save()
+    _run_all(run, {COMPANY: task}, pool)

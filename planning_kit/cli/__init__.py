@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import signal
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,9 +16,13 @@ from planning_kit import __version__
 from planning_kit.errors import PlanningError
 
 if TYPE_CHECKING:
-    from planning_kit.batch import RunRecord
+    from planning_kit.batch import BatchOptions, RunRecord
+    from planning_kit.plan import Plan
 
 _PLAN = click.argument("plan_folder", metavar="[FOLDER]", default="", required=False)
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class _Commands(click.Group):
@@ -28,6 +35,10 @@ class _Commands(click.Group):
             _stop(str(error), error.exit_code)
         except KeyboardInterrupt:
             _stop("interrupted; the manifest of the run says how far it came", 130)
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            _stop(f"{error.strerror}: {error.filename}; make room, then go on with --resume", 1)
 
 
 def _stop(message: str, code: int) -> NoReturn:
@@ -107,7 +118,7 @@ def check(plan_folder: str, as_json: bool) -> None:
 @main.command()
 @_PLAN
 @click.option("--region", "regions", multiple=True, help="Only this region; may be repeated.")
-@click.option("--jobs", default=0, metavar="N", help="Regions at a time; 0: one a core.")
+@click.option("--jobs", default=0, metavar="N", help="Regions at a time; 0: one more than cores.")
 @click.option("--scenario", default="base", show_default=True, help="Name of a scenario.")
 @click.option(
     "--parameter",
@@ -119,33 +130,39 @@ def check(plan_folder: str, as_json: bool) -> None:
     help="A parameter of the notebooks; may be repeated.",
 )
 @click.option("--no-html", is_flag=True, help="Only notebooks and tables, no HTML reports.")
+@click.option("--seconds", default=600, show_default=True, help="Time limit of a notebook.")
+@click.option("--force", is_flag=True, help="Run every notebook, also where nothing changed.")
+@click.option("--resume", is_flag=True, help="Go on with the newest run that was not finished.")
+@click.option("--retry-failed", is_flag=True, help="Run what failed in the newest run again.")
+@click.option("--plain-kernels", is_flag=True, help="Fork no kernels from a template process.")
+@click.option("--executor", type=click.Choice(["local", "dask"]), default="local")
+@click.option("--scheduler", default="", metavar="URL", help="Of the Dask cluster.")
 @click.option("--quiet", is_flag=True, help="Nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="The manifest as JSON on stdout.")
-def run(
-    plan_folder: str,
-    regions: tuple[str, ...],
-    jobs: int,
-    scenario: str,
-    pairs: tuple[tuple[str, str], ...],
-    no_html: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
     """Run the notebooks for every region, then the company's roll-up.
+
+    A notebook whose result would be the same as in an earlier run is taken over from it.
 
     \b
     Example:
       planning-kit run my-plan --region North --region "O'Brien" --jobs 2
+      planning-kit run my-plan --resume
     """
-    from planning_kit.batch import BatchOptions, read_manifest, run_plan
-    from planning_kit.batch.parameters import read_value
+    from planning_kit.batch import read_manifest, run_plan
+    from planning_kit.batch.pool import dask_executor
+    from planning_kit.errors import UsageError
     from planning_kit.plan import load_plan
 
     plan = load_plan(plan_folder)
-    notebooks = sorted(plan.notebooks().glob("[0-9][0-9]_*.ipynb"))
-    values = {name: read_value(_having(notebooks, name), name, text) for name, text in pairs}
-    options = BatchOptions(regions, jobs, scenario, values, html=not no_html)
-    folder = run_plan(plan, options, progress=None if quiet else _Progress())
+    options, into = _batch_options(plan, asked)
+    if (asked["executor"] == "dask") != bool(asked["scheduler"]):
+        raise UsageError("--executor dask and --scheduler URL belong together.")
+    # Whoever ends a service sends this; it should leave a manifest as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    executor = dask_executor(asked["scheduler"]) if asked["scheduler"] else None
+    with _Progress(quiet) as progress:
+        folder = run_plan(plan, options, executor=executor, progress=progress, into=into)
     manifest = read_manifest(folder)
     if as_json:
         click.echo(json.dumps(manifest, ensure_ascii=False))
@@ -159,6 +176,35 @@ def run(
         sys.exit(1)
 
 
+def _batch_options(plan: Plan, asked: dict[str, Any]) -> tuple[BatchOptions, Path | None]:
+    """Read what was asked for; with ``--resume`` the rest is what that run was started with."""
+    from dataclasses import replace
+
+    from planning_kit.batch import BatchOptions, unfinished_run
+    from planning_kit.batch.parameters import read_value
+    from planning_kit.errors import UsageError
+
+    notebooks = sorted(plan.notebooks().glob("[0-9][0-9]_*.ipynb"))
+    values = {n: read_value(_having(notebooks, n), n, text) for n, text in asked["pairs"]}
+    now = {"jobs": asked["jobs"], "seconds": asked["seconds"], "fork": not asked["plain_kernels"]}
+    if not (asked["resume"] or asked["retry_failed"]):
+        return BatchOptions(
+            asked["regions"], scenario=asked["scenario"], parameters=values,
+            html=not asked["no_html"], force=asked["force"], **now,
+        ), None  # fmt: skip
+    if asked["regions"] or asked["pairs"] or asked["force"] or asked["scenario"] != "base":
+        raise UsageError(
+            "--resume and --retry-failed go on as the run was started; leave out --region, "
+            "--scenario, -p and --force."
+        )
+    found = unfinished_run(plan, failed_only=asked["retry_failed"])
+    if found is None:
+        click.echo("nothing to go on with: this is a new run", err=True)
+        return BatchOptions(html=not asked["no_html"], **now), None
+    click.echo(f"going on with run {found[0].name}", err=True)
+    return replace(found[1], **now), found[0]
+
+
 def _having(notebooks: list[Path], name: str) -> Path:
     from planning_kit.batch import notebook_parameters
 
@@ -166,25 +212,41 @@ def _having(notebooks: list[Path], name: str) -> Path:
 
 
 class _Progress:
-    """A bar on a terminal, one line a region elsewhere."""
+    """A bar of notebooks on a terminal, one line a region elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
         self.bar: Any = None
+        self.is_terminal = sys.stderr.isatty()
+        self.regions = ""
+        if self.is_terminal and not quiet:
+            self.notebooks = self._move
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
 
     def __call__(self, record: RunRecord, done: int, total: int) -> None:
-        if not sys.stderr.isatty():
-            click.echo(
-                f"{done}/{total} {record.region}: {record.status} ({record.seconds:.0f} s)",
-                err=True,
-            )
+        if self.quiet:
             return
+        self.regions = f"{done}/{total} regions"
+        if not self.is_terminal:
+            taken = sum(n["kernel"] == "taken over" for n in record.notebooks)
+            words = f", {taken} of {len(record.notebooks)} notebooks taken over" if taken else ""
+            line = (
+                f"{done}/{total} {record.region}: {record.status} ({record.seconds:.0f} s{words})"
+            )
+            click.echo(line, err=True)
+
+    def _move(self, done: int, total: int) -> None:
         from tqdm import tqdm
 
-        self.bar = self.bar or tqdm(total=total, unit="region", leave=False)
+        self.bar = self.bar or tqdm(total=total, unit="notebook", leave=False, initial=done)
+        self.bar.set_postfix_str(self.regions, refresh=False)
         self.bar.update(done - self.bar.n)
-        self.bar.set_postfix_str(f"{record.region}: {record.status}")
-        if done == total:
-            self.bar.close()
 
 
 def _show_run(manifest: dict[str, Any], folder: Path) -> None:
@@ -197,6 +259,10 @@ def _show_run(manifest: dict[str, Any], folder: Path) -> None:
     table["seconds"] = table["seconds"].map("{:.1f}".format)
     click.echo(table.to_string(index=False))
     click.echo(f"amounts in {manifest['currency']}; scenario {manifest['scenario']}")
+    notebooks = [n for record in manifest["regions"] for n in record["notebooks"]]
+    for kind, count in Counter(n.get("kernel", "") for n in notebooks).items():
+        if kind.startswith(("plain:", "taken")):
+            click.echo(f"{count} of {len(notebooks)} notebooks: {kind}")
     for name in ("index.html", "company/08_company_rollup.html"):
         if (folder / name).is_file():
             click.echo(f"open: {folder / name}")
@@ -214,7 +280,7 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
     Example:
       planning-kit status my-plan
     """
-    from planning_kit.batch import read_manifest
+    from planning_kit.batch.manifest import process_is_gone, read_manifest
     from planning_kit.errors import UsageError
     from planning_kit.plan import load_plan
 
@@ -226,10 +292,15 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
             f"no run {run_id!r} in this plan" if run_id else "this plan has no run yet"
         )
     manifest = read_manifest(chosen[0])
+    gone = process_is_gone(manifest)
     if as_json:
-        click.echo(json.dumps(manifest, ensure_ascii=False))
+        click.echo(json.dumps({**manifest, "process_is_gone": gone}, ensure_ascii=False))
         return
     click.echo(f"run {manifest['run_id']}: {manifest['status']}")
+    if gone:
+        click.echo(
+            f"its process {manifest['process']} is gone; go on with: planning-kit run --resume"
+        )
     _show_run(manifest, chosen[0])
 
 

@@ -1,0 +1,95 @@
+"""Where regions run: processes of this machine, or any executor the caller has."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from contextlib import ExitStack, suppress
+from typing import Any
+
+from planning_kit.batch.manifest import RunRecord
+from planning_kit.batch.worker import RegionTask, run_region, start_worker
+from planning_kit.errors import UsageError
+
+
+class Pool:
+    """Where regions run: the caller's executor, or processes of this machine, made when needed.
+
+    Parameters
+    ----------
+    given
+        The caller's executor; it stays the caller's to end.
+    jobs, regions
+        Regions at a time (0: one more than cores, so that waiting overlaps); regions there are.
+    fork
+        Make a template that kernels are forked from.
+    stack
+        Ends what was made.
+    """
+
+    def __init__(
+        self, given: Executor | None, jobs: int, regions: int, fork: bool, stack: ExitStack
+    ) -> None:
+        self.executor, self.is_own = given, given is None
+        self.jobs = min(jobs or (os.cpu_count() or 1) + 1, max(1, regions))
+        self.fork, self.stack = fork, stack
+
+    def submit(self, task: RegionTask) -> Future[RunRecord]:
+        """Hand a region over."""
+        if self.executor is None:
+            self.executor = self._start()
+        return self.executor.submit(run_region, task)
+
+    def renew(self) -> None:
+        """Take new processes of this machine; an executor that was given is its owner's."""
+        if self.is_own:
+            self.executor = None
+
+    def _start(self) -> Executor:
+        from planning_kit.batch.kernels import (
+            Private,
+            end_template,
+            private_folder,
+            start_template,
+        )
+
+        if Private.folder is None:  # else this process has kernels of its own
+            self.stack.callback(end_template)
+        address = start_template() if self.fork else ""
+        # A forked worker would inherit whatever the caller's threads hold (papermill then hangs).
+        pool = ProcessPoolExecutor(
+            self.jobs, mp_context=multiprocessing.get_context("spawn"),
+            initializer=start_worker, initargs=(str(private_folder()), address),
+        )  # fmt: skip
+        self.stack.push(lambda kind, error, trace: _end_workers(pool, at_once=kind is not None))
+        return pool
+
+
+def _end_workers(pool: ProcessPoolExecutor, at_once: bool) -> None:
+    """End worker processes; at once: killed, their kernels watch them and end too."""
+    for worker in list((getattr(pool, "_processes", None) or {}).values()) if at_once else []:
+        with suppress(OSError):
+            os.kill(worker.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    pool.shutdown(wait=True, cancel_futures=at_once)
+
+
+def dask_executor(scheduler: str) -> Any:
+    """Give an executor on a Dask cluster; plan and runs must lie where all its workers see them.
+
+    Raises
+    ------
+    UsageError
+        ``distributed`` is not installed, or nobody answers at the address.
+    """
+    try:
+        from distributed import Client
+    except ImportError:
+        raise UsageError("--executor dask needs: pip install 'planning-kit[cluster]'") from None
+    try:
+        client = Client(scheduler, timeout="10s")
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no Dask scheduler at {scheduler!r}: {error}") from None
+    # By default Dask takes equal calls for equal results and would not run a region again.
+    return client.get_executor(pure=False, retries=1)
