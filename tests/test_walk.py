@@ -8,12 +8,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from planning_kit.assumptions import chance_of_target
 from planning_kit.errors import DataError, UsageError
 from planning_kit.plan import Plan, Scenario, load_plan
 from planning_kit.sources import prepare
 from planning_kit.walk import (
     chances,
     chosen_person,
+    frontier,
     open_step,
     read_table,
     what_gave,
@@ -239,6 +241,22 @@ def test_equal_chance_is_one_of_the_person_whatever_the_base(sample: Plan, tmp_p
     assert chosen_person(step) in set(people["rep_id"])
     with pytest.raises(DataError, match="R04"):
         chosen_person(step, "R04l")
+
+
+@pytest.mark.parametrize("region", ["North", "West", "Nordics"])
+def test_chances_are_those_of_the_simulated_years(sample: Plan, tmp_path: Path, region):
+    """Two notebooks answer the same question: 02 by simulation, 03 by a fitted lognormal."""
+    step = open_step("03_target_allocation", region=region, plan_folder=str(sample.folder),
+                     run_folder=str(tmp_path / "run"))  # fmt: skip
+    goals = step.table("allocation")[["rep_id", "goal"]]
+    people = chances(step, goals).set_index("rep_id")
+    simulated = chance_of_target(step.inputs, step.scenario, goals=goals)
+    drawn = simulated.people.set_index("rep_id")["chance"].reindex(people.index)
+    assert (people["chance"] - drawn).abs().max() < 0.05
+    assert frontier(step)["share_reaching"].iloc[0] == pytest.approx(
+        simulated.share_reaching, abs=0.05
+    )
+    assert (people["middle"] > people["expected"]).all()  # who leaves takes much along
 
 
 def test_what_gave_lists_relaxed_limits_and_padding(sample: Plan, tmp_path: Path):

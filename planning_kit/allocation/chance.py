@@ -208,10 +208,21 @@ def over_assignment_frontier(
     *,
     shares: Sequence[float] = (0.0, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50),
     correlation: float = 0.2,
+    own: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Show what over-assignment does: the share of people reaching against the team's chance.
 
     Goals are in proportion to the expectations and add up to the target times one plus the share.
+
+    Parameters
+    ----------
+    expected, cv, target, correlation
+        As for `chance_team_reaches`.
+    shares
+        Of over-assignment; 0.05 is 5 % more than the target.
+    own
+        ``likely`` and ``cv`` of each person's own lognormal year, where that is another than the
+        person's part of the team's result (the mean counts leavers); None: the same.
 
     Returns
     -------
@@ -223,6 +234,7 @@ def over_assignment_frontier(
         ``chance_of_covered_target``: the target for which the given goals would be so much over,
         and the team's chance of it; ``status``: review where k is above 1.
     """
+    mean, spread = (expected, cv) if own is None else (own["likely"], own["cv"])
     level = float(expected.sum())
     if not level > 0:
         raise DataError("over_assignment_frontier: nobody is expected to sell anything.")
@@ -230,7 +242,7 @@ def over_assignment_frontier(
     for share in shares:
         asked = target * (1 + share)
         k = asked / level
-        reaching = float(chance_of_reaching(expected, cv, expected * k).mean())
+        reaching = float(chance_of_reaching(mean, spread, expected * k).mean())
         covered = target / (1 + share)
         rows.append((share, asked, k, reaching,
                      chance_team_reaches(expected, cv, target, correlation),

@@ -96,6 +96,13 @@ def simulate_years(
     return Years(totals, reached, chances / runs)
 
 
+def typical_years(model: YearModel, runs: int, seed: int) -> np.ndarray:
+    """Give the years that one, five and nine in ten stay below, for everybody; as multiples."""
+    drawn = np.concatenate(list(year_blocks(model, runs, seed)))
+    tenths = [(runs - 1) * part // 10 for part in (1, 5, 9)]
+    return np.partition(drawn, tenths, axis=0)[tenths]
+
+
 def multiple_of(goal: np.ndarray | float, expected: np.ndarray | float) -> np.ndarray:
     """Give goals as multiples of expectations; infinite, never reached, where nothing is expected.
 

@@ -12,7 +12,12 @@ from planning_kit.assumptions.drivers import DRIVERS, scale_to_unit
 from planning_kit.assumptions.history import Z80
 from planning_kit.assumptions.outlook import Outlook, look_ahead
 from planning_kit.assumptions.reading import Assumption
-from planning_kit.assumptions.simulation import multiple_of, simulate_years, year_model
+from planning_kit.assumptions.simulation import (
+    multiple_of,
+    simulate_years,
+    typical_years,
+    year_model,
+)
 from planning_kit.errors import DataError
 from planning_kit.plan import Inputs, Scenario
 from planning_kit.review.statistics import wilson
@@ -251,6 +256,28 @@ def chance_of_target(
         raise DataError(f"runs is {runs}; simulate at least one year.")
     target = float(inputs.target if target is None else target)
     return simulate_target(look_ahead(inputs, scenario), target, goals, runs)
+
+
+def person_years(inputs: Inputs, scenario: Scenario, runs: int = 2000) -> pd.DataFrame:
+    """Describe everybody's coming year by a lognormal that its simulated middle and tenths fit.
+
+    The middle year is better than the expected one: few leave, and who does takes much along. A
+    goal at the expected result is therefore reached in more than half of the years.
+
+    Returns
+    -------
+    pandas.DataFrame
+        rep_id, expected (mean, plan currency), middle (reached in half of the years), spread (of
+        the logarithm); by rep_id, empty where nothing is expected.
+    """
+    outlook = look_ahead(inputs, scenario)
+    low, middle, high = typical_years(year_model(outlook), runs, inputs.settings.seed)
+    expected = outlook.expected_rows().groupby("rep_id")["expected"].sum(min_count=1)
+    people = expected.reindex(outlook.tenure.index).rename_axis("rep_id").to_frame()
+    known = (people["expected"] > 0).to_numpy() & (low > 0)
+    spread = np.log(np.where(known, high, 1.0) / np.where(known, low, 1.0)) / (2 * Z80)
+    people["middle"] = (people["expected"] * middle).where(known)
+    return people.assign(spread=np.where(known, spread, np.nan)).reset_index()
 
 
 def simulate_target(

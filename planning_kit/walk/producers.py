@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from planning_kit import agreement, assumptions, metrics, review
@@ -35,8 +36,8 @@ def allocation_cells(step: Step) -> pd.DataFrame:
         ``forecast`` (expected result), ``last_year``, ``last_goal``, ``potential`` (the person's
         part of the territory's, by the region's mix of lines), ``run_rate`` and
         ``account_build_up`` (see `planning_kit.assumptions.other_bases`), ``variance`` of the
-        base, ``cv`` of the person's whole result (so that equal chance is one of the person, not
-        of the cell), ``base_from`` (what it rests on).
+        base, ``cv`` of the person's own year (so that equal chance is one of the person, not of
+        the cell), ``base_from`` (what it rests on).
         People who carry a goal and have no base at all are there with an empty one.
     """
     baseline = _labelled(step.table("baseline"))
@@ -57,17 +58,10 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     cells["potential"] = _potential(step, cells)
     cells["role"] = cells["rep_id"].map(team.set_index("rep_id")["role"]).fillna(NOT_KNOWN)
     cells["variance"] = cells["deviation"] ** 2
-    cells["cv"] = _spread_of_person(step, cells)
+    cells["cv"] = cells["rep_id"].map(own_years(step)["cv"]).astype("float64")
     cells["forecast"] = cells["base"]
     order = [*CELL_LABELS, "role", *CELL_AMOUNTS, "base_from"]
     return cells[order].sort_values(CELL_LABELS, ignore_index=True)
-
-
-def _spread_of_person(step: Step, cells: pd.DataFrame) -> pd.Series:
-    people = step.ranges("rep_id").set_index("rep_id")
-    deviation = (people["high"] - people["low"]) / (2 * _EIGHT_OF_TEN)
-    spread = (deviation / people["expected"]).where(people["expected"] > 0)
-    return cells["rep_id"].map(spread).astype("float64")
 
 
 def _potential(step: Step, cells: pd.DataFrame) -> pd.Series:
@@ -109,8 +103,9 @@ def solved_cells(step: Step) -> pd.DataFrame:
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
-    # Chances are those of the expected result, whatever base the scenario blends.
-    return cells.assign(region=step.inputs.region or NOT_KNOWN, expected=cells["forecast"])
+    # Chances are those of the person's year, whatever base the scenario blends.
+    over = cells["rep_id"].map(own_years(step)["over"]).fillna(1.0)
+    return cells.assign(region=step.inputs.region or NOT_KNOWN, expected=cells["forecast"] * over)
 
 
 def scenario_here(step: Step) -> Scenario:
@@ -167,21 +162,37 @@ def allocation_table(step: Step) -> pd.DataFrame:
     return allocation.goals
 
 
+def own_years(step: Step) -> pd.DataFrame:
+    """Give the lognormal of everybody's own year by rep_id: ``likely`` (its mean), ``cv``, ``over``.
+
+    The mean lies above the expected result (``over``, as a multiple): those who leave are not in
+    it, as they do not make the usual year worse.
+    """
+    years = step.years().set_index("rep_id")
+    square = years["spread"] ** 2
+    likely = years["middle"] * np.exp(square / 2)
+    over = likely / years["expected"].where(years["expected"] > 0)
+    return pd.DataFrame({"likely": likely, "cv": np.sqrt(np.expm1(square)), "over": over})
+
+
 def chances(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
     """Give everybody's chance of reaching the sum of their goals.
 
     Returns
     -------
     pandas.DataFrame
-        ``rep_id``, ``goal``, ``expected``, ``cv`` and ``chance``; one row a person.
+        ``rep_id``, ``goal``, ``expected`` and ``cv`` (the person's part of the region's result),
+        ``middle`` (the year that half of the years reach) and ``chance``; one row a person.
     """
     people = step.ranges("rep_id").set_index("rep_id")
     sums = goals.groupby("rep_id")["goal"].sum(min_count=1)
     people = people.reindex(sums.index.union(people.index)).assign(goal=sums)
     deviation = (people["high"] - people["low"]) / (2 * _EIGHT_OF_TEN)
     people["cv"] = (deviation / people["expected"]).where(people["expected"] > 0)
-    people["chance"] = chance_of_reaching(people["expected"], people["cv"], people["goal"])
-    return people.reset_index()[["rep_id", "goal", "expected", "cv", "chance"]]
+    people["middle"] = step.years().set_index("rep_id")["middle"]
+    own = own_years(step).reindex(people.index)
+    people["chance"] = chance_of_reaching(own["likely"], own["cv"], people["goal"])
+    return people.reset_index()[["rep_id", "goal", "expected", "cv", "middle", "chance"]]
 
 
 def common_cause(step: Step, people: pd.DataFrame) -> float:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from planning_kit import __version__
 from planning_kit.allocation import Allocation
-from planning_kit.assumptions import baseline_totals
+from planning_kit.assumptions import baseline_totals, person_years
 from planning_kit.charts import enable
 from planning_kit.errors import UsageError
 from planning_kit.plan import Inputs, Plan, Scenario, folder_name, load_plan, write_atomically
@@ -83,6 +83,13 @@ class Step:
         name = f"ranges by {', '.join(by)}"
         if name not in self._tables:
             self._tables[name] = baseline_totals(self.inputs, self.scenario, by)
+        return self._tables[name]
+
+    def years(self) -> pd.DataFrame:
+        """Give everybody's middle year and its spread (see `assumptions.person_years`)."""
+        name = "ranges of years"
+        if name not in self._tables:
+            self._tables[name] = person_years(self.inputs, self.scenario)
         return self._tables[name]
 
     def allocation(self) -> Allocation | None:

@@ -15,6 +15,7 @@ from planning_kit.walk.producers import (
     chances,
     common_cause,
     nobody_finding,
+    own_years,
     scenario_here,
     solved_cells,
 )
@@ -211,6 +212,7 @@ def frontier(step: Step) -> pd.DataFrame:
         people["cv"],
         step.inputs.target,
         correlation=common_cause(step, people),
+        own=own_years(step).reindex(people["rep_id"]).set_axis(people.index),
     )
     return pd.DataFrame(
         {
