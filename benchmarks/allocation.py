@@ -28,7 +28,7 @@ from planning_kit.plan import Scenario
 SIZES = (4_000, 20_000, 40_000, 200_000, 2_000_000)
 PEERS = ("piqp", "osqp", "clarabel", "highspy")
 LONGEST = 20.0  # seconds: time limit of peers that have one
-SLOW = 3.0  # seconds above which a peer is left out of the next larger size
+SLOW = 2.0  # seconds above which a peer is left out of the next larger size
 TODAY = date(2026, 1, 1)
 
 

@@ -299,12 +299,14 @@ def _add_contents(soup: Any) -> None:
     if len(sections) < _CONTENTS_FROM:
         return
     nav = soup.new_tag("nav", attrs={"aria-label": "Contents"})
-    label, entries = soup.new_tag("strong"), soup.new_tag("ol")
-    label.string = "On this page"
+    # Folded: the first screen belongs to what the page found.
+    fold, label, entries = (soup.new_tag(name) for name in ("details", "summary", "ol"))
+    label.string = f"On this page: {len(sections)} sections"
     for section in sections:
         entry, link = soup.new_tag("li"), soup.new_tag("a", href=f"#{section['id']}")
         link.string = section.get_text().strip()
         entry.append(link)
         entries.append(entry)
-    nav.extend([label, entries])
+    fold.extend([label, entries])
+    nav.append(fold)
     sections[0].find_parent(["section", "main"]).insert_before(nav)

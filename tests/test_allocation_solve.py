@@ -7,6 +7,7 @@ import pytest
 import scipy.sparse as sp
 from scipy.optimize import linprog, minimize, nnls
 
+import planning_kit.allocation.solve as solve_module
 from planning_kit.allocation import system
 from planning_kit.allocation.solve import Problem, solve
 
@@ -196,3 +197,23 @@ def test_cells_that_cannot_move_are_not_settled():
     stuck = Problem(base, base * 0, base * 0, base * 9, sp.csc_array(np.ones((1, 2))),
                     np.array([9.0]), np.array([9.0]))  # fmt: skip
     assert not solve(stuck).settled
+
+
+@pytest.mark.parametrize("kind", ["movement", "chance"])
+def test_the_number_of_threads_changes_no_byte(monkeypatch, kind):
+    rng = np.random.default_rng(7)
+    cells, rules = 3000, 60
+    aim = rng.uniform(50, 150, cells)
+    matrix = sp.csc_array((np.ones(cells), rng.integers(0, rules, cells), np.arange(cells + 1)),
+                          shape=(rules, cells))  # fmt: skip
+    sums = matrix @ aim
+    spread = rng.uniform(0.05, 0.2, cells) if kind == "chance" else None
+    problem = Problem(aim, aim, 0.5 * aim, 1.5 * aim, matrix, 1.01 * sums, 1.2 * sums, spread)
+    monkeypatch.setattr(solve_module, "PART", 256)
+    found = []
+    for threads in ("1", "2", "7"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        solution = solve(problem)
+        assert solution.settled
+        found.append((solution.goals.tobytes(), solution.prices.tobytes()))
+    assert len(set(found)) == 1

@@ -137,7 +137,7 @@ def test_any_executor_will_do(plan: Plan):
 
 def test_two_runs_never_share_a_folder(plan: Plan):
     own_notebook(plan, "01_small", WRITE)
-    options = BatchOptions(regions=("North",), jobs=1, html=False)
+    options = BatchOptions(regions=("North",), jobs=1, html=False, force=True)
     assert run_plan(plan, options) != run_plan(plan, options)
 
 

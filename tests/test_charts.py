@@ -42,6 +42,14 @@ FRONTIER = pd.DataFrame(
 REGIONS = pd.DataFrame(
     {"region": ["N", "S"], "reviewed": [1.0, 2.0], "allocated": [2.0, 3.0], "target": [2.0, 3.0]}
 )
+YEARS = pd.DataFrame(
+    {
+        "rep": ["A", "A", "B"],
+        "month": pd.to_datetime(["2025-01-01", "2025-02-01", "2025-01-01"]),
+        "review": [3.0, 4.0, 9.0],
+        "previous": [2.0, None, 8.0],
+    }
+)
 TARGET = pd.DataFrame({"expected": [10.0], "low": [8.0], "high": [12.0], "target": [11.0]})
 
 DRAWN = {
@@ -61,6 +69,7 @@ OTHERS = {
     "swings": (lambda t: charts.chart_swings(t, "T", "EUR"), SWINGS),
     "effects": (lambda t: charts.chart_effects(t, "T"), EFFECTS),
     "steps": (lambda t: charts.chart_steps(t, "T", "EUR"), STEPS),
+    "years": (lambda t: charts.chart_years(t, "rep", "T", "EUR"), YEARS),
     "frontier": (lambda t: charts.chart_frontier(t, "T"), FRONTIER),
     "regions": (lambda t: charts.chart_regions(t, "T", "EUR"), REGIONS),
     "targets": (lambda t: charts.chart_targets(t, "T", "EUR"), TARGET),
@@ -90,6 +99,24 @@ def test_without_rows_the_reason_is_drawn(name: str):
 def test_a_waterfall_ends_where_its_steps_add_up_to():
     chart = charts.chart_steps(STEPS, "T", "EUR")
     assert chart.to_dict()["description"].endswith("= result 109.")
+
+
+def test_a_heat_map_has_its_margins_last():
+    pairs = pd.DataFrame({"rep": ["z", "a"], "line": ["L", "L"], "attainment": [0.9, 1.1]})
+    totals = [pairs[["rep", "attainment"]], pd.DataFrame({"attainment": [1.0]})]
+    spec = charts.chart_heat(pairs, "rep", "line", "attainment", "T", totals).to_dict()
+    axes = spec["layer"][0]["encoding"]
+    assert axes["y"]["sort"] == ["a", "z", "all"] and axes["x"]["sort"] == ["L", "all"]
+    assert spec["description"].startswith("2 pairs; the lowest is z / L")
+
+
+def test_small_panels_stand_by_size_and_say_what_is_left_out():
+    names = [f"P{number:02d}" for number in range(30)]
+    table = pd.DataFrame({"rep": names, "month": pd.Timestamp("2025-01-01"),
+                          "review": range(30), "previous": 1.0})  # fmt: skip
+    spec = charts.chart_years(table, "rep", "T", "EUR").to_dict()
+    assert spec["facet"]["sort"][:2] == ["P29", "P28"] and len(spec["facet"]["sort"]) == 24
+    assert "6 smaller ones are left out" in spec["description"]
 
 
 @pytest.mark.parametrize("name", ALL)

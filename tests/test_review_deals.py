@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from math import log
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,7 @@ from planning_kit.review import (
     unusual_deals,
 )
 from planning_kit.review.factors import chain_effects
+from tests.conftest import ROOT
 from tests.making import make_inputs, make_settings
 
 PRODUCTS = "product_id product_name product_line\nbike Bike Bikes\nsock Sock Wear"
@@ -495,3 +498,15 @@ def test_zero_goals_have_no_attainment_and_are_not_counted_as_reached():
     inputs = make_inputs(sales=SALES, goals=GOAL + "ann 0", settings=make_settings())
     assert attainment(inputs).set_index("rep_id")["attainment"].isna().all()
     assert fairness(inputs)["people"].eq(0).all()
+
+
+def test_every_finding_names_the_section_that_shows_it():
+    book = nbformat.read(str(ROOT / "notebooks" / "01_historical_review.ipynb"), as_version=4)
+    headings = {line[3:] for c in book.cells if c.cell_type == "markdown"
+                for line in c.source.splitlines() if line.startswith("## ")}  # fmt: skip
+    source = (ROOT / "planning_kit" / "review" / "findings.py").read_text(encoding="utf-8")
+    ids = set(re.findall(r'"(review\.[a-z_.]+)', source)) - {"review.no_sales", "review.missing."}
+    table = pd.DataFrame({"finding_id": sorted(ids)})
+    see = review.where_to_look(table)
+    assert len(ids) > 12 and set(see) <= headings | {""}, see
+    assert set(table["finding_id"][see == ""]) == {"review.repeated_goals"}

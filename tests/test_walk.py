@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ from planning_kit.errors import DataError, UsageError
 from planning_kit.plan import Plan, Scenario, load_plan
 from planning_kit.sources import prepare
 from planning_kit.walk import (
+    Step,
     chances,
     chosen_person,
     frontier,
@@ -257,6 +259,32 @@ def test_chances_are_those_of_the_simulated_years(sample: Plan, tmp_path: Path, 
         simulated.share_reaching, abs=0.05
     )
     assert (people["middle"] > people["expected"]).all()  # who leaves takes much along
+
+
+def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path: Path):
+    def opened(notebook: str, content: dict) -> Step:
+        step = open_step(notebook, region="West", plan_folder=str(sample.folder),
+                         run_folder=str(tmp_path / "run"))  # fmt: skip
+        return step.other("West", Scenario("taken out", content), step.folder)
+
+    entry = {"rep_id": "R041", "month": date(2025, 12, 1), "owner": "Ann", "reason": "once"}
+    booked = opened("03_target_allocation", {})
+    counted = opened("03_target_allocation", {"review": {"exclude": [entry]}})
+    sold = booked.inputs.sales
+    gone = sold[sold["rep_id"].eq("R041") & sold["month"].eq("2025-12-01")]["amount"].sum()
+    assert gone > 0
+    last = [s.cells().set_index("rep_id")["last_year"].groupby("rep_id").sum()
+            for s in (booked, counted)]  # fmt: skip
+    assert (last[0] - last[1]).round(2).to_dict() == {
+        rep: pytest.approx(gone if rep == "R041" else 0.0, abs=0.02) for rep in last[0].index
+    }
+    expected = [s.ranges("rep_id").set_index("rep_id")["expected"] for s in (booked, counted)]
+    assert expected[1]["R041"] < expected[0]["R041"]
+    said = counted.settings().set_index("setting")["value"]
+    assert said["taken out of the reviewed sales"] == f"{gone:,.0f} EUR"
+    assert "taken out of the reviewed sales" not in set(booked.settings()["setting"])
+    with pytest.raises(DataError, match="1 unknown label: 'R04l'"):
+        opened("03_target_allocation", {"review": {"exclude": [{**entry, "rep_id": "R04l"}]}})
 
 
 def test_what_gave_lists_relaxed_limits_and_padding(sample: Plan, tmp_path: Path):

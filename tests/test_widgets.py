@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from planning_kit.assumptions import read_assumptions
 from planning_kit.errors import UsageError
-from planning_kit.plan import Plan, load_scenario
+from planning_kit.plan import Plan, Scenario, load_scenario
 from planning_kit.walk import Step, open_step
-from planning_kit.widgets import WhatIf, compare_scenarios, what_if, what_if_panel
+from planning_kit.widgets import WhatIf, compare_scenarios, register_panel, what_if, what_if_panel
 from planning_kit.widgets.scenario_file import save_scenario, to_toml
 
 
@@ -93,3 +94,82 @@ def test_scenarios_stand_side_by_side(step: Step):
         > table.loc["cautious", "target"]
     )
     assert (table["allocated"] == table["target"]).all()
+
+
+# --- the register ----------------------------------------------------------------------------
+
+
+class Form:
+    """The register's form by the names of its fields, as somebody who clicks sees it."""
+
+    def __init__(self, step: Step) -> None:
+        box = register_panel(step)
+        box.children[0].click()
+        (view,) = box.children
+        self.table, self.below, self.message, self.line = view.children
+
+    def rows(self) -> dict[str, list]:
+        return {row.children[1].value: row.children for row in self.table.children[1:]}
+
+    def press(self, name: str) -> None:
+        next(b for b in self.below.children if getattr(b, "description", "") == name).click()
+
+
+def test_the_register_is_edited_in_the_notebook_and_written_as_a_scenario(step: Step):
+    form = Form(step)
+    rows, before = form.rows(), form.line.value
+    assert set(rows) == {a.assumption_id for a in read_assumptions(step.inputs, step.scenario)}
+    _, _, _, low, base, high, _, actual, owner, _, _ = rows["market"]
+    high.value, base.value, low.value = "0.09", "0.08", "0.07"
+    actual.value, owner.value = "0.075", "Ann"
+    assert form.line.value != before and form.message.value == ""
+    form.below.children[3].value = "bold"
+    form.press("Apply")
+    assert "written: scenarios/bold.toml" in form.message.value
+    again = step.other("West", step.plan.scenario("bold"), step.folder)
+    market = next(a for a in read_assumptions(again.inputs, again.scenario)
+                  if a.assumption_id == "market")  # fmt: skip
+    assert (market.low, market.base, market.high, market.actual) == (0.07, 0.08, 0.09, 0.075)
+    assert market.owner == "Ann" and market.status == "this plan"
+    written = {k: v for k, v in again.scenario.content.items() if k not in ("assumptions", "name")}
+    assert written == {k: v for k, v in step.scenario.content.items()
+                       if k not in ("assumptions", "name")}  # fmt: skip
+    assert again.ranges()["expected"].iloc[0] > step.ranges()["expected"].iloc[0]
+
+
+def test_a_wrong_value_is_named_and_reset_brings_everything_back(step: Step):
+    form = Form(step)
+    before = form.line.value
+    form.rows()["market"][3].value = "0.5"
+    assert "are not in this order" in form.message.value and form.line.value == before
+    form.rows()["market"][3].value = "much"
+    assert "write a number" in form.message.value
+    form.below.children[3].value = "bad"
+    form.press("Apply")
+    assert "bad" not in step.plan.scenario_names()
+    form.press("Reset")
+    assert form.line.value == before and form.message.value == ""
+
+
+def test_assumptions_are_added_and_taken_out(step: Step):
+    form = Form(step)
+    form.press("Add")
+    assert "id of its own" in form.message.value
+    driver, name = form.below.children[:2]
+    driver.value, name.value = "working_days", "days"
+    form.press("Add")
+    assert form.rows()["days"][2].value == "working_days" and form.message.value == ""
+    form.rows()["market"][0].value = False
+    form.below.children[3].value = "other"
+    form.press("Apply")
+    found = step.plan.scenario("other").section("assumptions")
+    assert "days" in found and "market" not in found
+
+
+def test_a_register_taken_over_from_last_year_becomes_this_plans(step: Step):
+    carried = step.other("West", Scenario("none", {}), step.folder)
+    form = Form(carried)
+    form.below.children[3].value = "confirmed"
+    form.press("Apply")
+    read = read_assumptions(step.inputs, step.plan.scenario("confirmed"))
+    assert len(read) == 9 and {a.status for a in read} == {"this plan"}

@@ -9,7 +9,9 @@ rules that bind; the number of steps hardly grows with the number of cells.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -117,16 +119,36 @@ def _solve(problem: Problem, apart: bool) -> Solution:
         finite = problem.low[np.isfinite(problem.low)]
         size = float(np.abs(finite).max(initial=0.0)) / max(1, known.size) or 1.0
     ease = (float(problem.weight.mean()) if known.size else 0.0) or 1.0
-    dual = Dual(problem, size, ease)
-    prices, settled, steps = _newton(dual, RIDGE, apart)
-    if not settled:
-        prices, settled, steps = _newton(dual, CAREFUL, False)
+    with _Threads(known.size // PART) as each:
+        dual = Dual(problem, size, ease, each)
+        prices, settled, steps = _newton(dual, RIDGE, apart)
+        if not settled:
+            prices, settled, steps = _newton(dual, CAREFUL, False)
     goals = dual.goals
     goals *= size
     np.maximum(np.minimum(goals, problem.upper, out=goals), problem.lower, out=goals)
     if problem.spread is None:
         prices *= size / ease
     return Solution(goals, prices, settled, steps)
+
+
+class _Threads:
+    """Work on parts side by side, as many as OMP_NUM_THREADS or the processors allow.
+
+    What the parts give is added up in their order: the result does not depend on the number.
+    """
+
+    def __init__(self, parts: int) -> None:
+        most = os.environ.get("OMP_NUM_THREADS", "")
+        self.count = min(parts, int(most) if most.isdigit() else os.cpu_count() or 1)
+
+    def __enter__(self) -> Callable[..., Iterable[Any]]:
+        self.pool = ThreadPoolExecutor(self.count) if self.count > 1 else None
+        return self.pool.map if self.pool else map
+
+    def __exit__(self, *error: object) -> None:
+        if self.pool:
+            self.pool.shutdown()
 
 
 class _Part:
@@ -207,13 +229,15 @@ def _columns(matrix: sp.csc_array, cells: slice) -> sp.csc_array:
 class Dual:
     """The dual function: what rules miss at given prices, and how that changes with them."""
 
-    def __init__(self, problem: Problem, size: float, ease: float) -> None:
+    def __init__(self, problem: Problem, size: float, ease: float,
+                 each: Callable[..., Iterable[Any]] = map) -> None:  # fmt: skip
         count = len(problem.aim)
+        self.each = each
         self.problem, self.size, self.ease = problem, size, ease
         self.goals = np.empty(count)
         starts = range(0, max(count, 1), PART)
         slices = [slice(at, min(at + PART, count)) for at in starts]
-        self.parts = [_Part(problem, cells, size, ease) for cells in slices]
+        self.parts = list(each(lambda cells: _Part(problem, cells, size, ease), slices))
         for part, cells in zip(self.parts, slices, strict=True):
             part.goals = self.goals[cells]
         self.low, self.high = problem.low / size, problem.high / size
@@ -236,8 +260,8 @@ class Dual:
     def add_up(self, work: Callable[[_Part], Array]) -> Array:
         """Add up what the parts give, in a fixed order."""
         total = np.zeros(self.count)
-        for part in self.parts:
-            total[part.rows] += work(part)
+        for part, sums in zip(self.parts, self.each(work, self.parts), strict=True):
+            total[part.rows] += sums
         return total
 
     def down(self, prices: Array) -> Array:
@@ -264,7 +288,7 @@ class Dual:
 
     def value(self, prices: Array) -> float:
         """Give the dual function at the prices last moved to."""
-        cells = sum(part.value() for part in self.parts)
+        cells = sum(self.each(_Part.value, self.parts))
         low = dot(prices[prices > 0], self.low[prices > 0])
         high = dot(prices[prices < 0], self.high[prices < 0])
         return cells - low - high

@@ -16,6 +16,7 @@ from planning_kit.assumptions.bases import other_bases
 from planning_kit.assumptions.drivers import DRIVERS, Driver
 from planning_kit.assumptions.findings import assumption_findings
 from planning_kit.assumptions.ranges import measured_calibration, measured_coverage
+from planning_kit.assumptions.reading import Assumption, read_assumptions
 from planning_kit.assumptions.signposts import Signposts, signposts
 from planning_kit.assumptions.tournament import method_tournament
 from planning_kit.assumptions.turnover import turnover
@@ -32,6 +33,7 @@ from planning_kit.assumptions.worth import (
 
 __all__ = [
     "DRIVERS",
+    "Assumption",
     "ChanceOfTarget",
     "Driver",
     "Signposts",
@@ -49,6 +51,7 @@ __all__ = [
     "method_tournament",
     "other_bases",
     "person_years",
+    "read_assumptions",
     "register",
     "scenario_sets",
     "seasonal_profile",

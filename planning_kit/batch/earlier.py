@@ -14,11 +14,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from planning_kit import __version__
+from planning_kit.batch.parameters import read_cells
 from planning_kit.plan import Plan, bundled, write_atomically
+from planning_kit.sources import Prepared
 
+_WHOLE = "_whole.json"  # in a complete run: what it was made from, and when its files were written
 RECORD = "_done.json"  # in a region's folder: what each notebook was made from, and its files
 LOOK_BACK = 5  # runs
 PACKAGES = ("pandas", "numpy", "scipy", "altair", "duckdb", "papermill", "nbconvert", "ipykernel")
@@ -36,13 +37,17 @@ _OWN = (RECORD, "_made.json")
 # What the kit's own notebooks read of a scenario beside its targets; any other notebook, and
 # a changed one, may read all of every scenario. A test holds this.
 READS_OF_SCENARIO: dict[str, tuple[str, ...]] = {
-    "00_start_here": (),
+    "00_start_here": ("review",),
     "01_historical_review": ("review",),
-    "02_assumptions": ("assumptions", "correlations"),
-    "04_goal_metrics": (),
-    "05_joint_agreement": (),
-    "06_manager_goals": ("levers",),
+    "02_assumptions": ("review", "assumptions", "correlations"),
+    "04_goal_metrics": ("review",),
+    "05_joint_agreement": ("review",),
+    "06_manager_goals": ("review", "levers"),
 }
+# What the kit's own notebooks read of the inputs is their region's; the others look further.
+_READS_REGION = ("01_historical_review", "02_assumptions", "03_target_allocation",
+                 "04_goal_metrics", "05_joint_agreement", "06_manager_goals")  # fmt: skip
+_LABELLED = ("reps", "territories", "products")  # tables that a scenario may name rows of
 _READS_AGREEMENT = ("05_joint_agreement",)
 _PLACES = ("plan_folder", "run_folder", "scenario")
 
@@ -114,19 +119,28 @@ def package_digest() -> str:
     return digest([__version__, sys.version, *map(metadata.version, PACKAGES), parts])
 
 
-@cache
-def _source(notebook: Path, changed_at: int) -> str:
-    cells = nbformat.read(notebook, as_version=4).cells
-    return digest([[c.cell_type, c.source, c.metadata.get("tags", [])] for c in cells])
-
-
 def source_digest(notebook: Path) -> str:
     """Digest what a notebook says and does, without its outputs."""
-    return _source(notebook, notebook.stat().st_mtime_ns)
+    return digest(read_cells(notebook))
+
+
+def region_digest(plan: Plan, prepared: Prepared, region: str, target: float) -> str:
+    """Digest what a region's notebooks read of the inputs: its partition, target and labels."""
+    files = sorted(prepared.region_folder(region).iterdir())
+    files += [prepared.region_folder("") / f"{name}.parquet" for name in _LABELLED]
+    known = [row["last_day"] for row in prepared.facts["coverage"] if row["table"] == "sales"]
+    settings = file_digest(plan.folder / "plan.toml")
+    return digest([settings, prepared.regions, known, target, *map(file_digest, files)])
 
 
 def made_from(
-    notebook: Path, basis: Basis, folder: Path, parameters: Mapping[str, Any], html: bool
+    notebook: Path,
+    basis: Basis,
+    folder: Path,
+    parameters: Mapping[str, Any],
+    *,
+    html: bool,
+    of_region: str = "",
 ) -> dict[str, str]:
     """Say what a notebook's result depends on, part by part, each as a digest.
 
@@ -140,6 +154,8 @@ def made_from(
         Those that the notebook takes.
     html
         Whether a report is written too.
+    of_region
+        Digest of the region's inputs, see `region_digest`; empty: there is none.
     """
     name, source = notebook.stem, source_digest(notebook)
     known = bundled("notebooks") / notebook.name
@@ -156,7 +172,7 @@ def made_from(
     return {
         "notebook": source,
         "planning-kit": basis.package,
-        "inputs": basis.inputs,
+        "inputs": of_region if of_region and is_ours and name in _READS_REGION else basis.inputs,
         "parameters": digest({k: v for k, v in parameters.items() if k not in _PLACES}),
         "scenario": scenario,
         "tables": digest(tables),
@@ -177,6 +193,44 @@ def _tables_before(notebook: str, folder: Path, is_ours: bool) -> dict[str, str]
         return {name: file_digest(folder / "tables" / f"{name}.csv") for name in names}
     earlier = [e for name, e in read_record(folder).items() if name < notebook]
     return {name: d for e in earlier for name, d in e["files"].items() if name.endswith(".csv")}
+
+
+# --- the whole run ------------------------------------------------------------------------------
+
+
+def run_key(basis: Basis, notebooks: Iterable[Path], asked: Mapping[str, Any]) -> str:
+    """Digest all that a run is made from: two runs with one key have the same results."""
+    sources = {notebook.stem: source_digest(notebook) for notebook in notebooks}
+    parts = [basis.inputs, basis.package, basis.scenario, basis.files, sources, asked]
+    return digest([*parts, os.environ.get("PLANNING_CHARTS")])
+
+
+def remember(run: Path, key: str) -> None:
+    """Write down what a complete run was made from, unless something moved meanwhile."""
+    records = [read_record(path.parent) for path in run.glob(f"*/{RECORD}")]
+    if all(entry["parts"] for record in records for entry in record.values()):
+        write_atomically(run / _WHOLE, json.dumps({"key": key, "files": _stamps(run)}))
+
+
+def unchanged_run(basis: Basis, key: str) -> Path | None:
+    """Give an earlier run with this key of which nobody has touched a file since."""
+    for run in map(Path, basis.earlier):
+        with suppress(OSError, ValueError):
+            known = json.loads((run / _WHOLE).read_text(encoding="utf-8"))
+            if known["key"] == key and known["files"] == _stamps(run):
+                return run
+    return None
+
+
+def _stamps(run: Path) -> dict[str, list[int]]:
+    """Give size and time of change of every file; reading them all would take a second."""
+    found = {}
+    for folder, _, names in os.walk(run):
+        for name in set(names) - {_WHOLE}:
+            path = os.path.join(folder, name)
+            facts = os.stat(path)
+            found[os.path.relpath(path, run)] = [facts.st_size, facts.st_mtime_ns]
+    return found
 
 
 # --- what a region's folder says ---------------------------------------------------------------

@@ -3,18 +3,54 @@
 from __future__ import annotations
 
 import ast
+import json
 import keyword
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import nbformat
+from typing import Any, NamedTuple
 
 from planning_kit.errors import DataError, UsageError
 from planning_kit.tables import require_labels
 
 _KINDS = {"str": str, "int": int, "float": float, "bool": bool}
+
+
+class Cell(NamedTuple):
+    """What a cell says, without its outputs."""
+
+    kind: str
+    source: str
+    tags: tuple[str, ...]
+
+
+def read_cells(notebook: Path) -> tuple[Cell, ...]:
+    """Read the cells of a notebook.
+
+    Raises
+    ------
+    DataError
+        It cannot be read.
+    """
+    try:
+        return _read_cells(notebook, notebook.stat().st_mtime_ns)
+    except Exception as error:
+        raise DataError(f"{notebook.name}: not a notebook: {error}.") from None
+
+
+@lru_cache(maxsize=64)  # every region asks again
+def _read_cells(notebook: Path, changed_at: int) -> tuple[Cell, ...]:
+    content = json.loads(notebook.read_text(encoding="utf-8"))
+    if content.get("nbformat") != 4:
+        import nbformat  # a second of imports
+
+        content = nbformat.read(notebook, as_version=4)
+    return tuple(
+        Cell(str(cell["cell_type"]), "".join(cell["source"]),
+             tuple(map(str, cell.get("metadata", {}).get("tags", ()))))
+        for cell in content["cells"]
+    )  # fmt: skip
 
 
 def notebook_parameters(notebook: Path) -> dict[str, tuple[str, Any]]:
@@ -28,11 +64,7 @@ def notebook_parameters(notebook: Path) -> dict[str, tuple[str, Any]]:
     DataError
         The notebook cannot be read, or its parameters cell has something else in it.
     """
-    try:
-        cells = nbformat.read(notebook, as_version=4).cells
-    except Exception as error:
-        raise DataError(f"{notebook.name}: not a notebook: {error}.") from None
-    tagged = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
+    tagged = [cell.source for cell in read_cells(notebook) if "parameters" in cell.tags]
     if len(tagged) != 1:
         raise DataError(f"{notebook.name}: needs exactly one cell tagged 'parameters'.")
     found: dict[str, tuple[str, Any]] = {}

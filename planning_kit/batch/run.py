@@ -21,7 +21,18 @@ from pathlib import Path
 from typing import Any
 
 from planning_kit import __version__
-from planning_kit.batch.earlier import LOOK_BACK, PACKAGES, RECORD, read_record, run_basis
+from planning_kit.batch.earlier import (
+    LOOK_BACK,
+    PACKAGES,
+    RECORD,
+    Basis,
+    read_record,
+    region_digest,
+    remember,
+    run_basis,
+    run_key,
+    unchanged_run,
+)
 from planning_kit.batch.index import write_index
 from planning_kit.batch.manifest import (
     RunRecord,
@@ -35,7 +46,7 @@ from planning_kit.batch.parameters import check_parameters, notebook_parameters
 from planning_kit.batch.pool import Pool
 from planning_kit.batch.worker import RegionTask, finished_before
 from planning_kit.errors import UsageError
-from planning_kit.plan import Plan, Scenario, folder_name, write_atomically
+from planning_kit.plan import Plan, Scenario, folder_name, read_table, write_atomically
 from planning_kit.plan.settings import read_targets
 from planning_kit.sources import Prepared, prepare, region_targets
 from planning_kit.sources.readers import literal
@@ -102,7 +113,7 @@ def run_plan(
     Returns
     -------
     Path
-        Folder of the run, with `manifest.json` in it.
+        Folder of the run, with `manifest.json` in it; an earlier one where nothing has changed since.
 
     Raises
     ------
@@ -115,6 +126,13 @@ def run_plan(
     notebooks = _notebooks(plan, options)
     scenario = plan.scenario(options.scenario)
     targets = _targets(plan, prepared, scenario)
+    others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
+    basis = run_basis(plan, prepared.facts["fingerprint"], options.scenario, others)
+    key = run_key(basis, notebooks, {"parameters": dict(options.parameters), "html": options.html,
+                                     "regions": regions if options.regions else []})  # fmt: skip
+    same = None if options.force or into else unchanged_run(basis, key)
+    if same is not None:
+        return _called_latest(plan, options, same)
     folder = into or _new_run_folder(plan.runs_folder, options.scenario)
     relative = os.path.relpath(prepared.folder, folder)
     write_atomically(folder / "prepared.json", json.dumps({"folder": relative}))
@@ -122,25 +140,32 @@ def run_plan(
     facts = _facts(plan, prepared, options, folder)
     run = _Run(plan, options, prepared, folder, facts, records, progress)
     run.total = len(regions) + (0 if options.regions else 1)
-    tasks = _tasks(run, scenario, notebooks)
+    tasks = _tasks(run, basis, scenario, notebooks)
     run.steps = sum(len(tasks[name].notebooks) for name in [*regions, ""][: run.total])
     with _stopping(run), ExitStack() as stack:
         pool = Pool(executor, options.jobs, len(regions), options.fork, stack)
         _run_all(run, {r: tasks[r] for r in regions}, pool)
         if not options.regions:  # a roll-up of some regions adds up to nothing
             _run_company(run, tasks[""], pool)
-    return _end(run)
+    return _end(run, key)
 
 
-def _end(run: _Run) -> Path:
+def _end(run: _Run, key: str) -> Path:
     run.facts["ended_at"] = _now()
     finished = [*run.records.values()]
     run.facts["status"] = "done" if all(r.status == "done" for r in finished) else "failed"
     write_manifest(run.folder, run.facts, finished)
     write_index(run.folder, read_manifest(run.folder))
-    if run.facts["status"] == "done" and not run.options.regions:
-        write_atomically(run.plan.runs_folder / "latest", run.folder.name + "\n")
-    return run.folder
+    if run.facts["status"] != "done":
+        return run.folder
+    remember(run.folder, key)
+    return _called_latest(run.plan, run.options, run.folder)
+
+
+def _called_latest(plan: Plan, options: BatchOptions, folder: Path) -> Path:
+    if not options.regions:
+        write_atomically(plan.runs_folder / "latest", folder.name + "\n")
+    return folder
 
 
 def _targets(
@@ -203,13 +228,11 @@ def _new_run_folder(runs: Path, scenario: str) -> Path:
     raise UsageError("cannot make a new folder in runs/")
 
 
-def _tasks(run: _Run, scenario: Scenario, notebooks: Sequence[Path]) -> dict[str, RegionTask]:
+def _tasks(
+    run: _Run, basis: Basis, scenario: Scenario, notebooks: Sequence[Path]
+) -> dict[str, RegionTask]:
     """Give every region's task, and the company's under ``""``."""
-    from planning_kit.walk.step import table_key  # a second of imports that no worker needs
-
     options, plan = run.options, run.plan
-    others = [f for f in run_folders(plan.runs_folder) if f != run.folder][:LOOK_BACK]
-    basis = run_basis(plan, run.facts["inputs"], options.scenario, others)
     places = {"plan_folder": str(plan.folder), "run_folder": str(run.folder),
               "scenario": options.scenario}  # fmt: skip
     common = (options.seconds, options.html, options.fork, options.force)
@@ -218,9 +241,13 @@ def _tasks(run: _Run, scenario: Scenario, notebooks: Sequence[Path]) -> dict[str
         chosen = notebooks[:-1] if region else notebooks[-1:]
         folder = run.folder / (folder_name(region) if region else "company")
         parameters = {**options.parameters, "region": region, **places}
-        key = table_key(run.prepared, region, scenario)
+        key = run.prepared.table_key(region, scenario)
+        target = run.records[region].target if region else 0.0
+        inputs = region_digest(plan, run.prepared, region, target or 0.0) if region else ""
         paths = tuple(map(str, chosen))
-        tasks[region] = RegionTask(region, str(folder), paths, parameters, basis, key, *common)
+        tasks[region] = RegionTask(
+            region, str(folder), paths, parameters, basis, inputs, key, *common
+        )
     return tasks
 
 
@@ -329,8 +356,6 @@ def _enter(run: _Run, region: str, result: RunRecord) -> None:
 
 def _add_sums(record: RunRecord, run: Path) -> None:
     """Recompute what was allocated from the table that was written."""
-    from planning_kit.walk import read_table
-
     path = run / record.folder / "tables" / "allocation.csv"
     if not path.is_file() or record.target is None:
         return

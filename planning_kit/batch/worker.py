@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from planning_kit.batch import earlier
 from planning_kit.batch.manifest import RunRecord
 from planning_kit.batch.parameters import notebook_parameters
@@ -35,8 +33,8 @@ class RegionTask:
         Parameters of every notebook (each takes those it has).
     basis : Basis
         What all notebooks of the run rest on.
-    key : str
-        Of the region's tables, see `planning_kit.walk.step.table_key`.
+    inputs, key : str
+        Digest of the region's inputs; of the region's tables, see `planning_kit.sources.Prepared.table_key`.
     seconds : int
         Time limit of a notebook.
     html, fork, force : bool
@@ -48,6 +46,7 @@ class RegionTask:
     notebooks: tuple[str, ...]
     parameters: dict[str, Any]
     basis: earlier.Basis
+    inputs: str
     key: str
     seconds: int = 600
     html: bool = True
@@ -121,7 +120,9 @@ def _taken_over(
     """Take a notebook's result over, or run it and write down what it was made from."""
     folder, names = Path(task.folder), notebook_parameters(notebook)
     given = {k: v for k, v in task.parameters.items() if k in names}
-    parts = earlier.made_from(notebook, task.basis, folder, given, task.html)
+    parts = earlier.made_from(
+        notebook, task.basis, folder, given, html=task.html, of_region=task.inputs
+    )
     old, reason = None, "asked for"
     if not task.force:
         old, reason = earlier.take_over(folder, notebook.stem, parts, task.basis, task.key)
@@ -193,6 +194,7 @@ def _report(target: Path, task: RegionTask, entry: dict[str, Any]) -> None:
 
 
 def _execute(notebook: Path, output: Path, task: RegionTask) -> None:
+    import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError
 

@@ -3,7 +3,7 @@
 from planning_kit.charts._renderer import enable
 from planning_kit.charts._table import Shown, show
 from planning_kit.charts._theme import describe
-from planning_kit.charts.causes import chart_buckets, chart_effects, chart_event_path
+from planning_kit.charts.causes import chart_buckets, chart_effects, chart_event_path, chart_years
 from planning_kit.charts.goals import (
     chart_agreement,
     chart_allocation,
@@ -42,6 +42,7 @@ __all__ = [
     "chart_steps",
     "chart_swings",
     "chart_targets",
+    "chart_years",
     "describe",
     "enable",
     "show",

@@ -1,4 +1,4 @@
-"""Charts of events and of fairness."""
+"""Charts of the years side by side, of events and of fairness."""
 
 from __future__ import annotations
 
@@ -7,6 +7,48 @@ import pandas as pd
 
 from planning_kit.charts._theme import BLUE, ORANGE, describe
 from planning_kit.charts.history import _PERCENT, _height, _line_at, _nothing, _tips
+
+_MOST_PANELS = 24
+
+
+def chart_years(table: pd.DataFrame, label: str, title: str, unit: str) -> alt.Chart:
+    """Show the reviewed year month by month over the year before, a small panel for each label.
+
+    Parameters
+    ----------
+    table
+        Columns ``label``, month, review, previous (plan currency); the 24 largest are drawn.
+    label
+        Column with the names.
+    title, unit
+        Title; unit of the amounts.
+    """
+    rows = table.dropna(subset=[label, "month"])
+    sums = rows.groupby(label)["review"].sum().sort_values(ascending=False, kind="stable")
+    if sums.empty:
+        return _nothing(title, "No sales in the reviewed year and the year before.")
+    names = {"review": "reviewed year", "previous": "year before"}
+    drawn = sums.index[:_MOST_PANELS].tolist()
+    rows = rows[rows[label].isin(drawn)].melt([label, "month"], list(names), "year", "amount")
+    rows = rows.dropna(subset="amount").replace({"year": names})
+    order = list(names.values())
+    lines = (
+        alt.Chart(rows, width=150, height=80)
+        .mark_line()
+        .encode(
+            x=alt.X("month:T", title=None, axis=alt.Axis(format="%b", tickCount=4)),
+            y=alt.Y("amount:Q", title=None, axis=alt.Axis(format="~s", tickCount=3)),
+            color=alt.Color("year:N", title=f"{unit} a month", sort=order,
+                            scale=alt.Scale(domain=order, range=[BLUE, ORANGE])),
+            strokeDash=alt.StrokeDash("year:N", legend=None, sort=order),
+        )
+        .facet(alt.Facet(f"{label}:N", title=None, sort=drawn), columns=4)
+    )  # fmt: skip
+    more = f"; {len(sums) - len(drawn)} smaller ones are left out" if len(sums) > len(drawn) else ""
+    text = (
+        f"{len(drawn)} panels, the largest first: {drawn[0]} with {sums.iloc[0]:,.0f} {unit}{more}."
+    )
+    return describe(lines, title=title, text=text)
 
 
 def chart_effects(effects: pd.DataFrame, title: str) -> alt.LayerChart | alt.Chart:

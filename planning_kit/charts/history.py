@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
 from planning_kit.charts._theme import BLUE, GREEN, GREY, MUTED, ORANGE, describe
 
 _PERCENT = alt.Axis(format=".0%")
+_TOTAL = "all"
 _MONEY = alt.Axis(format="~s", tickCount=6)
 
 
@@ -194,17 +197,43 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
     return describe(chart, title=title, text=text)
 
 
+def _total_last(names: pd.Series) -> list[str]:
+    return sorted(names.unique(), key=lambda name: (name == _TOTAL, name))
+
+
 def chart_heat(
-    table: pd.DataFrame, row: str, column: str, value: str, title: str
+    table: pd.DataFrame,
+    row: str,
+    column: str,
+    value: str,
+    title: str,
+    totals: Sequence[pd.DataFrame] = (),
 ) -> alt.LayerChart | alt.Chart:
-    """Show a share (1.0 is 100 %) for every pair of labels as a coloured field with its number."""
+    """Show a share (1.0 is 100 %) for every pair of labels as a coloured field with its number.
+
+    Parameters
+    ----------
+    table
+        Columns ``row``, ``column`` and ``value``.
+    row, column, value
+        Names of columns.
+    title
+        Title.
+    totals
+        Margins of the map: tables that lack ``row`` or ``column`` or both, drawn as "all".
+    """
     known = table.dropna(subset=[row, column, value])[[row, column, value]]
     if known.empty:
         return _nothing(title, "No pairs to compare.")
+    pairs = known
+    for part in totals:
+        given = part.assign(**{n: _TOTAL for n in (row, column) if n not in part})
+        known = pd.concat([known, given[[row, column, value]].dropna()])
     base = alt.Chart(known).encode(
-        x=alt.X(f"{column}:N", title=None, axis=alt.Axis(labelAngle=-25, orient="top")),
-        y=alt.Y(f"{row}:N", title=None, sort=sorted(known[row].unique())),
-    )
+        x=alt.X(f"{column}:N", title=None, sort=_total_last(known[column]),
+                axis=alt.Axis(labelAngle=-25, orient="top")),
+        y=alt.Y(f"{row}:N", title=None, sort=_total_last(known[row])),
+    )  # fmt: skip
     fields = base.mark_rect(stroke="white").encode(
         color=alt.Color(
             f"{value}:Q",
@@ -222,9 +251,9 @@ def chart_heat(
             f"abs(datum['{value}'] - 1) > 0.3", alt.value("white"), alt.value("#1F2933")
         ),
     )
-    worst = known.nsmallest(1, value).iloc[0]
+    worst = pairs.nsmallest(1, value).iloc[0]
     text = (
-        f"{len(known)} pairs; the lowest is {worst[row]} / {worst[column]} with {worst[value]:.0%}."
+        f"{len(pairs)} pairs; the lowest is {worst[row]} / {worst[column]} with {worst[value]:.0%}."
     )
     columns = known[column].nunique()
     chart = (fields + numbers).properties(

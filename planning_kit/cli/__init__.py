@@ -150,6 +150,7 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
       planning-kit run my-plan --resume
     """
     from planning_kit.batch import read_manifest, run_plan
+    from planning_kit.batch.manifest import run_folders
     from planning_kit.batch.pool import dask_executor
     from planning_kit.errors import UsageError
     from planning_kit.plan import load_plan
@@ -161,8 +162,12 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
     # Whoever ends a service sends this; it should leave a manifest as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     executor = dask_executor(asked["scheduler"]) if asked["scheduler"] else None
+    before = set(run_folders(plan.runs_folder))
     with _Progress(quiet) as progress:
         folder = run_plan(plan, options, executor=executor, progress=progress, into=into)
+    if into is None and folder in before and not quiet:
+        click.echo(f"nothing has changed since run {folder.name}: its results stand "
+                   "(--force runs everything again)", err=True)  # fmt: skip
     manifest = read_manifest(folder)
     if as_json:
         click.echo(json.dumps(manifest, ensure_ascii=False))

@@ -66,13 +66,15 @@ def bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
     return _summed(inputs, _effects(cells, _prices_before(cells), groups), cuts)
 
 
-def bridge_steps(table: pd.DataFrame) -> pd.DataFrame:
+def bridge_steps(table: pd.DataFrame, effects: Sequence[str] = EFFECTS) -> pd.DataFrame:
     """Lay a bridge out as steps, from where it starts through every effect that is not 0.
 
     Parameters
     ----------
     table
-        From `bridge` or `goal_bridge`; several rows are summed.
+        From `bridge`, `goal_bridge`, `market_bridge` or `funnel`; several rows are summed.
+    effects
+        Its effects, in the order they are shown.
 
     Returns
     -------
@@ -80,9 +82,10 @@ def bridge_steps(table: pd.DataFrame) -> pd.DataFrame:
         ``step`` and ``amount`` (plan currency), the start first; amounts add to the result.
     """
     start = "goal" if "rests_on_split_share" in table else "year before"
-    sums = table[["before", *EFFECTS]].sum()
-    moved = [effect for effect in EFFECTS if abs(sums[effect]) > _NOTHING]
-    steps = {"step": [start, *moved], "amount": [sums["before"], *sums[moved]]}
+    sums = table[["before", *effects]].sum()
+    moved = [effect for effect in effects if abs(sums[effect]) > _NOTHING]
+    names = [effect.replace("_", " ") for effect in moved]
+    steps = {"step": [start, *names], "amount": [sums["before"], *sums[moved]]}
     return pd.DataFrame(steps) if len(table) else pd.DataFrame(steps).iloc[:0]
 
 

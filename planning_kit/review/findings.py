@@ -31,6 +31,25 @@ _NEEDS = {
     "proposals": "how far past proposals were from the results",
     "assignments": "vacancies, and goals by territory",
 }
+# Where the notebook shows what a finding rests on: its headings, by the finding's second word.
+_SEE = {
+    "result": "Why: from the goals to the results",
+    "goals_too_high": "Goals and results over time",
+    "below_cost": "By product line, and by person and product line",
+    "outside_territory": "By territory",
+    "territory_taken": "By territory",
+    "event": "Events",
+    "vacancy": "Why: people",
+    "price": "Why: from the year before to the reviewed year",
+    "fairness": "Were the goals fair?",
+    "goals_out_of_line": "Were the goals fair?",
+    "assumption": "Last year's assumptions",
+    "assumptions": "Last year's assumptions",
+    "ranges": "Last year's assumptions",
+    "proposals": "How good were the proposals?",
+    "unusual_deals": "Unusual deals, and what was taken out",
+    "excluded": "Unusual deals, and what was taken out",
+}
 # The result itself, then the pattern of all goals, stand above every cause.
 _FIRST, _SECOND = 2e18, 1e18
 _MANY_OUTLIERS = 0.2
@@ -91,6 +110,12 @@ def review_findings(
     found += _excluded(inputs, excluded) if excluded is not None else ()
     found.sort(key=lambda entry: (-abs(entry[0]), entry[1]["finding_id"]))
     return findings_table([row for _, row in found] + _missing_tables(inputs))
+
+
+def where_to_look(findings: pd.DataFrame) -> pd.Series:
+    """Name the section of notebook 01 that shows each finding; empty where there is none."""
+    kinds = findings["finding_id"].str.split(".").str[1]
+    return kinds.map(_SEE).fillna("").astype("str")
 
 
 def _money(inputs: Inputs, amount: float) -> str:

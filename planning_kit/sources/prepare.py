@@ -19,7 +19,7 @@ import pandas as pd
 
 from planning_kit import __version__
 from planning_kit.errors import DataError, UsageError
-from planning_kit.plan import Plan, folder_name, write_atomically
+from planning_kit.plan import Plan, Scenario, folder_name, write_atomically
 from planning_kit.sources.derive import derive
 from planning_kit.sources.load import LoadedTables, load_tables
 from planning_kit.sources.readers import literal, source_files
@@ -58,6 +58,12 @@ class Prepared:
     def region_folder(self, region: str) -> Path:
         """Give the partition of a region (``""``: the company)."""
         return self.folder / ("company" if not region else folder_name(region))
+
+    def table_key(self, region: str, scenario: Scenario) -> str:
+        """Digest what a region's tables of a run are made from (``""``: the company's)."""
+        content = json.dumps(scenario.content, sort_keys=True, default=str)
+        parts = f"{__version__}|{self.facts['fingerprint']}|{region}|{content}"
+        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def check_plan(plan: Plan) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 """One step of the walk: its inputs, the tables of the steps before it, and where it writes."""
 
-from planning_kit.walk.csv_tables import read_table, write_table
+from planning_kit.plan import read_table, write_table
 from planning_kit.walk.producers import chances, common_cause, negotiation_events, offers
 from planning_kit.walk.step import Step, open_step
 from planning_kit.walk.views import (

@@ -7,10 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from planning_kit.plan import folder_name
+from planning_kit.plan import folder_name, read_table
 from planning_kit.sources import open_inputs
 from planning_kit.tables import finding, findings_table, from_units, shorten, to_units
-from planning_kit.walk.csv_tables import read_table
 from planning_kit.walk.step import Step
 
 LEVELS = ("rep_id", "territory_id", "product_line", "region")
@@ -57,9 +56,7 @@ def roll_up(step: Step) -> Rollup:
 def _part(step: Step, region: str) -> Step | None:
     """Open a region's step of the same run; None where the run has no tables of it."""
     run = step.folder.parent
-    inputs = open_inputs(step.plan, step.prepared, region, step.scenario)
-    part = Step(step.notebook, step.plan, step.prepared, step.scenario, inputs,
-                run / folder_name(region))  # fmt: skip
+    part = step.other(region, step.scenario, run / folder_name(region))
     in_batch = (run / "manifest.json").is_file()
     written = (part.folder / "tables" / "allocation.csv").is_file()
     return None if in_batch and not written else part

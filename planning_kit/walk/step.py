@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,19 @@ from planning_kit.allocation import Allocation
 from planning_kit.assumptions import baseline_totals, person_years
 from planning_kit.charts import enable
 from planning_kit.errors import UsageError
-from planning_kit.plan import Inputs, Plan, Scenario, folder_name, load_plan, write_atomically
+from planning_kit.plan import (
+    Inputs,
+    Plan,
+    Scenario,
+    folder_name,
+    load_plan,
+    read_table,
+    write_atomically,
+    write_table,
+)
+from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.sources import Prepared, open_inputs, open_prepared, prepare
 from planning_kit.tables import shorten
-from planning_kit.walk.csv_tables import read_table, write_table
 from planning_kit.walk.producers import (
     MADE_BY,
     NOT_KNOWN,
@@ -42,7 +50,7 @@ class Step:
     plan, prepared, scenario
         What it works on.
     inputs : Inputs
-        The region's tables.
+        The region's tables, without what the scenario's ``[[review.exclude]]`` takes out.
     folder : Path
         The region's folder of the run; tables go to ``tables/`` in it.
     """
@@ -53,6 +61,7 @@ class Step:
     scenario: Scenario
     inputs: Inputs
     folder: Path
+    excluded: Exclusions | None = None
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _allocation: tuple[Allocation | None] | None = None
@@ -67,16 +76,16 @@ class Step:
     def company_labels(self) -> dict[str, set[str]]:
         """Give the labels that rules may name, of all regions."""
         if self._labels is None:
-            whole = open_inputs(self.plan, self.prepared)
-            lines = {*whole.products["product_line"].dropna(), NOT_KNOWN}
-            self._labels = {
-                "rep_id": set(whole.reps["rep_id"]),
-                "territory_id": {*whole.territories["territory_id"], NOT_KNOWN},
-                "product_line": lines,
-                "role": {*whole.reps["role"].dropna(), NOT_KNOWN},
-                "region": set(whole.regions),
-            }
+            self._labels = _company_labels(self.plan, self.prepared)
         return self._labels
+
+    def exclusions(self) -> Exclusions:
+        """Give what the scenario takes out of the results, and the totals with and without it."""
+        return self.excluded or exclude_deals(self.inputs, self.scenario)
+
+    def other(self, region: str, scenario: Scenario, folder: Path) -> Step:
+        """Open the same step of another region or scenario."""
+        return _open(self.notebook, self.plan, self.prepared, region, scenario, folder)
 
     def ranges(self, *by: str) -> pd.DataFrame:
         """Give expected results and their 80 % range by a cut of the baseline, plan currency."""
@@ -101,12 +110,13 @@ class Step:
     @cached_property
     def key(self) -> str:
         """Digest of all a table of this run depends on; a table of another key is not taken."""
-        return table_key(self.prepared, self.inputs.region, self.scenario)
+        return self.prepared.table_key(self.inputs.region, self.scenario)
 
     def settings(self) -> pd.DataFrame:
         """Say in plain words what this notebook works on."""
         plan, facts = self.plan.settings, self.prepared.facts
         sales = next(row for row in facts["coverage"] if row["table"] == "sales")
+        taken = self.exclusions().totals["excluded"].iloc[0]
         rows = {
             "plan": plan.name,
             "region": self.inputs.region or "the whole company",
@@ -114,11 +124,14 @@ class Step:
             "reviewed period": f"{plan.review_starts_on} to {plan.review_ends_on}",
             "sales known until": sales["last_day"] or "no sales",
             "scenario": self.scenario.name,
+            "taken out of the reviewed sales": f"{taken:,.0f} {plan.currency}",
             "target": f"{self.inputs.target:,.0f} {plan.currency}",
             "goals are multiples of": f"{plan.rounding_unit:,g} {plan.currency}",
             "inputs": facts["fingerprint"],
             "planning-kit": __version__,
         }
+        if not taken:
+            del rows["taken out of the reviewed sales"]
         return pd.DataFrame({"setting": list(rows), "value": list(rows.values())})
 
     def table(self, name: str) -> pd.DataFrame:
@@ -168,13 +181,6 @@ class Step:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def table_key(prepared: Prepared, region: str, scenario: Scenario) -> str:
-    """Digest what a region's tables are made from (``""``: the company's)."""
-    content = json.dumps(scenario.content, sort_keys=True, default=str)
-    parts = f"{__version__}|{prepared.facts['fingerprint']}|{region}|{content}"
-    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
 def open_step(
     notebook: str,
     *,
@@ -211,10 +217,29 @@ def open_step(
     prepared = _prepared_of(run) or prepare(plan)
     chosen = plan.scenario(scenario)
     wanted = "" if company else region or prepared.regions[0]
-    inputs = open_inputs(plan, prepared, wanted, chosen)
     enable()
     folder = run / (folder_name(wanted) if wanted else COMPANY)
-    return Step(notebook, plan, prepared, chosen, inputs, folder)
+    return _open(notebook, plan, prepared, wanted, chosen, folder)
+
+
+def _open(notebook: str, plan: Plan, prepared: Prepared, region: str, scenario: Scenario,
+          folder: Path) -> Step:  # fmt: skip
+    inputs, excluded = open_inputs(plan, prepared, region, scenario), None
+    if "review" in scenario.content:
+        excluded = exclude_deals(inputs, scenario, partial(_company_labels, plan, prepared))
+        inputs = excluded.inputs
+    return Step(notebook, plan, prepared, scenario, inputs, folder, excluded)
+
+
+def _company_labels(plan: Plan, prepared: Prepared) -> dict[str, set[str]]:
+    whole = open_inputs(plan, prepared)
+    return {
+        "rep_id": set(whole.reps["rep_id"]),
+        "territory_id": {*whole.territories["territory_id"], NOT_KNOWN},
+        "product_line": {*whole.products["product_line"].dropna(), NOT_KNOWN},
+        "role": {*whole.reps["role"].dropna(), NOT_KNOWN},
+        "region": set(whole.regions),
+    }
 
 
 def _prepared_of(run: Path) -> Prepared | None:

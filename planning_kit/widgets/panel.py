@@ -57,7 +57,7 @@ class _Panel:
                 return
             result = what_if(self.step, self.values())
             if result.message:
-                self.message.value = _note(result.message, "#B00020")
+                self.message.value = note(result.message, "#B00020")
                 self.line.value = self.picture.value = self.table.value = ""
                 return
             self.message.value = ""
@@ -78,9 +78,9 @@ class _Panel:
         try:
             path = save_scenario(self.step, self.name.value, self.values())
         except PlanningError as error:
-            self.message.value = _note(str(error), "#B00020")
+            self.message.value = note(str(error), "#B00020")
             return
-        self.message.value = _note(f"written: scenarios/{path.name}", "#00612E")
+        self.message.value = note(f"written: scenarios/{path.name}", "#00612E")
 
     def view(self) -> w.VBox:
         controls = w.VBox([self.target, self.up, self.down,
@@ -95,7 +95,8 @@ def _share(label: str, value: float, least: float, most: float, shown: str = ".0
     )  # fmt: skip
 
 
-def _note(text: str, colour: str) -> str:
+def note(text: str, colour: str) -> str:
+    """Say something below the controls, in a colour."""
     import html
 
     return f'<p role="status" style="color:{colour}">{html.escape(text)}</p>'

@@ -10,13 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from planning_kit.errors import UsageError
-from planning_kit.plan import write_atomically
+from planning_kit.plan import Plan, write_atomically
 from planning_kit.walk import Step
 from planning_kit.widgets.what_if import WhatIf, changed_content, with_change
 
 
 def save_scenario(step: Step, name: str, change: WhatIf) -> Path:
-    """Write the what-if as ``scenarios/<name>.toml``; nothing that exists is overwritten.
+    """Write the what-if as a scenario file, see `write_scenario`."""
+    content = changed_content(step.scenario, change)
+    targets = dict(content.get("targets", {}))
+    regions = dict(targets.get("regions", step.plan.settings.targets.regions))
+    regions[step.inputs.region] = with_change(step, change).inputs.target
+    plan = step.plan.settings.targets
+    targets.setdefault("growth_share", plan.growth_share)
+    content["targets"] = {**targets, "regions": regions}
+    return write_scenario(step.plan, name, content)
+
+
+def write_scenario(plan: Plan, name: str, content: Mapping[str, Any]) -> Path:
+    """Write ``scenarios/<name>.toml``; nothing that exists is overwritten.
 
     Raises
     ------
@@ -25,18 +37,10 @@ def save_scenario(step: Step, name: str, change: WhatIf) -> Path:
     """
     if not re.fullmatch(r"[\w -]{1,60}", name):
         raise UsageError("give the scenario a name of letters, digits, '-' and '_'.")
-    path = step.plan.folder / "scenarios" / f"{name}.toml"
+    path = plan.folder / "scenarios" / f"{name}.toml"
     if path.exists():
         raise UsageError(f"there is a scenario {name!r} already; choose another name.")
-    content = changed_content(step.scenario, change)
-    content["name"] = name
-    targets = dict(content.get("targets", {}))
-    regions = dict(targets.get("regions", step.plan.settings.targets.regions))
-    regions[step.inputs.region] = with_change(step, change).inputs.target
-    plan = step.plan.settings.targets
-    targets.setdefault("growth_share", plan.growth_share)
-    content["targets"] = {**targets, "regions": regions}
-    write_atomically(path, to_toml(content))
+    write_atomically(path, to_toml({**content, "name": name}))
     return path
 
 

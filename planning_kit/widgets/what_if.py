@@ -11,7 +11,6 @@ import pandas as pd
 from planning_kit.allocation import chance_team_reaches
 from planning_kit.errors import PlanningError
 from planning_kit.plan import Scenario
-from planning_kit.sources import open_inputs
 from planning_kit.walk import Step, chances, common_cause, sum_goals
 
 RULE_NAME = "what if: largest change"
@@ -152,12 +151,11 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
         row: dict[str, Any] = {"scenario": name, "note": "", "message": ""}
         try:
             scenario = step.plan.scenario(name)
-            inputs = open_inputs(step.plan, step.prepared, step.inputs.region, scenario)
-            other = Step(step.notebook, step.plan, step.prepared, scenario, inputs, step.folder)
+            other = step.other(step.inputs.region, scenario, step.folder)
             people = chances(other, other.table("allocation"))
             row |= {
                 "note": str(scenario.content.get("note", "")),
-                "target": inputs.target,
+                "target": other.inputs.target,
                 "allocated": people["goal"].sum(),
                 "expected": people["expected"].sum(),
                 "likely": int((people["chance"] >= 0.5).sum()),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from planning_kit.plan import write_atomically
+from planning_kit.plan.folder import write_atomically
 
 # A spreadsheet runs a text cell that begins with one of these as a formula (CWE-1236).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

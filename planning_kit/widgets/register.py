@@ -1,0 +1,194 @@
+"""The register of assumptions as a form: change it, see what it is worth, write a scenario."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ipywidgets as w
+
+from planning_kit.assumptions import DRIVERS, Assumption, chance_of_target, read_assumptions
+from planning_kit.errors import PlanningError, UsageError
+from planning_kit.plan import Scenario
+from planning_kit.walk import Step
+from planning_kit.widgets.panel import note
+from planning_kit.widgets.scenario_file import write_scenario
+
+_COLUMNS = {"": "30px", "assumption": "150px", "driver": "130px", "low": "76px", "base": "76px",
+            "high": "76px", "unit": "60px", "actual": "76px", "owner": "120px",
+            "evidence": "150px", "check on": "150px"}  # fmt: skip
+_NUMBERS = ("low", "base", "high", "actual")
+_SAME = ("statement", "driver", "unit", "territories", "product_line")
+
+
+def entry_of(assumption: Assumption) -> dict[str, Any]:
+    """Write an assumption as a scenario file has it, without what is empty."""
+    entry = {name: getattr(assumption, name) for name in (*_SAME, "owner", "evidence")}
+    entry |= {name: getattr(assumption, name) for name in _NUMBERS}
+    entry["territories"] = list(assumption.territories)
+    if assumption.check_on is not None:
+        entry["check_on"] = assumption.check_on.date()
+    return {k: v for k, v in entry.items() if v not in ("", []) and v == v}
+
+
+def with_register(scenario: Scenario, entries: Mapping[str, Mapping[str, Any]]) -> Scenario:
+    """Give the scenario with another register; what names an assumption that is gone goes too."""
+    content = {**scenario.content, "assumptions": {k: dict(v) for k, v in entries.items()}}
+    pairs = [p for p in scenario.rows("correlations") if set(p.get("between", ())) <= set(entries)]
+    content.pop("correlations", None)
+    return Scenario(scenario.name, {**content, "correlations": pairs} if pairs else content)
+
+
+def save_register(step: Step, name: str, entries: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Write the register with the rest of the scenario as ``scenarios/<name>.toml``.
+
+    Raises
+    ------
+    PlanningError
+        The name is empty or taken, or the register has faults: all of them named.
+    """
+    changed = with_register(step.scenario, entries)
+    read_assumptions(step.inputs, changed)
+    return write_scenario(step.plan, name, changed.content)
+
+
+class _Row:
+    """The fields of one assumption."""
+
+    def __init__(self, name: str, entry: Mapping[str, Any], changed: Any) -> None:
+        self.name, self.entry = name, dict(entry)
+        self.keep = w.Checkbox(True, indent=False, tooltip="Untick to take it out")
+        self.numbers = {k: w.Text(_shown(entry.get(k))) for k in _NUMBERS}
+        self.owner, self.evidence = (w.Text(entry.get(k, "")) for k in ("owner", "evidence"))
+        self.check_on = w.DatePicker(value=entry.get("check_on"))
+        unit = DRIVERS[entry["driver"]].unit
+        fields = [self.keep, _words(name, entry.get("statement", "")), _words(entry["driver"]),
+                  *(self.numbers[k] for k in ("low", "base", "high")), _words(unit),
+                  self.numbers["actual"], self.owner, self.evidence, self.check_on]  # fmt: skip
+        for field, width in zip(fields, _COLUMNS.values(), strict=True):
+            field.layout = w.Layout(width=width)
+        for field in (self.keep, *self.numbers.values()):
+            field.continuous_update = False
+            field.observe(lambda _: changed(), names="value")
+        self.view = w.HBox(fields)
+
+    def read(self) -> dict[str, Any]:
+        entry = {k: v for k, v in self.entry.items() if k in _SAME}
+        entry |= {k: _number(self.name, k, field.value) for k, field in self.numbers.items()
+                  if field.value.strip()}  # fmt: skip
+        entry |= {"owner": self.owner.value, "evidence": self.evidence.value}
+        entry["check_on"] = self.check_on.value
+        return {k: v for k, v in entry.items() if v not in ("", None)}
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _words(text: str, tip: str = "") -> w.Label:
+    return w.Label(text, tooltip=tip or text)
+
+
+def _number(name: str, key: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise UsageError(f"{name}: {key} is {text!r}; write a number, with a point for decimals.")
+    return value
+
+
+class _Form:
+    """Holds the rows; JupyterLab answers widgets on another thread, so drawing is locked."""
+
+    def __init__(self, step: Step) -> None:
+        self.step, self.lock = step, threading.Lock()
+        known = [a for a in read_assumptions(step.inputs, step.scenario) if a.moves]
+        self.opened = {a.assumption_id: entry_of(a) for a in known}
+        self.before = chance_of_target(step.inputs, with_register(step.scenario, self.opened))
+        self.rows: list[_Row] = []
+        self.table, self.line, self.message = w.VBox(), w.HTML(), w.HTML()
+        self.driver = w.Dropdown(options=list(DRIVERS), layout=w.Layout(width="180px"))
+        self.id = w.Text(placeholder="id of a new one", layout=w.Layout(width="180px"))
+        self.name = w.Text(placeholder="scenario name", layout=w.Layout(width="180px"))
+        buttons = {"Add": self.add, "Apply": self.save, "Reset": self.restore}
+        tips = ("Add an assumption", "Write as a scenario file", "Back to what it opened with")
+        self.buttons = [w.Button(description=k, tooltip=t, layout=w.Layout(width="90px"))
+                        for k, t in zip(buttons, tips, strict=True)]  # fmt: skip
+        for button, act in zip(self.buttons, buttons.values(), strict=True):
+            button.on_click(lambda _, act=act: self.guarded(act))
+        self.restore()
+
+    def guarded(self, act: Any) -> None:
+        with self.lock:
+            try:
+                act()
+            except PlanningError as error:
+                self.message.value = note(str(error), "#B00020")
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        return {row.name: row.read() for row in self.rows if row.keep.value}
+
+    def fill(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
+        self.rows = [_Row(k, v, lambda: self.guarded(self.draw)) for k, v in entries.items()]
+        head = [w.HTML(f"<b>{k}</b>", layout=w.Layout(width=v)) for k, v in _COLUMNS.items()]
+        self.table.children = (w.HBox(head), *(row.view for row in self.rows))
+
+    def draw(self) -> None:
+        scenario = with_register(self.step.scenario, self.entries())
+        now, before = chance_of_target(self.step.inputs, scenario), self.before
+        money = self.step.inputs.settings.currency
+        self.message.value = ""
+        self.line.value = (
+            f"expected <b>{now.expected:,.0f} {money}</b> ({now.expected - before.expected:+,.0f}); "
+            f"the region reaches {now.target:,.0f} in <b>{now.probability:.0%}</b> of the years "
+            f"(as opened: {before.probability:.0%})"
+        )
+
+    def add(self) -> None:
+        name, driver = self.id.value.strip(), DRIVERS[self.driver.value]
+        last = read_assumptions(self.step.inputs, Scenario("", {}))  # last year's, taken over
+        if not name or name in {row.name for row in self.rows}:
+            raise UsageError("give the new assumption an id of its own.")
+        alike = [entry_of(a) for a in last if a.driver == driver.name]
+        value = driver.most if driver.moves == "ratio" else max(driver.least, 0.0)
+        entry = (
+            alike[0]
+            if alike
+            else {"driver": driver.name, "unit": driver.unit, **dict.fromkeys(_NUMBERS[:3], value)}
+        )
+        self.fill({**{row.name: row.read() for row in self.rows}, name: entry})
+        self.draw()
+
+    def restore(self) -> None:
+        self.fill(self.opened)
+        self.draw()
+
+    def save(self) -> None:
+        path = save_register(self.step, self.name.value, self.entries())
+        self.message.value = note(f"written: scenarios/{path.name}", "#00612E")
+
+    def view(self) -> w.VBox:
+        add, apply, reset = self.buttons
+        below = w.HBox([self.driver, self.id, add, self.name, apply, reset])
+        return w.VBox([self.table, below, self.message, self.line])
+
+
+def register_panel(step: Step) -> w.VBox:
+    """Give a button that opens the form for the scenario's register; the file stays the truth.
+
+    The form is a hundred fields: it is made when somebody asks for it, not in every batch.
+
+    Parameters
+    ----------
+    step
+        The opened step; the form reads it and never changes it.
+    """
+    button = w.Button(description="Edit the register", layout=w.Layout(width="180px"))
+    box = w.VBox([button])
+    button.on_click(lambda _: setattr(box, "children", (_Form(step).view(),)))
+    return box
