@@ -154,7 +154,7 @@ def test_a_changed_row_of_one_region_leaves_the_notebooks_of_the_others(sample: 
     again = [name for name, reason in found.items() if not reason.startswith("unchanged")]
     (region,) = {name.split()[0] for name in again if name.endswith("06_manager_goals")}
     assert boss in set(open_inputs(plan, prepare(plan), region).reps["rep_id"])
-    assert {f"{r} 00_start_here" for r in plan.settings.regions} <= set(again)
+    assert {f"{r} 00_start_here" for r in prepare(plan).regions} <= set(again)
 
 
 def test_a_table_that_somebody_edited_is_made_anew(plan: Plan):
