@@ -3,7 +3,7 @@
 Run with ``python -m benchmarks.batch`` (an hour on two cores: the peers are slow), or smaller with
 ``--regions 6 --sample 2``. The company is made of the sample plan's region East, 10 people, once
 for every region with other names and amounts: 50 regions are 500 people. Each contestant runs the
-seven notebooks 01 to 07 of every region, two regions at a time, and makes a page of HTML of each;
+seven notebooks 01 to 07 of every region, the peers two regions at a time, and makes a page of HTML of each;
 ours runs the company's roll-up as well. Peers run a sample of the regions and are scaled.
 """
 
@@ -27,11 +27,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from benchmarks.harness import Row, versions, write_results
+from benchmarks.harness import Row, show, versions, write_results
 from planning_kit.batch import read_manifest
 from planning_kit.plan import bundled
 
-JOBS = 2
+JOBS = 2  # regions at a time, of the peers; ours takes its own default, one more than cores
 LIKE = "East"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 IDS = ("rep_id", "manager_id", "territory_id", "account_id", "opportunity_id", "event_id")
@@ -144,7 +144,7 @@ class Memory:
 
 def ours(plan: Path, *words: str) -> tuple[float, float, Path]:
     """Run the batch; give seconds, peak MB and the folder of the run."""
-    command = [sys.executable, "-m", "planning_kit.cli", "run", str(plan), "--jobs", str(JOBS)]
+    command = [sys.executable, "-m", "planning_kit.cli", "run", str(plan)]
     memory, start = Memory(), time.perf_counter()
     process = subprocess.Popen([*command, "--quiet", *words])
     with memory.watching(process):
@@ -249,18 +249,12 @@ def main() -> None:
                 agreement += f"; {len(sample)} regions scaled"
             rows.append(Row("batch", size, seconds, name, theirs, theirs / seconds, peak, agreement,
                             versions(*PACKAGES)))  # fmt: skip
-        start_up = min(_start_up() for _ in range(3))
-        again = min(ours(plan)[0] for _ in range(3)) - start_up
-        rows.append(Row("unchanged, beyond start", size, again, "", None, None, None,
-                        f"start of the program {start_up:.1f} s", versions(*PACKAGES)))  # fmt: skip
+        again = min(ours(plan)[0] for _ in range(3))
+        rows.append(Row("unchanged", size, again, "limit 1 s", None, None, None, "the whole command",
+                        versions(*PACKAGES)))  # fmt: skip
+        for row in rows:
+            show(row)
         write_results("batch", rows)
-
-
-def _start_up() -> float:
-    code = "import planning_kit.cli, planning_kit.batch, planning_kit.walk"
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True)
-    return time.perf_counter() - start
 
 
 if __name__ == "__main__":

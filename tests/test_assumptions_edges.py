@@ -141,7 +141,9 @@ def test_a_register_of_another_plan_is_refused_with_its_unknown_names():
     assert "'Balance' (did you mean 'Balances'?)" in str(raised.value)
     cited = {"r": {**entry, "evidence": "review.events.gone"}}
     known = pd.DataFrame({"finding_id": ["review.events.rival"]})
-    said = room.assumption_findings(inputs, Scenario("s", {"assumptions": cited}), known=known)
+    said = room.assumption_findings(
+        inputs, Scenario("s", {"assumptions": cited}), known=lambda inputs: known
+    )
     said = said.set_index("finding_id").loc["assumptions.evidence.unknown"]
     assert "'r (review.events.gone)'" in said["message"]
 

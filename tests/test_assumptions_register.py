@@ -132,7 +132,7 @@ def test_evidence_that_cites_no_finding_fails_for_the_company_and_is_named_in_a_
     known = pd.DataFrame({"finding_id": ["review.growth.market"]})
 
     def said(given, plan):
-        found = assumption_findings(given, plan, known=known).set_index("finding_id")
+        found = assumption_findings(given, plan, known=lambda inputs: known).set_index("finding_id")
         return found["status"].get("assumptions.evidence.unknown", "")
 
     assert said(inputs, plan) == "fail" and said(replace(inputs, region="N"), plan) == "review"

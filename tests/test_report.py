@@ -9,9 +9,10 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat import v4
 
+from planning_kit.charts import show
 from planning_kit.charts._renderer import SPEC_TYPE, chart_bundle
 from planning_kit.errors import DataError
-from planning_kit.report import clean_html, export_html
+from planning_kit.report import _OWN_TABLE, _cleaner, clean_html, export_html
 
 HOSTILE = '<script>alert(1)</script> O\'Brien & "x" </title>'
 SPEC = {
@@ -362,3 +363,31 @@ def test_what_is_not_a_notebook_is_named(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         export_html(path, tmp_path / "a.html")
     assert not (tmp_path / "a.html").exists()
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_the_kits_own_tables_are_what_cleaning_would_leave(rows):
+    table = pd.DataFrame({"a": ["<script>x</script>", 'O\'Brien & "Co"'], "b": [1.0, None]})
+    markup = show(table.head(rows), unit="E<b>UR", caption="a & b", most=1)._repr_html_()
+    assert _OWN_TABLE.fullmatch(markup) and clean_html(markup) == markup
+    cleaned = _cleaner()(markup)
+    assert BeautifulSoup(cleaned, "html.parser").get_text() == (
+        BeautifulSoup(markup, "html.parser").get_text()
+    )
+    tags = [[t.name for t in BeautifulSoup(m, "html.parser").find_all()] for m in (cleaned, markup)]
+    assert tags[0] == tags[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("</td>", "<script>alert(1)</script></td>"), ("<tr>", '<tr onclick="x()">'),
+        ("padding:0.25em", "background:url(//x)"), ("</table>", "</table><img src=//x>"),
+        ("</td>", "<b></td>"), ("</table>", "</table></div>"), (">a &amp; b", "><i>"),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_the_kits_own_table_is_cleaned(change):
+    table = pd.DataFrame({"a": ["x"], "b": [1.0]})
+    markup = show(table, caption="a & b")._repr_html_().replace(*change, 1)
+    assert markup != show(table, caption="a & b")._repr_html_()
+    assert not _OWN_TABLE.fullmatch(markup)

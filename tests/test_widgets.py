@@ -14,7 +14,7 @@ from planning_kit.widgets.scenario_file import save_scenario, to_toml
 
 @pytest.fixture
 def step(sample: Plan, tmp_path, monkeypatch) -> Step:
-    monkeypatch.setenv("PLANNING_CHARTS", "vega")
+    monkeypatch.setenv("PLANNING_CHARTS", "both")
     return open_step(
         "07_what_if", region="West", plan_folder=str(sample.folder), run_folder=str(tmp_path)
     )

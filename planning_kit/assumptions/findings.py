@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
 
 import numpy as np
@@ -26,7 +27,7 @@ def assumption_findings(
     scenario: Scenario,
     goals: pd.DataFrame | None = None,
     today: date | None = None,
-    known: pd.DataFrame | None = None,
+    known: Callable[[Inputs], pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """List what is odd about the assumptions and what follows from them.
 
@@ -39,7 +40,8 @@ def assumption_findings(
     today
         Day on which a check is overdue; None: as in `signposts`.
     known
-        Findings that evidence may cite by id; None: what it cites is not checked.
+        Gives the findings of inputs that evidence may cite by id, asked only if any does; None:
+        what it cites is not checked.
 
     Returns
     -------
@@ -114,12 +116,15 @@ def _about_care(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]:
     return rows
 
 
-def _about_evidence(outlook: Outlook, known: pd.DataFrame | None) -> list[dict[str, str]]:
+def _about_evidence(
+    outlook: Outlook, known: Callable[[Inputs], pd.DataFrame] | None
+) -> list[dict[str, str]]:
     """Name what is cited and not there; a region may cite what was found in another one."""
-    if known is None:
-        return []
     cited = [a for a in outlook.assumptions if FINDING_ID.fullmatch(a.evidence)]
-    lost = [a for a in cited if a.evidence not in set(known["finding_id"])]
+    if known is None or not cited:
+        return []
+    there = set(known(outlook.inputs)["finding_id"])
+    lost = [a for a in cited if a.evidence not in there]
     ids = shorten([f"{a.assumption_id} ({a.evidence})" for a in lost])
     status = "review" if outlook.inputs.region else "fail"
     return [finding("assumptions.evidence.unknown", status, "assumptions",

@@ -6,12 +6,13 @@ Inside this room a missing territory or product line is the empty text.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from planning_kit.assumptions.availability import ramp_at
-from planning_kit.plan import Inputs
+from planning_kit.plan import Inputs, once
 
 PLACE = ["rep_id", "territory_id"]
 Z80 = 1.2815515594600038  # 80 % of a normal lie within this many standard deviations
@@ -119,6 +120,7 @@ def own_books(inputs: Inputs, held: pd.DataFrame, people: pd.Series, months: pd.
     return rows[[*PLACE, "month", "weight", "tenure"]]
 
 
+@partial(once, depends_on=1)
 def read_history(inputs: Inputs, before: pd.Timestamp) -> History:
     """Put every sale before a day under the place its seller held that month.
 

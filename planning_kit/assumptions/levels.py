@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,7 @@ from planning_kit.assumptions.history import (
     read_history,
     season_factors,
 )
-from planning_kit.plan import Inputs
+from planning_kit.plan import Inputs, once
 
 _SAME_SHARE = 0.005  # two parts of a territory this near in size are the same seat
 _LEAST_YEARS = 0.25  # of results on both sides, for a seat to tell about growth
@@ -80,6 +81,7 @@ class Levels:
         return exposure * self.between / (exposure * self.between + self.within)
 
 
+@partial(once, depends_on=1)
 def estimate_levels(inputs: Inputs, before: pd.Timestamp, history: History | None = None) -> Levels:
     """Estimate levels, seasons and growth from the months before a day.
 

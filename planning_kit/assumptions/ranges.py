@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,7 @@ from planning_kit.assumptions.history import (
 )
 from planning_kit.assumptions.levels import Levels, estimate_levels
 from planning_kit.assumptions.outlook import ROW, full_rows
-from planning_kit.plan import Inputs
+from planning_kit.plan import Inputs, once
 from planning_kit.review.statistics import wilson
 
 COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "note")
@@ -75,6 +76,7 @@ def past_years(inputs: Inputs, before: pd.Timestamp) -> list[pd.Timestamp]:
     return starts
 
 
+@partial(once, depends_on=1)
 def replay_year(inputs: Inputs, first: pd.Timestamp, history: History) -> Replay:
     """Forecast a past year for everybody who held the same place all year.
 
@@ -102,6 +104,7 @@ def replay_year(inputs: Inputs, first: pd.Timestamp, history: History) -> Replay
     return Replay(first, rows[[*ROW, "expected", "actual"]], levels)
 
 
+@partial(once, depends_on=1)
 def measure_misses(inputs: Inputs, before: pd.Timestamp, levels: Levels) -> Misses:
     """Measure misses on every past year that can be forecast again."""
     years = past_years(inputs, before)

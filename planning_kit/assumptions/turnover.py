@@ -13,7 +13,7 @@ from planning_kit.assumptions.availability import ramp_at
 from planning_kit.assumptions.history import PLACE
 from planning_kit.assumptions.levels import Levels
 from planning_kit.errors import DataError
-from planning_kit.plan import Inputs, add_months
+from planning_kit.plan import Inputs, add_months, once
 from planning_kit.tables import shorten
 
 TURNOVER_COLUMNS = ("scope", "name", "exposure_years", "leavers", "rate", "low", "high", "note")
@@ -32,6 +32,7 @@ class _Group:
     whole: float
 
 
+@once
 def turnover(inputs: Inputs) -> pd.DataFrame:
     """Count who left against the years people worked, with 80 % ranges.
 

@@ -28,6 +28,8 @@ PACKAGES = ("pandas", "numpy", "scipy", "altair", "duckdb", "papermill", "nbconv
 MADE_BY = {
     "register": "02_assumptions",
     "baseline": "02_assumptions",
+    "outlook": "02_assumptions",
+    "cells": "02_assumptions",
     "allocation": "03_target_allocation",
     "monthly_goals": "04_goal_metrics",
     "metric_goals": "04_goal_metrics",

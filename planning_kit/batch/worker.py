@@ -202,9 +202,13 @@ def _execute(notebook: Path, output: Path, task: RegionTask) -> None:
 
     names = notebook_parameters(notebook)
     ends_at = time.monotonic() + task.seconds
+    source = nbformat.read(notebook, as_version=4)
+    for cell in source.cells:
+        if "outputs" in cell:  # of whoever keeps them under version control
+            cell.outputs = []
     try:
         content = papermill.execute_notebook(
-            nbformat.read(notebook, as_version=4),
+            source,
             str(output),
             parameters={k: v for k, v in task.parameters.items() if k in names},
             kernel_name="python3",

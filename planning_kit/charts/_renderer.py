@@ -49,6 +49,11 @@ def enable() -> None:
     alt.renderers.enable("planning")
 
 
+def draws_pictures() -> bool:
+    """Say whether pictures are wanted from this process: a batch draws them elsewhere."""
+    return "png" in _kinds()
+
+
 def chart_bundle(spec: Mapping[str, Any], **_: Any) -> Bundle:
     """Turn a chart into what a notebook keeps of it.
 

@@ -4,6 +4,7 @@ from planning_kit.plan.calendar import add_months, month_starts, months_between
 from planning_kit.plan.csv_tables import read_table, write_table
 from planning_kit.plan.folder import Plan, bundled, folder_name, load_plan, write_atomically
 from planning_kit.plan.inputs import Inputs
+from planning_kit.plan.memory import once
 from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, Targets
 
@@ -20,6 +21,7 @@ __all__ = [
     "load_scenario",
     "month_starts",
     "months_between",
+    "once",
     "read_table",
     "write_atomically",
     "write_table",

@@ -4,7 +4,7 @@ from planning_kit.review.attainment import attainment, goal_history, growth
 from planning_kit.review.bridges import EFFECTS, MARGIN_EFFECTS, bridge, bridge_steps, goal_bridge
 from planning_kit.review.deals import Exclusions, exclude_deals, unusual_deals
 from planning_kit.review.events import event_effects, event_path
-from planning_kit.review.factors import FUNNEL_EFFECTS, capacity, funnel, staffing_bridge, vacancies
+from planning_kit.review.factors import capacity, funnel, staffing_bridge, vacancies
 from planning_kit.review.fairness import fairness, goal_level, goal_people, ratchet_pairs
 from planning_kit.review.findings import ReviewLimits, review_findings, where_to_look
 from planning_kit.review.market import MARKET_EFFECTS, market_bridge
@@ -14,7 +14,7 @@ from planning_kit.review.replay import assumption_replay, range_score
 from planning_kit.review.standing import goal_outliers, manager_effects, size_buckets
 
 __all__ = [
-    "EFFECTS", "FUNNEL_EFFECTS", "MARGIN_EFFECTS", "MARKET_EFFECTS", "Exclusions", "ReviewLimits",
+    "EFFECTS", "MARGIN_EFFECTS", "MARKET_EFFECTS", "Exclusions", "ReviewLimits",
     "assumption_replay", "attainment", "bridge", "bridge_steps", "capacity", "event_effects",
     "event_path", "exclude_deals", "fairness", "funnel", "goal_bridge", "goal_history",
     "goal_level", "goal_outliers", "goal_people", "growth", "manager_effects", "margins",

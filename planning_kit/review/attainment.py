@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.errors import DataError
-from planning_kit.plan import Inputs, add_months
+from planning_kit.plan import Inputs, add_months, once
 from planning_kit.review.goals import BASES, spread_goals
 from planning_kit.review.periods import (
     check_by,
@@ -32,6 +32,7 @@ GROWTH_COLUMNS = ("previous", "review", "change", "growth_share", "like_previous
 _ALL = "everything"
 
 
+@once
 def attainment(
     inputs: Inputs,
     by: Sequence[str] = ("rep_id",),

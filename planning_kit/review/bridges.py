@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs
+from planning_kit.plan import Inputs, once
 from planning_kit.review.goals import spread_goals
 from planning_kit.review.periods import check_by, dated_sales, goal_spans, team_of, two_years
 
@@ -23,6 +23,7 @@ _EDGE_MONTHS = 6  # shorter comparisons have no edge to leave out
 _LEAF = ["rep_id", "territory_id", "product_id"]
 
 
+@once
 def bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
     """Explain the change of sales from the year before to the reviewed year.
 
@@ -66,15 +67,13 @@ def bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
     return _summed(inputs, _effects(cells, _prices_before(cells), groups), cuts)
 
 
-def bridge_steps(table: pd.DataFrame, effects: Sequence[str] = EFFECTS) -> pd.DataFrame:
+def bridge_steps(table: pd.DataFrame) -> pd.DataFrame:
     """Lay a bridge out as steps, from where it starts through every effect that is not 0.
 
     Parameters
     ----------
     table
-        From `bridge`, `goal_bridge`, `market_bridge` or `funnel`; several rows are summed.
-    effects
-        Its effects, in the order they are shown.
+        From `bridge` or `goal_bridge`; several rows are summed.
 
     Returns
     -------
@@ -82,10 +81,9 @@ def bridge_steps(table: pd.DataFrame, effects: Sequence[str] = EFFECTS) -> pd.Da
         ``step`` and ``amount`` (plan currency), the start first; amounts add to the result.
     """
     start = "goal" if "rests_on_split_share" in table else "year before"
-    sums = table[["before", *effects]].sum()
-    moved = [effect for effect in effects if abs(sums[effect]) > _NOTHING]
-    names = [effect.replace("_", " ") for effect in moved]
-    steps = {"step": [start, *names], "amount": [sums["before"], *sums[moved]]}
+    sums = table[["before", *EFFECTS]].sum()
+    moved = [effect for effect in EFFECTS if abs(sums[effect]) > _NOTHING]
+    steps = {"step": [start, *moved], "amount": [sums["before"], *sums[moved]]}
     return pd.DataFrame(steps) if len(table) else pd.DataFrame(steps).iloc[:0]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.errors import DataError
-from planning_kit.plan import Inputs, Scenario
+from planning_kit.plan import Inputs, Scenario, once
 from planning_kit.review.periods import first_of_month, in_review, two_years
 from planning_kit.review.statistics import robust_z
 from planning_kit.tables import nearest, require_labels
@@ -44,6 +44,7 @@ class Exclusions:
     totals: pd.DataFrame
 
 
+@once
 def unusual_deals(inputs: Inputs) -> pd.DataFrame:
     """List won deals and sales of a month that are far above what their peers bring.
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from planning_kit.plan import Inputs, add_months
+from planning_kit.plan import Inputs, add_months, once
 from planning_kit.review.factors import capacity
 from planning_kit.review.periods import year_windows
 
@@ -40,6 +40,7 @@ class _Study:
     compared: frozenset[str]
 
 
+@once
 def event_effects(inputs: Inputs) -> pd.DataFrame:
     """Measure events by the change of touched territories against that of all others.
 

@@ -9,7 +9,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs, add_months
+from planning_kit.plan import Inputs, add_months, once
 from planning_kit.review.periods import check_by, team_of, year_windows
 
 FUNNEL_CUTS = ("rep_id", "manager_id", "product_id", "product_line")
@@ -249,6 +249,7 @@ def staffing_bridge(inputs: Inputs) -> pd.DataFrame:
     return bridge[(bridge["factor"] != "other") | (bridge["effect"] != 0)]
 
 
+@once
 def vacancies(inputs: Inputs) -> pd.DataFrame:
     """List territories that stood partly empty in the reviewed year, with what it may have cost.
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from planning_kit.plan import Inputs, add_months, months_between
+from planning_kit.plan import Inputs, add_months, months_between, once
 from planning_kit.review.attainment import attainment
 from planning_kit.review.periods import dated_sales, goal_spans, main_metric, team_of, year_windows
 from planning_kit.review.statistics import (
@@ -82,6 +82,7 @@ def fairness(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FAIRNESS_COLUMNS)).astype({"note": "str"})
 
 
+@once
 def goal_people(inputs: Inputs) -> pd.DataFrame:
     """List everybody with a goal in the reviewed year, with what fairness is tested against.
 

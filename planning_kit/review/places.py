@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from planning_kit.plan import Inputs
+from planning_kit.plan import Inputs, once
 from planning_kit.review.periods import (
     check_by,
     counted_on,
@@ -21,6 +21,7 @@ OUTSIDE_COLUMNS = ("rep_id", "territory_id", "amount", "amount_share", "months",
                    "first_month", "last_month")  # fmt: skip
 
 
+@once
 def margins(
     inputs: Inputs, by: Sequence[str] = ("product_line",), *, years: str = "reviewed"
 ) -> pd.DataFrame:
@@ -54,6 +55,7 @@ def margins(
     return table.reset_index()[[*cuts, *MARGIN_COLUMNS]]
 
 
+@once
 def outside_assignments(inputs: Inputs) -> pd.DataFrame:
     """List sales in territories that the seller did not hold in any day of the month.
 

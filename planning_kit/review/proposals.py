@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from planning_kit.plan import Inputs
+from planning_kit.plan import Inputs, once
 from planning_kit.review.fairness import LEAST_PEOPLE
 from planning_kit.review.periods import fiscal_year
 
@@ -18,6 +18,7 @@ CHECK_COLUMNS = ("year", "people", "raw_error_share", "adjusted_error_share", "r
                  "adjusted_bias_share", "verdict")  # fmt: skip
 
 
+@once
 def proposal_bias(inputs: Inputs) -> pd.DataFrame:
     """Measure how far each person's past proposals were from the results, shrunk to the group.
 
@@ -64,6 +65,7 @@ def proposal_bias(inputs: Inputs) -> pd.DataFrame:
     return table.reset_index()[list(PROPOSAL_COLUMNS)]
 
 
+@once
 def proposal_check(inputs: Inputs) -> pd.DataFrame:
     """Leave each year of proposals out, correct it by the other years, and compare the errors.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs
+from planning_kit.plan import Inputs, once
 from planning_kit.review.attainment import attainment, growth
 from planning_kit.review.factors import shapley
 from planning_kit.review.statistics import wilson
@@ -48,6 +48,7 @@ def availability(annual_turnover: float, vacancy: float, ramp: tuple[float, ...]
     return productive / (1 / hazard + vacancy)
 
 
+@once
 def assumption_replay(inputs: Inputs) -> pd.DataFrame:
     """Recompute last year's plan with what really happened; what remains is execution.
 

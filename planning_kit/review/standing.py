@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from planning_kit.plan import Inputs
+from planning_kit.plan import Inputs, once
 from planning_kit.review.fairness import ALARM, LEAST_PEOPLE, goal_people, yearly_goals
 from planning_kit.review.periods import fiscal_year
 from planning_kit.review.proposals import variances
@@ -116,6 +116,7 @@ def manager_effects(inputs: Inputs) -> pd.DataFrame:
     ]
 
 
+@once
 def goal_outliers(inputs: Inputs) -> pd.DataFrame:
     """Find reviewed goals out of line against both last year's result and last year's goal.
 

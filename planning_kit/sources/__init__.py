@@ -1,6 +1,6 @@
 """Read extracts of any shape into canonical tables: files, SQL over files, databases."""
 
-from planning_kit.sources.inputs import open_inputs
+from planning_kit.sources.inputs import open_inputs, read_tables, with_targets
 from planning_kit.sources.prepare import (
     Prepared,
     check_plan,
@@ -16,6 +16,8 @@ __all__ = [
     "open_inputs",
     "open_prepared",
     "prepare",
+    "read_tables",
     "region_targets",
     "stop_on_problems",
+    "with_targets",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,23 +40,32 @@ def open_inputs(
     """
     if region:
         require_region(prepared, region)
+    folder = prepared.region_folder(region)
+    tables = read_tables(folder, TABLES)
+    inputs = Inputs(region=region, settings=plan.settings, regions=tuple(prepared.regions), target=0.0,
+                    folder=folder, **tables)  # fmt: skip
+    return with_targets(inputs, plan, prepared, scenario)
+
+
+def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
+    """Read some tables of a partition."""
+    with duckdb.connect() as con:
+        con.execute("SET threads = 1")
+        return {name: _read(con, folder / f"{name}.parquet", name) for name in names}
+
+
+def with_targets(
+    inputs: Inputs, plan: Plan, prepared: Prepared, scenario: Scenario | None = None
+) -> Inputs:
+    """Give the same tables with the targets of a scenario, see `open_inputs`."""
     settings = plan.settings
     if scenario is not None and "targets" in scenario.content:
         settings = replace(settings, targets=read_targets(scenario.content, scenario.name))
     reviewed = {row["name"]: row["reviewed"] for row in prepared.facts["regions"]}
     targets = region_targets(settings, settings.targets, reviewed)
-    folder = prepared.region_folder(region)
-    with duckdb.connect() as con:
-        con.execute("SET threads = 1")
-        tables = {name: _read(con, folder / f"{name}.parquet", name) for name in TABLES}
-    return Inputs(
-        region=region,
-        settings=settings,
-        regions=tuple(prepared.regions),
-        target=targets[region] if region else _sum(targets, settings.rounding_unit),
-        folder=folder,
-        **tables,
-    )
+    whole = _sum(targets, settings.rounding_unit)
+    target = targets[inputs.region] if inputs.region else whole
+    return replace(inputs, settings=settings, target=target)
 
 
 def _sum(targets: dict[str, float], unit: float) -> float:

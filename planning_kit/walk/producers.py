@@ -240,6 +240,25 @@ def goals_by_month(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
     return phase(goals[[*CELL_LABELS, "goal"]], profile, settings.rounding_unit)
 
 
+def outlook(step: Step) -> pd.DataFrame:
+    """Give what to expect of everybody, and of the whole region.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rep_id`` (empty: the whole region), ``expected``, ``low``, ``high`` (80 % range),
+        ``middle`` (the year that half of the years reach) and ``spread`` (of its logarithm; both
+        of people only); plan currency.
+    """
+    parts = [assumptions.baseline_totals(step.inputs, step.scenario, by) for by in (["rep_id"], [])]
+    years = assumptions.person_years(step.inputs, step.scenario)[["rep_id", "middle", "spread"]]
+    people = parts[0].merge(years, on="rep_id", how="outer")
+    whole = parts[1].assign(rep_id=pd.Series(pd.NA, parts[1].index, dtype="str"))
+    numbers = ["expected", "low", "high", "middle", "spread"]
+    rows = pd.concat([people, whole], ignore_index=True).reindex(columns=["rep_id", *numbers])
+    return rows.astype({"rep_id": "str", **dict.fromkeys(numbers, "float64")})
+
+
 def _metric_goals(step: Step) -> pd.DataFrame:
     return metrics.metric_goals(step.inputs, step.table("monthly_goals"))
 
@@ -290,6 +309,8 @@ def nobody_finding(step: Step) -> pd.DataFrame:
 PRODUCERS: dict[str, Callable[[Step], pd.DataFrame]] = {
     "register": lambda step: assumptions.register(step.inputs, step.scenario),
     "baseline": lambda step: assumptions.baseline(step.inputs, step.scenario),
+    "outlook": outlook,
+    "cells": allocation_cells,
     "allocation": allocation_table,
     "monthly_goals": _monthly_goals,
     "metric_goals": _metric_goals,
@@ -298,6 +319,8 @@ PRODUCERS: dict[str, Callable[[Step], pd.DataFrame]] = {
 MADE_BY = {
     "register": "02_assumptions",
     "baseline": "02_assumptions",
+    "outlook": "02_assumptions",
+    "cells": "02_assumptions",
     "allocation": "03_target_allocation",
     "monthly_goals": "04_goal_metrics",
     "metric_goals": "04_goal_metrics",

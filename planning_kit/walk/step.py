@@ -12,7 +12,7 @@ import pandas as pd
 
 from planning_kit import __version__
 from planning_kit.allocation import Allocation
-from planning_kit.assumptions import baseline_totals, person_years
+from planning_kit.assumptions import baseline_totals
 from planning_kit.charts import enable
 from planning_kit.errors import UsageError
 from planning_kit.plan import (
@@ -26,14 +26,20 @@ from planning_kit.plan import (
     write_table,
 )
 from planning_kit.review import Exclusions, exclude_deals
-from planning_kit.sources import Prepared, open_inputs, open_prepared, prepare
+from planning_kit.sources import (
+    Prepared,
+    open_inputs,
+    open_prepared,
+    prepare,
+    read_tables,
+    with_targets,
+)
 from planning_kit.tables import shorten
 from planning_kit.walk.producers import (
     MADE_BY,
     NOT_KNOWN,
     PRODUCERS,
     allocate_region,
-    allocation_cells,
 )
 
 COMPANY = "company"
@@ -62,6 +68,7 @@ class Step:
     inputs: Inputs
     folder: Path
     excluded: Exclusions | None = None
+    booked: Inputs | None = None  # with what is taken out
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _allocation: tuple[Allocation | None] | None = None
@@ -69,14 +76,12 @@ class Step:
 
     def cells(self) -> pd.DataFrame:
         """Give the cells that carry a goal (see `planning_kit.walk.producers.allocation_cells`)."""
-        if "cells" not in self._tables:
-            self._tables["cells"] = allocation_cells(self)
-        return self._tables["cells"]
+        return self.table("cells")
 
     def company_labels(self) -> dict[str, set[str]]:
         """Give the labels that rules may name, of all regions."""
         if self._labels is None:
-            self._labels = _company_labels(self.plan, self.prepared)
+            self._labels = _company_labels(self.prepared)
         return self._labels
 
     def exclusions(self) -> Exclusions:
@@ -85,21 +90,23 @@ class Step:
 
     def other(self, region: str, scenario: Scenario, folder: Path) -> Step:
         """Open the same step of another region or scenario."""
-        return _open(self.notebook, self.plan, self.prepared, region, scenario, folder)
+        same = self.booked if region == self.inputs.region else None
+        return _open(self.notebook, self.plan, self.prepared, region, scenario, folder, same)
 
     def ranges(self, *by: str) -> pd.DataFrame:
         """Give expected results and their 80 % range by a cut of the baseline, plan currency."""
-        name = f"ranges by {', '.join(by)}"
-        if name not in self._tables:
-            self._tables[name] = baseline_totals(self.inputs, self.scenario, by)
-        return self._tables[name]
+        if by in ((), ("rep_id",)):
+            rows = self.table("outlook")
+            rows = rows[
+                rows["rep_id"].notna() & rows["expected"].notna() if by else rows["rep_id"].isna()
+            ]
+            return rows[[*by, "expected", "low", "high"]].reset_index(drop=True)
+        return baseline_totals(self.inputs, self.scenario, by)
 
     def years(self) -> pd.DataFrame:
         """Give everybody's middle year and its spread (see `assumptions.person_years`)."""
-        name = "ranges of years"
-        if name not in self._tables:
-            self._tables[name] = person_years(self.inputs, self.scenario)
-        return self._tables[name]
+        rows = self.table("outlook")
+        return rows.loc[rows["rep_id"].notna(), ["rep_id", "expected", "middle", "spread"]]
 
     def allocation(self) -> Allocation | None:
         """Split the region's target by the rules of the scenario; None where nobody can carry it."""
@@ -223,22 +230,27 @@ def open_step(
 
 
 def _open(notebook: str, plan: Plan, prepared: Prepared, region: str, scenario: Scenario,
-          folder: Path) -> Step:  # fmt: skip
-    inputs, excluded = open_inputs(plan, prepared, region, scenario), None
+          folder: Path, same: Inputs | None = None) -> Step:  # fmt: skip
+    if same is None:
+        booked = open_inputs(plan, prepared, region, scenario)
+    else:
+        booked = with_targets(same, plan, prepared, scenario)
+    inputs, excluded = booked, None
     if "review" in scenario.content:
-        excluded = exclude_deals(inputs, scenario, partial(_company_labels, plan, prepared))
+        excluded = exclude_deals(booked, scenario, partial(_company_labels, prepared))
         inputs = excluded.inputs
-    return Step(notebook, plan, prepared, scenario, inputs, folder, excluded)
+    return Step(notebook, plan, prepared, scenario, inputs, folder, excluded, booked)
 
 
-def _company_labels(plan: Plan, prepared: Prepared) -> dict[str, set[str]]:
-    whole = open_inputs(plan, prepared)
+def _company_labels(prepared: Prepared) -> dict[str, set[str]]:
+    # Only what is needed of the company: every region of a batch asks.
+    whole = read_tables(prepared.region_folder(""), ("reps", "territories", "products"))
     return {
-        "rep_id": set(whole.reps["rep_id"]),
-        "territory_id": {*whole.territories["territory_id"], NOT_KNOWN},
-        "product_line": {*whole.products["product_line"].dropna(), NOT_KNOWN},
-        "role": {*whole.reps["role"].dropna(), NOT_KNOWN},
-        "region": set(whole.regions),
+        "rep_id": set(whole["reps"]["rep_id"]),
+        "territory_id": {*whole["territories"]["territory_id"], NOT_KNOWN},
+        "product_line": {*whole["products"]["product_line"].dropna(), NOT_KNOWN},
+        "role": {*whole["reps"]["role"].dropna(), NOT_KNOWN},
+        "region": set(prepared.regions),
     }
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import ipywidgets as w
 
 from planning_kit.charts import chart_allocation, show
-from planning_kit.charts._renderer import chart_svg
+from planning_kit.charts._renderer import chart_svg, draws_pictures
 from planning_kit.errors import PlanningError
 from planning_kit.walk import Step
 from planning_kit.widgets.scenario_file import save_scenario
 from planning_kit.widgets.what_if import WhatIf, what_if
 
+_COLUMNS = ["rep", "base", "before", "goal", "change", "change_share", "chance"]
 _WIDE = w.Layout(width="560px")
 _LABEL = {"description_width": "270px"}
 
@@ -64,10 +65,11 @@ class _Panel:
             self.line.value = show(result.summary)._repr_html_()
             people = self.step.inputs.with_names(result.people)
             currency = self.step.inputs.settings.currency
+            self.table.value = show(people, _COLUMNS, unit=currency)._repr_html_()
+            if not draws_pictures():
+                return
             chart = chart_allocation(people, "rep", "Goal and starting point by person", currency)
             self.picture.value = chart_svg(chart.to_dict())
-            columns = ["rep", "base", "before", "goal", "change", "change_share", "chance"]
-            self.table.value = show(people, columns, unit=currency)._repr_html_()
 
     def restore(self) -> None:
         self.target.value = self.start.target_change

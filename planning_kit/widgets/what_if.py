@@ -62,9 +62,7 @@ def with_change(step: Step, change: WhatIf) -> Step:
     moved = Step(step.notebook, step.plan, step.prepared, scenario,
                  replace(step.inputs, target=amount), step.folder)  # fmt: skip
     # What is expected does not depend on target and rules: it is taken over, not computed again.
-    step.cells(), step.ranges("rep_id"), step.ranges()
-    expected = ("baseline", "cells", "ranges")
-    moved._tables.update({k: t for k, t in step._tables.items() if k.startswith(expected)})
+    moved._tables.update({name: step.table(name) for name in ("baseline", "cells", "outlook")})
     return moved
 
 
