@@ -101,14 +101,14 @@ def export_html(
                 output.data = _one_type(output.data)
     heading = _first_heading(notebook.cells)
     resources = {
+        "language_code": "en",
         "title": title or notebook.metadata.get("title") or heading or notebook_path.stem,
         "has_heading": heading is not None,
         "stopped": _has_error(notebook.cells),
         "made_from": notebook_path.name,
         "metadata": {"path": str(notebook_path.parent)},
     }
-    page, _ = _exporter().from_notebook_node(notebook, resources)
-    write_atomically(html_path, _finish(page))
+    write_atomically(html_path, _finish(_render(notebook, resources)))
     return html_path
 
 
@@ -178,6 +178,16 @@ def _picture_or_words(content: Any, words: dict[str, Any]) -> dict[str, Any]:
     return words
 
 
+def _render(notebook: Any, resources: dict[str, Any]) -> str:
+    from nbconvert.exporters import TemplateExporter
+
+    # What HTMLExporter adds to a page is for code cells, which a report does not show, and takes
+    # as long as the page itself.
+    page, _ = TemplateExporter.from_notebook_node(_exporter(), notebook, resources)
+    return str(page)
+
+
+@lru_cache(maxsize=1)  # it keeps the compiled template
 def _exporter() -> Any:
     from nbconvert import HTMLExporter
 
@@ -267,6 +277,8 @@ def _finish(page: str) -> str:
             link["href"] = f"{sibling[1]}.html{sibling[2] or ''}"
     for image in soup.select("img:not([src])"):
         image.replace_with("[a picture from elsewhere is left out]")
+    for image in soup.select("img:not([alt])"):
+        image["alt"] = "Picture"
     for table in soup.select("table"):
         _tidy_table(table)
         if table.find_parent("table") is None:

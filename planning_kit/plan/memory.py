@@ -18,7 +18,9 @@ R = TypeVar("R")
 _KEPT = 12
 
 
-def once(function: Callable[P, R], *, depends_on: int | None = None) -> Callable[P, R]:
+def once(
+    function: Callable[P, R], *, depends_on: int | None = None, asks_target: bool = False
+) -> Callable[P, R]:
     """Remember the last results of a function of inputs, whatever the target.
 
     Tables count as the same while they are the same objects: a notebook asks for the history of a
@@ -28,10 +30,12 @@ def once(function: Callable[P, R], *, depends_on: int | None = None) -> Callable
     Parameters
     ----------
     function
-        Its first argument are inputs; it must not look at their target.
+        Its first argument are inputs.
     depends_on
         How many arguments after the inputs the result depends on, if the others follow from them;
         None: all.
+    asks_target
+        It looks at the target of the inputs.
     """
     kept: list[tuple[Any, Inputs, R]] = []
 
@@ -41,7 +45,8 @@ def once(function: Callable[P, R], *, depends_on: int | None = None) -> Callable
         others = args[1:] if depends_on is None else args[1 : 1 + depends_on]
         named = words if depends_on is None else {}
         settings = replace(inputs.settings, targets=Targets())
-        key = (settings, inputs.region, others, named)
+        target = inputs.target if asks_target else None
+        key = (settings, inputs.region, target, others, named)
         for entry, known, result in kept:
             if entry == key and all(
                 getattr(known, name) is getattr(inputs, name) for name in TABLES

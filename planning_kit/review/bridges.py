@@ -23,7 +23,6 @@ _EDGE_MONTHS = 6  # shorter comparisons have no edge to leave out
 _LEAF = ["rep_id", "territory_id", "product_id"]
 
 
-@once
 def bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
     """Explain the change of sales from the year before to the reviewed year.
 
@@ -60,11 +59,16 @@ def bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
         A cut is not known.
     """
     cuts = check_by(by, BRIDGE_CUTS)
+    return _summed(inputs, _sales_effects(inputs), cuts)
+
+
+@once
+def _sales_effects(inputs: Inputs) -> pd.DataFrame:
     sales = two_years(inputs)
     before, after = _leaves(sales[~sales["is_review"]]), _leaves(sales[sales["is_review"]])
     cells = _paired(before, after)
     groups = _Groups(_lines(inputs, cells), _launches(sales))
-    return _summed(inputs, _effects(cells, _prices_before(cells), groups), cuts)
+    return _effects(cells, _prices_before(cells), groups)
 
 
 def bridge_steps(table: pd.DataFrame) -> pd.DataFrame:
@@ -131,6 +135,14 @@ def goal_bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
         As `bridge`, ``before`` being the goal, without margin columns; no rows without goals.
     """
     cuts = check_by(by, BRIDGE_CUTS)
+    nodes = _summed(inputs, _goal_effects(inputs), cuts, "split")
+    share = nodes["split"] / nodes["before"].where(nodes["before"] != 0)
+    kept = [*cuts, "before", "after", "difference", *EFFECTS]
+    return nodes[kept].assign(rests_on_split_share=share)
+
+
+@once
+def _goal_effects(inputs: Inputs) -> pd.DataFrame:
     goals = goal_spans(inputs, "amount")
     sales = dated_sales(inputs, goals)
     goals = goals[goals["reviewed"] & goals["goal"].notna()]
@@ -145,11 +157,7 @@ def goal_bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
     prices = _prices_before(history, inputs.products)
     priced = cells.assign(units_0=(cells["amount_0"] / prices).fillna(0.0).where(prices > 0))
     groups = _Groups(_lines(inputs, cells), _launches(earlier))
-    table = _effects(priced, prices, groups).join(before["split"]).fillna({"split": 0.0})
-    nodes = _summed(inputs, table, cuts, "split")
-    share = nodes["split"] / nodes["before"].where(nodes["before"] != 0)
-    kept = [*cuts, "before", "after", "difference", *EFFECTS]
-    return nodes[kept].assign(rests_on_split_share=share)
+    return _effects(priced, prices, groups).join(before["split"]).fillna({"split": 0.0})
 
 
 def _leaves(sales: pd.DataFrame) -> pd.DataFrame:

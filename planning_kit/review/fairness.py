@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ _TESTS = {
 }
 
 
+@partial(once, asks_target=True)
 def fairness(inputs: Inputs) -> pd.DataFrame:
     """Test if the reviewed goals were equally hard for everybody, with honest small samples.
 

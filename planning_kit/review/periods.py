@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.errors import DataError
-from planning_kit.plan import Inputs, Settings, add_months, months_between
+from planning_kit.plan import Inputs, Settings, add_months, months_between, once
 from planning_kit.tables import require_labels
 
 CUTS = ("rep_id", "territory_id", "product_id", "product_line", "manager_id", "quarter", "month",
@@ -76,6 +76,7 @@ def measured(sales: pd.DataFrame, metric: str) -> pd.Series:
     return sales["amount"] - sales["cost"] if metric == "margin" else sales[metric]
 
 
+@once
 def goal_spans(inputs: Inputs, metric: str) -> pd.DataFrame:
     """Give the goals of a metric with their middle day, length in days, year and if reviewed.
 

@@ -75,11 +75,7 @@ def _sum(targets: dict[str, float], unit: float) -> float:
 
 def _read(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> pd.DataFrame:
     """Read a table with the types of `planning_kit.tables.empty_table`."""
-    described = con.execute(f"DESCRIBE SELECT * FROM read_parquet({literal(path)})").fetchall()
-    as_double = [c for c, kind, *_ in described if kind.startswith("DECIMAL")]
-    replaced = ", ".join(f'CAST("{c}" AS DOUBLE) AS "{c}"' for c in as_double)
-    stars = f"* REPLACE ({replaced})" if replaced else "*"
-    table = con.execute(f"SELECT {stars} FROM read_parquet({literal(path)})").df()
+    table = con.execute(f"SELECT * FROM read_parquet({literal(path)})").df()
     types = empty_table(name).dtypes
     for column in table.columns:
         if column in types.index:
