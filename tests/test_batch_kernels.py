@@ -250,10 +250,21 @@ def test_forked_and_plain_kernels_give_the_same_in_every_notebook(sample: Plan):
     assert_same(sample, "East")
 
 
+def asked_for(*arguments: str) -> dict:
+    env = {**os.environ, **dict.fromkeys(kernels.ONE_THREAD, "1")}
+    return {"env": env, "cwd": "/", "program": "x", "arguments": [*arguments]}
+
+
+def test_a_kernel_that_ends_before_it_listens_is_an_error(own_template):
+    with pytest.raises(OSError, match="ended before it listened"):
+        kernels.ForkedKernel(kernels.start_template(), asked_for("--version"))
+
+
 def test_signals_to_a_kernel_that_is_gone_do_nothing(own_template):
-    asked = {"env": dict(os.environ), "cwd": "/", "program": "x", "arguments": ["--version"]}
-    asked["env"].update(dict.fromkeys(kernels.ONE_THREAD, "1"))
-    kernel = kernels.ForkedKernel(kernels.start_template(), asked)
+    place = kernels.private_folder() / "k.json"
+    kernel = kernels.ForkedKernel(
+        kernels.start_template(), asked_for("-f", str(place), "--transport=ipc")
+    )
     kernel.kill()
     assert wait_until(lambda: kernel.poll() is not None)
     kernel.send_signal(signal.SIGINT)

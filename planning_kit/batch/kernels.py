@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 import os
+import queue
 import select
 import shutil
 import signal
@@ -14,14 +15,17 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from importlib.util import find_spec
 from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import Any
 
+from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
+from traitlets import DottedObjectName, Type
 
 if sys.platform != "win32":
     import fcntl
@@ -155,14 +159,17 @@ class ForkedKernel:
             self.line.connect(address)
             self.line.sendall(json.dumps(asked).encode() + b"\n")
             answer, handles, *_ = socket.recv_fds(self.line, 4096, 1)
-            self.line.settimeout(None)
             if not handles:
                 words = answer.decode(errors="replace").removeprefix("- ")
                 raise OSError(words or "the template process ended")
+            if not answer.endswith(b"!") and self.line.recv(1) != b"!":
+                os.close(handles[0])
+                raise OSError("the kernel ended before it listened")
+            self.line.settimeout(None)
         except OSError:
             self.line.close()
             raise
-        self.pid = int(answer.split()[1])
+        self.pid = int(answer.removesuffix(b"!").split()[1])
         self.handle: int | None = handles[0]
 
     def poll(self) -> int | None:
@@ -250,6 +257,38 @@ def _request(cmd: list[str], kwargs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class EagerClient(AsyncKernelClient):
+    """Is ready as soon as the kernel is.
+
+    Jupyter's client listens for another 0.2 s to be sure that nothing is left to hear. All of a
+    kernel's news come in order: once it said that it is done with our question, nothing is.
+    """
+
+    async def _async_wait_for_ready(self, timeout: float | None = None) -> None:
+        end = time.monotonic() + (timeout or _SECONDS_TO_START)
+        while time.monotonic() < end:
+            if not await self.is_alive():
+                raise RuntimeError("Kernel died before replying to kernel_info")
+            with contextlib.suppress(queue.Empty):
+                if await self._answers(self.kernel_info()):
+                    return
+        raise RuntimeError(f"Kernel didn't respond in {timeout or _SECONDS_TO_START:.0f} seconds")
+
+    async def _answers(self, question: str) -> bool:
+        """Wait for the answer, and for the news that the kernel is done with the question."""
+        reply = await self.get_shell_msg(timeout=1)
+        while reply["parent_header"].get("msg_id") != question:
+            reply = await self.get_shell_msg(timeout=1)
+        self._handle_kernel_info_reply(reply)
+        while True:  # a kernel that nobody hears yet is asked again
+            news = await self.get_iopub_msg(timeout=0.05)
+            is_ours = news["parent_header"].get("msg_id") == question
+            if is_ours and news["content"].get("execution_state") == "idle":
+                return True
+
+    wait_for_ready = _async_wait_for_ready
+
+
 class PrivateKernelManager(AsyncKernelManager):
     """Starts each kernel on Unix sockets in a private folder, where the system has them.
 
@@ -258,6 +297,8 @@ class PrivateKernelManager(AsyncKernelManager):
     """
 
     forking = False
+    client_class = DottedObjectName(f"{__name__}.EagerClient")
+    client_factory = Type(klass=EagerClient)
 
     def __init__(self, **kwargs: Any) -> None:
         self._connection: Path | None = None

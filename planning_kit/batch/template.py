@@ -9,6 +9,7 @@ the line it was asked over open and watches it.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import importlib
@@ -141,9 +142,11 @@ def _become_kernel(line: socket.socket, asked: dict[str, Any]) -> None:
     threading.Thread(target=_watch, args=(line,), daemon=True).start()
     from ipykernel.kernelapp import IPKernelApp
 
+    atexit.register(gc.unfreeze)  # at the end libraries would call what is frozen a leak
     sys.argv = [asked["program"], *asked["arguments"]]
     app = IPKernelApp.instance(parent_handle=1)
     app.initialize(asked["arguments"])
+    line.sendall(b"!")  # whoever connects before it listens tries again a tenth of a second later
     app.start()
 
 

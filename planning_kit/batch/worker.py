@@ -189,6 +189,8 @@ def _run_notebook(notebook: Path, task: RegionTask) -> dict[str, Any]:
 @cache
 def _freeze_imports() -> None:
     """Leave what the first notebook imported to itself: looking for garbage in it takes a tenth."""
+    if multiprocessing.parent_process() is None:
+        return  # somebody else's process
     gc.collect()
     gc.freeze()
     atexit.register(gc.unfreeze)  # at the end libraries would call what is frozen a leak

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from planning_kit.plan import folder_name, read_table
-from planning_kit.sources import open_inputs
+from planning_kit.sources import region_targets
 from planning_kit.tables import finding, findings_table, from_units, shorten, to_units
 from planning_kit.walk.step import Step
 
+_Tables = Callable[[str], pd.DataFrame]  # of a region, by name
 LEVELS = ("rep_id", "territory_id", "product_line", "region")
 
 
@@ -53,26 +55,29 @@ def roll_up(step: Step) -> Rollup:
     return Rollup(regions, goals, sums, _findings(regions, sums, missing, step))
 
 
-def _part(step: Step, region: str) -> Step | None:
-    """Open a region's step of the same run; None where the run has no tables of it."""
+def _part(step: Step, region: str) -> _Tables | None:
+    """Give the tables of a region in the same run; None where the run has none of it."""
     run = step.folder.parent
-    part = step.other(region, step.scenario, run / folder_name(region))
-    in_batch = (run / "manifest.json").is_file()
-    written = (part.folder / "tables" / "allocation.csv").is_file()
-    return None if in_batch and not written else part
+    folder = run / folder_name(region)
+    if not (run / "manifest.json").is_file():
+        return step.other(region, step.scenario, folder).table
+    if not (folder / "tables" / "allocation.csv").is_file():
+        return None
+
+    def written(name: str) -> pd.DataFrame:
+        path = folder / "tables" / f"{name}.csv"
+        if path.is_file():
+            return read_table(path)
+        return step.other(region, step.scenario, folder).table(name)
+
+    return written
 
 
-def _table(part: Step, name: str) -> pd.DataFrame:
-    path = part.folder / "tables" / f"{name}.csv"
-    in_batch = (part.folder.parent / "manifest.json").is_file()
-    return read_table(path) if in_batch and path.is_file() else part.table(name)
-
-
-def _goals(parts: dict[str, Step]) -> pd.DataFrame:
+def _goals(parts: dict[str, _Tables]) -> pd.DataFrame:
     tables = []
-    for region, part in parts.items():
-        goals = _table(part, "allocation").assign(region=region)
-        agreed = _table(part, "agreed")[["rep_id", "territory_id", "product_line", "goal"]]
+    for region, table in parts.items():
+        goals = table("allocation").assign(region=region)
+        agreed = table("agreed")[["rep_id", "territory_id", "product_line", "goal"]]
         agreed = agreed.rename(columns={"goal": "agreed"})
         tables.append(
             goals.merge(agreed, on=["rep_id", "territory_id", "product_line"], how="left")
@@ -84,22 +89,21 @@ def _goals(parts: dict[str, Step]) -> pd.DataFrame:
 
 
 def _regions(
-    step: Step, parts: dict[str, Step | None], goals: pd.DataFrame, unit: float
+    step: Step, parts: dict[str, _Tables | None], goals: pd.DataFrame, unit: float
 ) -> pd.DataFrame:
     reviewed = {row["name"]: row["reviewed"] for row in step.prepared.facts["regions"]}
     rows = []
+    settings, team = step.inputs.settings, step.inputs.team()
+    targets = region_targets(settings, settings.targets, reviewed)
     for region, part in parts.items():
-        inputs = (
-            part.inputs if part else open_inputs(step.plan, step.prepared, region, step.scenario)
-        )
         own = goals[goals["region"] == region]
         allocated = _exact_sum(own["goal"], unit) if part else float("nan")
         rows.append({
-            "region": region, "reviewed": reviewed[region], "target": inputs.target,
+            "region": region, "reviewed": reviewed[region], "target": targets[region],
             "allocated": allocated,
-            "gap": _difference(allocated, inputs.target, unit),
+            "gap": _difference(allocated, targets[region], unit),
             "agreed": _exact_sum(own["agreed"], unit) if part else float("nan"),
-            "reps": len(inputs.team()),
+            "reps": int((team["current_region"] == region).sum()),
             "status": "rolled up" if part else "missing",
         })  # fmt: skip
     table = pd.DataFrame(rows)

@@ -123,7 +123,7 @@ class Step:
         """Say in plain words what this notebook works on."""
         plan, facts = self.plan.settings, self.prepared.facts
         sales = next(row for row in facts["coverage"] if row["table"] == "sales")
-        taken = self.exclusions().totals["excluded"].iloc[0]
+        taken = self.excluded.totals["excluded"].iloc[0] if self.excluded else 0.0
         rows = {
             "plan": plan.name,
             "region": self.inputs.region or "the whole company",
