@@ -17,9 +17,9 @@ from planning_kit.walk import Step
 from planning_kit.widgets.panel import note
 from planning_kit.widgets.scenario_file import write_scenario
 
-_COLUMNS = {"": "30px", "assumption": "150px", "driver": "130px", "low": "76px", "base": "76px",
-            "high": "76px", "unit": "60px", "actual": "76px", "owner": "120px",
-            "evidence": "150px", "check on": "150px"}  # fmt: skip
+_COLUMNS = {"": "24px", "assumption": "128px", "low": "60px", "base": "60px", "high": "60px",
+            "unit": "50px", "actual": "60px", "owner": "104px", "evidence": "110px",
+            "check on": "132px"}  # fmt: skip
 _NUMBERS = ("low", "base", "high", "actual")
 _SAME = ("statement", "driver", "unit", "territories", "product_line")
 
@@ -65,11 +65,11 @@ class _Row:
         self.owner, self.evidence = (w.Text(entry.get(k, "")) for k in ("owner", "evidence"))
         self.check_on = w.DatePicker(value=entry.get("check_on"))
         unit = DRIVERS[entry["driver"]].unit
-        fields = [self.keep, _words(name, entry.get("statement", "")), _words(entry["driver"]),
-                  *(self.numbers[k] for k in ("low", "base", "high")), _words(unit),
+        names = w.VBox([_words(name, entry.get("statement", "")), _words(entry["driver"])])
+        fields = [self.keep, names, *(self.numbers[k] for k in ("low", "base", "high")), _words(unit),
                   self.numbers["actual"], self.owner, self.evidence, self.check_on]  # fmt: skip
         for field, width in zip(fields, _COLUMNS.values(), strict=True):
-            field.layout = w.Layout(width=width)
+            field.layout = _fixed(width)
         for field in (self.keep, *self.numbers.values()):
             field.continuous_update = False
             field.observe(lambda _: changed(), names="value")
@@ -82,6 +82,10 @@ class _Row:
         entry |= {"owner": self.owner.value, "evidence": self.evidence.value}
         entry["check_on"] = self.check_on.value
         return {k: v for k, v in entry.items() if v not in ("", None)}
+
+
+def _fixed(width: str) -> w.Layout:
+    return w.Layout(width=width, flex=f"0 0 {width}")  # else a narrow window cuts the labels
 
 
 def _shown(value: float | None) -> str:
@@ -135,7 +139,7 @@ class _Form:
 
     def fill(self, entries: Mapping[str, Mapping[str, Any]]) -> None:
         self.rows = [_Row(k, v, lambda: self.guarded(self.draw)) for k, v in entries.items()]
-        head = [w.HTML(f"<b>{k}</b>", layout=w.Layout(width=v)) for k, v in _COLUMNS.items()]
+        head = [w.HTML(f"<b>{k}</b>", layout=_fixed(v)) for k, v in _COLUMNS.items()]
         self.table.children = (w.HBox(head), *(row.view for row in self.rows))
 
     def draw(self) -> None:
