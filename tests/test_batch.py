@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -225,3 +226,15 @@ def test_the_sample_plan_runs_one_region_with_real_kernels(sample: Plan):
                 assert output.get("name") != "stderr", (notebook["name"], output)
     assert json.loads((run / "prepared.json").read_text())["folder"].startswith("../")
     assert load_plan(sample.folder)
+
+
+def test_a_batch_leaves_the_environment_of_its_caller_alone(plan: Plan, monkeypatch):
+    """A notebook that starts a batch still shows pictures afterwards."""
+    monkeypatch.delenv("PLANNING_CHARTS", raising=False)
+    own_notebook(
+        plan, "01_small", "import os\nassert os.environ['PLANNING_CHARTS'] == 'vega'\n" + WRITE
+    )
+    run = run_plan(plan, BatchOptions(regions=("North",), jobs=1, html=False))
+    assert read_manifest(run)["status"] == "done"
+    run_plan(plan, BatchOptions(regions=("North",), jobs=1, html=False))
+    assert "PLANNING_CHARTS" not in os.environ

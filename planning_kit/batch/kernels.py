@@ -20,7 +20,7 @@ import uuid
 from importlib.util import find_spec
 from multiprocessing.util import Finalize
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from jupyter_client.asynchronous.client import AsyncKernelClient
 from jupyter_client.manager import AsyncKernelManager
@@ -297,6 +297,7 @@ class PrivateKernelManager(AsyncKernelManager):
     """
 
     forking = False
+    environment: ClassVar[dict[str, str]] = {}  # of the kernels, where nobody says otherwise
     client_class = DottedObjectName(f"{__name__}.EagerClient")
     client_factory = Type(klass=EagerClient)
 
@@ -316,7 +317,8 @@ class PrivateKernelManager(AsyncKernelManager):
             )
         else:
             Private.last_start = "plain"
-        return await super()._async_pre_start_kernel(**kwargs)
+        environment = {**self.environment, **(kwargs.pop("env", None) or os.environ)}
+        return await super()._async_pre_start_kernel(env=environment, **kwargs)
 
     pre_start_kernel = _async_pre_start_kernel
 
@@ -329,7 +331,13 @@ class PrivateKernelManager(AsyncKernelManager):
     cleanup_resources = _async_cleanup_resources
 
 
-class ForkedKernelManager(PrivateKernelManager):
+class BatchKernelManager(PrivateKernelManager):
+    """The same for a batch: the report draws its pictures itself, a kernel need not as well."""
+
+    environment: ClassVar[dict[str, str]] = {"PLANNING_CHARTS": "vega"}
+
+
+class ForkedKernelManager(BatchKernelManager):
     """The same, with kernels forked from a template wherever that works."""
 
     forking = True

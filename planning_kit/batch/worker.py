@@ -91,8 +91,6 @@ def finished_before(task: RegionTask) -> RunRecord | None:
 def _go_through(
     task: RegionTask, run: Callable[[Path, RegionTask], dict[str, Any] | None]
 ) -> RunRecord:
-    # The report draws its pictures itself; a kernel need not draw them as well.
-    os.environ.setdefault("PLANNING_CHARTS", "vega")
     started = time.perf_counter()
     record = RunRecord(task.region, Path(task.folder).name, "running")
     for notebook in map(Path, task.notebooks):
@@ -212,7 +210,7 @@ def _execute(notebook: Path, output: Path, task: RegionTask) -> None:
     import papermill
     from nbclient.exceptions import CellTimeoutError
 
-    from planning_kit.batch.kernels import ForkedKernelManager, PrivateKernelManager
+    from planning_kit.batch.kernels import BatchKernelManager, ForkedKernelManager
 
     names = notebook_parameters(notebook)
     ends_at = time.monotonic() + task.seconds
@@ -226,7 +224,7 @@ def _execute(notebook: Path, output: Path, task: RegionTask) -> None:
             str(output),
             parameters={k: v for k, v in task.parameters.items() if k in names},
             kernel_name="python3",
-            kernel_manager_class=ForkedKernelManager if task.fork else PrivateKernelManager,
+            kernel_manager_class=ForkedKernelManager if task.fork else BatchKernelManager,
             progress_bar=False,
             request_save_on_cell_execute=False,
             timeout_func=lambda cell: max(1, round(ends_at - time.monotonic())),
