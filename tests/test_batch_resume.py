@@ -25,7 +25,7 @@ from planning_kit.batch import BatchOptions, earlier, read_manifest, run_plan, u
 from planning_kit.batch.manifest import process_is_gone
 from planning_kit.cli import main
 from planning_kit.errors import UsageError
-from planning_kit.plan import Plan, load_plan
+from planning_kit.plan import MADE_BY, Plan, load_plan
 from planning_kit.sources import open_inputs, prepare
 from tests.conftest import ROOT, PlanMaker
 from tests.test_batch import WRITE, own_notebook
@@ -200,7 +200,6 @@ class Recording(dict):
 
 @pytest.mark.parametrize("name", sorted(earlier.READS_OF_SCENARIO))
 def test_a_notebook_reads_of_a_scenario_what_is_written_down(sample, monkeypatch, name, tmp_path):
-    from planning_kit import walk
     from planning_kit.walk.step import open_step
 
     seen: set[str] = set()
@@ -208,7 +207,7 @@ def test_a_notebook_reads_of_a_scenario_what_is_written_down(sample, monkeypatch
     def recording(*words, **places):
         step = open_step(*words, **places)
         for table in ("register", "baseline", "allocation"):  # as in a run, others wrote them
-            if walk.producers.MADE_BY[table] < name:
+            if MADE_BY[table] < name:
                 step.table(table)
         content = Recording(step.scenario.content)
         content.seen = seen
@@ -224,12 +223,6 @@ def test_a_notebook_reads_of_a_scenario_what_is_written_down(sample, monkeypatch
     names.update(region="East", plan_folder=str(sample.folder), run_folder=str(tmp_path / "run"))
     exec("\n".join(code[1:]), names)
     assert seen - {"targets"} <= set(earlier.READS_OF_SCENARIO[name])
-
-
-def test_the_batch_knows_which_step_makes_which_table():
-    from planning_kit.walk.producers import MADE_BY
-
-    assert earlier.MADE_BY == MADE_BY
 
 
 # --- stopped, killed, full -----------------------------------------------------------------------

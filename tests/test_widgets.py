@@ -173,3 +173,13 @@ def test_a_register_taken_over_from_last_year_becomes_this_plans(step: Step):
     form.press("Apply")
     read = read_assumptions(step.inputs, step.plan.scenario("confirmed"))
     assert len(read) == 9 and {a.status for a in read} == {"this plan"}
+
+
+def test_what_is_not_touched_comes_back_as_it_was(step: Step):
+    content = {"assumptions": {"m": {"driver": "market_growth", "low": 0.0123456789, "base": 0.02,
+                                     "high": 0.0333333333}}}  # fmt: skip
+    form = Form(step.other("West", Scenario("fine", content), step.folder))
+    form.below.children[3].value = "same"
+    form.press("Apply")
+    written = step.plan.scenario("same").section("assumptions")["m"]
+    assert (written["low"], written["high"]) == (0.0123456789, 0.0333333333)

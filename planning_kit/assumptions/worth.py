@@ -74,8 +74,7 @@ def last_register(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
         assumption_id, statement, driver, unit, last_low, last_base, last_high, last_actual, inside
         (yes, no, not known: did the range hold what happened), error (actual less base), then
         this_id, low, base, high of this year's assumption of the same id, else driver; values in
-        ``unit``, By id; the share of yes over many
-        assumptions is 80 % where ranges are honest.
+        ``unit``. By id; the share of yes over many assumptions is 80 % where ranges are honest.
     """
     stated = inputs.assumptions.sort_values("assumption_id", kind="stable", ignore_index=True)
     held = stated["actual"].between(stated["low"], stated["high"])
@@ -235,7 +234,7 @@ def chance_of_target(
 
     Every run draws each assumption from its range (two half-normals that meet at the base, low
     and high one in ten), who leaves and when, what hits everybody beyond the register, and every
-    person's own chance. Assumptions are drawn independently of each other.
+    person's own chance. Assumptions go together as the scenario's ``[[correlations]]`` say.
 
     Parameters
     ----------

@@ -16,25 +16,13 @@ from typing import Any
 
 from planning_kit import __version__
 from planning_kit.batch.parameters import read_cells
-from planning_kit.plan import Plan, bundled, write_atomically
+from planning_kit.plan import MADE_BY, Plan, bundled, write_atomically
 from planning_kit.sources import Prepared
 
 _WHOLE = "_whole.json"  # in a complete run: what it was made from, and when its files were written
 RECORD = "_done.json"  # in a region's folder: what each notebook was made from, and its files
 LOOK_BACK = 5  # runs
 PACKAGES = ("pandas", "numpy", "scipy", "altair", "duckdb", "papermill", "nbconvert", "ipykernel")
-# Which step makes the tables that later steps read. `planning_kit.walk` has the same, but takes
-# a second to import, in every worker; a test holds the two together.
-MADE_BY = {
-    "register": "02_assumptions",
-    "baseline": "02_assumptions",
-    "outlook": "02_assumptions",
-    "cells": "02_assumptions",
-    "allocation": "03_target_allocation",
-    "monthly_goals": "04_goal_metrics",
-    "metric_goals": "04_goal_metrics",
-    "agreed": "05_joint_agreement",
-}
 _OWN = (RECORD, "_made.json")
 # What the kit's own notebooks read of a scenario beside its targets; any other notebook, and
 # a changed one, may read all of every scenario. A test holds this.

@@ -1,7 +1,7 @@
 """The plan folder: `plan.toml`, scenarios, where things are read and written."""
 
 from planning_kit.plan.calendar import add_months, month_starts, months_between
-from planning_kit.plan.csv_tables import read_table, write_table
+from planning_kit.plan.csv_tables import MADE_BY, read_table, write_table
 from planning_kit.plan.folder import Plan, bundled, folder_name, load_plan, write_atomically
 from planning_kit.plan.inputs import Inputs
 from planning_kit.plan.memory import once
@@ -9,6 +9,7 @@ from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, Targets
 
 __all__ = [
+    "MADE_BY",
     "Inputs",
     "Plan",
     "Scenario",

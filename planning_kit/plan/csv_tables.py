@@ -10,6 +10,17 @@ import pandas as pd
 
 from planning_kit.plan.folder import write_atomically
 
+# Which step makes the tables that later steps read.
+MADE_BY = {
+    "register": "02_assumptions",
+    "baseline": "02_assumptions",
+    "outlook": "02_assumptions",
+    "cells": "02_assumptions",
+    "allocation": "03_target_allocation",
+    "monthly_goals": "04_goal_metrics",
+    "metric_goals": "04_goal_metrics",
+    "agreed": "05_joint_agreement",
+}
 # A spreadsheet runs a text cell that begins with one of these as a formula (CWE-1236).
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

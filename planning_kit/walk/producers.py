@@ -316,13 +316,3 @@ PRODUCERS: dict[str, Callable[[Step], pd.DataFrame]] = {
     "metric_goals": _metric_goals,
     "agreed": _agreed,
 }
-MADE_BY = {
-    "register": "02_assumptions",
-    "baseline": "02_assumptions",
-    "outlook": "02_assumptions",
-    "cells": "02_assumptions",
-    "allocation": "03_target_allocation",
-    "monthly_goals": "04_goal_metrics",
-    "metric_goals": "04_goal_metrics",
-    "agreed": "05_joint_agreement",
-}

@@ -16,6 +16,7 @@ from planning_kit.assumptions import baseline_totals
 from planning_kit.charts import enable
 from planning_kit.errors import UsageError
 from planning_kit.plan import (
+    MADE_BY,
     Inputs,
     Plan,
     Scenario,
@@ -36,7 +37,6 @@ from planning_kit.sources import (
 )
 from planning_kit.tables import shorten
 from planning_kit.walk.producers import (
-    MADE_BY,
     NOT_KNOWN,
     PRODUCERS,
     allocate_region,

@@ -89,7 +89,7 @@ def _fixed(width: str) -> w.Layout:
 
 
 def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:g}"
+    return "" if value is None else f"{value:.12g}"  # what is not touched must come back as it was
 
 
 def _words(text: str, tip: str = "") -> w.Label:
