@@ -195,6 +195,35 @@ def test_reading_never_changes_a_source(make_plan: PlanMaker):
     ]
 
 
+def test_reading_never_writes_into_a_source_however_large_it_is(make_plan: PlanMaker):
+    # So many lines that the scratch database tidies its files up in the middle of the sources.
+    lines = (
+        f"2025-{1 + n % 12:02d}-01,{('ann', 'bob')[n % 2]},t1,p1,customer {n:060d},"
+        f"{n % 9},{n % 977}.{n % 100:02d},{n % 311}.5"
+        for n in range(120_000)
+    )
+    head = "sold_on,rep_id,territory_id,product_id,account_id,units,amount,cost\n"
+    plan = make_plan(sales=head + "\n".join(lines) + "\n")
+    files = sorted((plan.folder / "data").iterdir())
+    before = [hashlib.sha256(f.read_bytes()).digest() for f in files]
+    prepare(plan)
+    assert before == [hashlib.sha256(f.read_bytes()).digest() for f in files]
+
+
+def test_a_name_that_went_away_in_the_scratch_folder_is_not_used_again(tmp_path: Path):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    (scratch / "other").write_text("")
+    sources = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    for number, source in enumerate(sources):
+        source.write_text(f"a,b\n{number},{number}\n")
+    first = open_text_file(sources[0], scratch)
+    (scratch / "other").unlink()  # as a database does with its log
+    second = open_text_file(sources[1], scratch)
+    assert first.path != second.path
+    assert [source.read_text() for source in sources] == ["a,b\n0,0\n", "a,b\n1,1\n"]
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [

@@ -15,7 +15,7 @@ import duckdb
 import pandas as pd
 
 from planning_kit.errors import DataError
-from planning_kit.sources.text_files import TextFile, open_text_file
+from planning_kit.sources.text_files import TextFile, link_to, open_text_file
 from planning_kit.tables import require_labels
 
 READER_OPTIONS = ("encoding", "delimiter", "decimal", "thousands", "currency_sign", "date_format",
@@ -133,8 +133,7 @@ def _read_file(
                 table, header_rows=1 + int(section.get("skip_rows", 0)))  # fmt: skip
         return []
     if ending in (".parquet", ".pq"):
-        link = scratch / f"{len(os.listdir(scratch))}.parquet"
-        link.symlink_to(path.resolve())
+        link = link_to(path, scratch, ".parquet")
         query = f"SELECT * FROM read_parquet({literal(link)})"
         columns = [column[0] for column in con.execute(f"DESCRIBE {query}").fetchall()]
         _append(con, name, path.name, query, columns, decimal, first, header_rows=0)

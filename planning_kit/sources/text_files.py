@@ -6,8 +6,8 @@ import codecs
 import csv
 import gzip
 import io
-import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,16 +67,28 @@ def open_text_file(
     _refuse_other_kinds(source, head)
     found = encoding or _find_encoding(source, head)
     delimiter, header = _read_header(source, found, delimiter, skip_rows)
-    link = scratch / f"{len(os.listdir(scratch))}.csv{'.gz' if _is_gzip(source) else ''}"
     if found == "utf-8" and not skip_rows and not _has_blank_lines(source):
-        try:
-            link.symlink_to(source.resolve())
-        except OSError:  # a system without links
-            shutil.copyfile(source, link)
+        path = link_to(source, scratch, ".csv.gz" if _is_gzip(source) else ".csv")
     else:
-        link = link.with_suffix("") if _is_gzip(source) else link
-        _write_copy(source, link, found, delimiter, len(header), skip_rows)
-    return TextFile(link, found, delimiter, header, guessed=not encoding and found == "cp1252")
+        path = _new_path(scratch, ".csv")
+        _write_copy(source, path, found, delimiter, len(header), skip_rows)
+    return TextFile(path, found, delimiter, header, guessed=not encoding and found == "cp1252")
+
+
+def link_to(source: Path, scratch: Path, ending: str) -> Path:
+    """Give a file a name without wildcards: a link in ``scratch``, or a copy without links."""
+    path = _new_path(scratch, ending)
+    try:
+        path.symlink_to(source.resolve())
+    except OSError:  # a system without links
+        shutil.copyfile(source, path)
+    return path
+
+
+def _new_path(scratch: Path, ending: str) -> Path:
+    # In a folder of its own: what is written there can never go through the link of another
+    # source into the planner's own file.
+    return Path(tempfile.mkdtemp(dir=scratch)) / f"source{ending}"
 
 
 def _is_gzip(source: Path) -> bool:
@@ -192,7 +204,7 @@ def _write_copy(
 ) -> None:
     blank = delimiter * (width - 1) if width > 1 else '""'
     try:
-        with target.open("w", encoding="utf-8", newline="") as copy:
+        with target.open("x", encoding="utf-8", newline="") as copy:
             for number, record in enumerate(_records(source, encoding)):
                 if number >= skip_rows:
                     copy.write(record if record.strip("\r\n") else blank + "\n")
