@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -42,14 +43,17 @@ _EMBEDDED = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,", re.I)
 # What `planning_kit.charts.show` writes, letter by letter: nothing in it needs cleaning, which
 # takes most of the time of a report. Any other markup does.
 _TEXT = r"(?:[^<>&]|&(?:amp|lt|gt|quot|#x27);)*+"
-_CELL = (r' style="text-align:(?:left|right)(?:;white-space:nowrap)?;padding:0\.25em 0\.75em"'
-         rf">{_TEXT}")  # fmt: skip
+_STYLE = r' style="text-align:(?:left|right)(?:;white-space:nowrap)?;padding:0\.25em 0\.75em"'
+_CELL = rf"{_STYLE}>{_TEXT}"
 _OWN_TABLE = re.compile(
     rf'<table class="dataframe">(?:<caption>{_TEXT}</caption>)?'
     rf"<thead><tr>(?:<th{_CELL}</th>)*+</tr></thead>"
     rf'<tbody>(?:<tr>(?:<td{_CELL}</td>|<td colspan="\d+">no rows</td>)*+</tr>)*+</tbody></table>'
     rf"(?:<p><small>{_TEXT}</small></p>)?"
 )
+_OWN_CELL = re.compile(rf"<(t[hd])(?={_STYLE}>)([^>]*)>([^<]*)")
+_PICTURE = re.compile(r'<img alt="[^"<>]*" src="data:image/[a-z+]+;base64,[A-Za-z0-9+/=]*">')
+_PLACE = re.compile(r"<kept-part>(\d+)</kept-part>")  # cleaned markup cannot hold this tag
 _STYLE_BLOCK = re.compile(r"<style[^>]*>(.*?)</style\s*>", re.S | re.I)
 _STYLER_RULE = re.compile(r"([^{}@<\\]*)\{([^{}]*)\}")
 _NUMBER = re.compile(
@@ -58,6 +62,7 @@ _NUMBER = re.compile(
 )
 _NOTHING = frozenset({"", "NaN", "nan", "NaT", "<NA>", "None"})
 _NOT_A_NOTEBOOK = (ValueError, TypeError, AttributeError, KeyError)  # as nbformat says it
+_FRAME = {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": "Table"}
 _CONTENTS_FROM = 3  # sections; a shorter page shows its sections by itself
 _SHORT = 36  # characters of a text that may not break, so that codes and names stay whole
 
@@ -196,6 +201,7 @@ def _exporter() -> Any:
         extra_template_basedirs=[str(bundled("templates"))],
         anchor_link_text="#",  # an empty one would swallow the text behind it; see _finish
         embed_images=True,
+        default_preprocessors=[],  # they prepare code cells, and check the notebook after each
     )
     exporter.register_filter("clean_html", clean_html)
     return exporter
@@ -268,6 +274,15 @@ def _finish(page: str) -> str:
     """Do what needs the whole page: tables, list of contents, links between reports."""
     from bs4 import BeautifulSoup
 
+    # Most of a page is tables and drawings of the kit, which need no parsing.
+    parts: list[str] = []
+
+    def keep(part: str) -> str:
+        parts.append(part)
+        return f"<kept-part>{len(parts) - 1}</kept-part>"
+
+    page = _OWN_TABLE.sub(lambda found: keep(_framed(found[0])), page)
+    page = _PICTURE.sub(lambda found: keep(found[0]), page)
     soup = BeautifulSoup(page, "html.parser")
     for link in soup.select("a.anchor-link"):  # headings keep their ids
         link.decompose()
@@ -282,10 +297,30 @@ def _finish(page: str) -> str:
     for table in soup.select("table"):
         _tidy_table(table)
         if table.find_parent("table") is None:
-            frame = {"class": "scroll", "role": "region", "tabindex": "0", "aria-label": "Table"}
-            table.wrap(soup.new_tag("div", attrs=frame))
+            table.wrap(soup.new_tag("div", attrs=_FRAME))
     _add_contents(soup)
-    return str(soup).strip() + "\n"
+    return _PLACE.sub(lambda place: parts[int(place[1])], str(soup).strip()) + "\n"
+
+
+def _framed(table: str) -> str:
+    """Do for a table of the kit what `_tidy_table` does for any other."""
+
+    def with_class(cell: re.Match[str]) -> str:
+        tag, style, text = cell.groups()
+        if "text-align:right" in style:
+            names = "number nothing" if text == "–" else "number"
+        elif tag == "td":
+            names = "short" if len(html.unescape(text)) <= _SHORT else "long"
+        else:
+            return cell[0]
+        return f'<{tag} class="{names}"{style}>{text}'
+
+    width = table.count("<th ")
+    end = table.index("</table>") + len("</table>")
+    content = _OWN_CELL.sub(with_class, table[:end])
+    content = content.replace("<table ", f'<table style="--columns:{width + 1}" ', 1)
+    names = " ".join(f'{name}="{value}"' for name, value in _FRAME.items())
+    return f"<div {names}>{content}</div>{table[end:]}"
 
 
 def _tidy_table(table: Any) -> None:

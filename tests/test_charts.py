@@ -90,6 +90,18 @@ def test_a_chart_has_title_and_words_and_can_be_drawn(name: str):
 
 
 @pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("width", [3, 22, 23, 60])
+def test_labels_that_no_limit_cuts_are_drawn_the_same_without_measuring(name, width, monkeypatch):
+    charts.enable()
+    draw, table = ALL[name]
+    wide = table.replace({"Ann": "W" * width, "A": "国" * width, "entry": "m" * width})
+    spec = draw(wide).to_dict()
+    drawn = charts._renderer.chart_svg(spec)
+    monkeypatch.setattr(charts._renderer, "_SURELY_SHORT", -1)
+    assert drawn == charts._renderer.chart_svg(spec)
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_without_rows_the_reason_is_drawn(name: str):
     draw, table = ALL[name]
     spec = draw(table.iloc[:0]).to_dict()

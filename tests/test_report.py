@@ -365,6 +365,37 @@ def test_what_is_not_a_notebook_is_named(tmp_path, content, message):
     assert not (tmp_path / "a.html").exists()
 
 
+def test_a_table_of_the_kit_gets_what_any_other_table_gets(report):
+    goals = pd.DataFrame(
+        {"rep": ["Ann", "a name of more than thirty-six characters"], "goal": [1200.0, None]}
+    )
+    _, page = report(shown({"text/html": show(goals, unit="EUR", most=1)._repr_html_()}),
+                     shown({"text/html": show(goals)._repr_html_()}),
+                     table(goals))  # fmt: skip
+    own, whole, other = page.select("div.scroll")
+    assert own.attrs == other.attrs and own.find_next_sibling("p").get_text() == "and 1 more rows"
+    assert [frame.table["style"] for frame in (own, whole)] == ["--columns:3"] * 2
+    assert [cell["class"] for cell in whole.select("td")] == [
+        ["short"], ["number"], ["long"], ["number", "nothing"],
+    ]  # fmt: skip
+    assert [head.get("class") for head in whole.select("th")] == [None, ["number"]]
+
+
+def test_the_mark_of_a_part_that_was_put_aside_cannot_be_forged(report):
+    mark = "<kept-part>0</kept-part>"
+    _, page = report(
+        v4.new_markdown_cell(f"## {mark}"),
+        shown({"text/html": show(pd.DataFrame({mark: [mark]}), caption=mark)._repr_html_()}),
+        shown({"text/html": mark}),
+        shown({"text/html": f"<style>#T_a {{color: red}} {mark}</style><b title='{mark}'>b</b>"}),
+        shown({"text/plain": mark}),
+        v4.new_code_cell(outputs=[v4.new_output("stream", name="stdout", text=mark)]),
+        title=mark,
+        name="kept-part.ipynb",
+    )
+    assert len(page.select("table")) == 1 and page.get_text().count(mark) == 8
+
+
 @pytest.mark.parametrize("rows", [0, 2])
 def test_the_kits_own_tables_are_what_cleaning_would_leave(rows):
     table = pd.DataFrame({"a": ["<script>x</script>", 'O\'Brien & "Co"'], "b": [1.0, None]})

@@ -16,6 +16,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#4D4D4D"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, GREY)
 
+LABEL_LIMIT = 320  # px; a longer name ends in an ellipsis
 INK = "#1F2933"
 MUTED = "#52606D"
 GRID = "#E4E7EB"
@@ -84,7 +85,7 @@ def planning_theme() -> alt.theme.ThemeConfig:
             "axis": {
                 "labelColor": MUTED,
                 "labelFontSize": 12,
-                "labelLimit": 320,
+                "labelLimit": LABEL_LIMIT,
                 "titleColor": INK,
                 "titleFontSize": 12,
                 "titleFontWeight": "normal",
@@ -120,7 +121,7 @@ def planning_theme() -> alt.theme.ThemeConfig:
 _NAMES = {
     "labelColor": INK,
     "labelFontSize": 12,
-    "labelLimit": 320,
+    "labelLimit": LABEL_LIMIT,
     "titleColor": MUTED,
     "titleFontSize": 12,
     "titleFontWeight": "normal",

@@ -14,7 +14,11 @@ from planning_kit.plan.settings import read_targets
 from planning_kit.sources.prepare import Prepared, require_region
 from planning_kit.sources.readers import literal
 from planning_kit.sources.targets import region_targets
-from planning_kit.tables import TABLES, empty_table
+from planning_kit.tables import TABLES, column_types
+
+# What preparing adds to canonical tables, see `planning_kit.plan.Inputs`.
+_ADDED = {"month": "datetime64[us]", "goal_period": "datetime64[us]", "region": "str",
+          "current_region": "str", "product_line": "str"}  # fmt: skip
 
 
 def open_inputs(
@@ -49,8 +53,7 @@ def open_inputs(
 
 def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
     """Read some tables of a partition."""
-    with duckdb.connect() as con:
-        con.execute("SET threads = 1")
+    with duckdb.connect(config={"threads": 1}) as con:
         return {name: _read(con, folder / f"{name}.parquet", name) for name in names}
 
 
@@ -76,12 +79,7 @@ def _sum(targets: dict[str, float], unit: float) -> float:
 def _read(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> pd.DataFrame:
     """Read a table with the types of `planning_kit.tables.empty_table`."""
     table = con.execute(f"SELECT * FROM read_parquet({literal(path)})").df()
-    types = empty_table(name).dtypes
-    for column in table.columns:
-        if column in types.index:
-            table[column] = table[column].astype(types[column])
-        elif column in ("month", "goal_period"):
-            table[column] = table[column].astype("datetime64[us]")
-        elif column in ("region", "current_region", "product_line"):
-            table[column] = table[column].astype("str")
-    return table
+    types = {**_ADDED, **column_types(name)}
+    # A column without a value comes as objects; another cast would only copy.
+    changed = {c: types[c] for c in table if c in types and str(table[c].dtype) != types[c]}
+    return table.astype(changed) if changed else table

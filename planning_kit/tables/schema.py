@@ -264,7 +264,18 @@ def empty_table(name: str) -> pd.DataFrame:
     >>> empty_table("events").columns.tolist()
     ['event_id', 'kind', 'territory_id', 'starts_on', 'ends_on', 'note']
     """
-    return pd.DataFrame({c.name: pd.Series(dtype=_DTYPES[c.kind]) for c in TABLES[name].columns})
+    return pd.DataFrame({c: pd.Series(dtype=kind) for c, kind in column_types(name).items()})
+
+
+def column_types(name: str) -> dict[str, str]:
+    """Give the pandas type of each column of a canonical table.
+
+    Examples
+    --------
+    >>> column_types("events")["starts_on"]
+    'datetime64[us]'
+    """
+    return {c.name: _DTYPES[c.kind] for c in TABLES[name].columns}
 
 
 def finding(
