@@ -228,6 +228,18 @@ def test_the_sample_plan_runs_one_region_with_real_kernels(sample: Plan):
     assert load_plan(sample.folder)
 
 
+def test_every_run_has_the_environment_its_caller_has_then(plan: Plan, monkeypatch):
+    own_notebook(plan, "01_small", "import os\nprint(os.environ.get('OF_THE_CALLER', 'nothing'))")
+    told = []
+    for value in ("first", "second"):  # workers of both come from one server
+        monkeypatch.setenv("OF_THE_CALLER", value)
+        run = run_plan(plan, BatchOptions(jobs=1, html=False, regions=("North",), force=True))
+        told.append(said(run, "North", "01_small"))
+    monkeypatch.delenv("OF_THE_CALLER")
+    run = run_plan(plan, BatchOptions(jobs=1, html=False, regions=("North",), force=True))
+    assert [*told, said(run, "North", "01_small")] == ["first\n", "second\n", "nothing\n"]
+
+
 def test_a_batch_leaves_the_environment_of_its_caller_alone(plan: Plan, monkeypatch):
     """A notebook that starts a batch still shows pictures afterwards."""
     monkeypatch.delenv("PLANNING_CHARTS", raising=False)

@@ -7,11 +7,16 @@ import os
 import signal
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, suppress
+from multiprocessing.context import BaseContext
 from typing import Any
 
 from planning_kit.batch.manifest import RunRecord
 from planning_kit.batch.worker import RegionTask, run_region, start_worker
 from planning_kit.errors import UsageError
+
+# What a worker imports for its first region.
+_NEEDED = ["planning_kit.batch.worker", "planning_kit.batch.kernels", "planning_kit.report",
+           "papermill", "nbclient", "nbconvert", "bs4", "bleach.css_sanitizer", "vl_convert"]  # fmt: skip
 
 
 class Pool:
@@ -58,13 +63,25 @@ class Pool:
         if Private.folder is None:  # else this process has kernels of its own
             self.stack.callback(end_template)
         address = start_template() if self.fork else ""
-        # A forked worker would inherit whatever the caller's threads hold (papermill then hangs).
         pool = ProcessPoolExecutor(
-            self.jobs, mp_context=multiprocessing.get_context("spawn"),
-            initializer=start_worker, initargs=(str(private_folder()), address),
+            self.jobs, mp_context=_fresh_processes(),
+            initializer=start_worker, initargs=(str(private_folder()), address, dict(os.environ)),
         )  # fmt: skip
         self.stack.push(lambda kind, error, trace: _end_workers(pool, at_once=kind is not None))
         return pool
+
+
+def _fresh_processes() -> BaseContext:
+    """Give a way to start workers that inherit nothing of the caller.
+
+    A worker forked from the caller would get whatever its threads hold, and papermill then hangs.
+    A server that imports what all of them need, and nothing else, can be forked.
+    """
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_NEEDED)
+    return context
 
 
 def _end_workers(pool: ProcessPoolExecutor, at_once: bool) -> None:

@@ -57,10 +57,15 @@ class RegionTask:
     force: bool = False
 
 
-def start_worker(folder: str, address: str) -> None:
+def start_worker(folder: str, address: str, environment: dict[str, str]) -> None:
     """Prepare a worker process of this machine: it ends with its owner and leaves Ctrl-C to it."""
     from planning_kit.batch.kernels import Private
 
+    # A server that forks workers has the environment of its start, which may be an earlier run's.
+    os.environ.clear()
+    os.environ.update(environment)
+    if hasattr(time, "tzset"):
+        time.tzset()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     owner = multiprocessing.parent_process()
     if owner is not None:
