@@ -73,7 +73,7 @@ def attainment(
     cuts = check_by(by)
     require_labels([years], ["reviewed", "all"], "years")
     goals = goal_spans(inputs, metric)
-    sales = dated_sales(inputs, goals).assign(actual=lambda t: measured(t, metric))
+    sales = dated_sales(inputs, metric).assign(actual=lambda t: measured(t, metric))
     if years == "reviewed":
         goals, sales = goals[goals["reviewed"]], sales[sales["reviewed"]]
     planned = with_cuts(inputs, spread_goals(inputs, goals, cuts), cuts)
@@ -213,7 +213,7 @@ def partial_year_note(inputs: Inputs) -> str:
     """Say in words which of the two compared years lacks months with sales; empty if none."""
     first, last, back = year_windows(inputs.settings)
     months = [m for m in pd.date_range(first, last, freq="MS")]
-    sold = set(inputs.sales["month"])
+    sold = set(inputs.sales["month"].unique())
     notes = []
     for name, shift in (("year before", back), ("reviewed year", 0)):
         here = [pd.Timestamp(add_months(m.date(), -shift)) in sold for m in months]

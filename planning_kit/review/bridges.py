@@ -144,7 +144,7 @@ def goal_bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
 @once
 def _goal_effects(inputs: Inputs) -> pd.DataFrame:
     goals = goal_spans(inputs, "amount")
-    sales = dated_sales(inputs, goals)
+    sales = dated_sales(inputs, "amount")
     goals = goals[goals["reviewed"] & goals["goal"].notna()]
     planned = spread_goals(inputs, goals, _LEAF)
     planned = planned.assign(split=planned["goal"].where(planned["basis"] > 0, 0.0))

@@ -72,7 +72,7 @@ def unusual_deals(inputs: Inputs) -> pd.DataFrame:
     rows = rows[~explained]
     sales = inputs.sales[in_review(inputs.sales["month"], inputs.settings)]
     own = rows["rep_id"].map(sales.groupby("rep_id")["amount"].sum())
-    rows = rows.assign(person_share=(rows["amount"] / own).where(own > 0))
+    rows = rows.assign(person_share=(rows["amount"] / own).where(own > 0), reason=_reasons(rows))
     order = ["size", "kind", "opportunity_id", *same]
     rows = rows.sort_values(order, ascending=[False, *[True] * 5], ignore_index=True)
     return rows[list(UNUSUAL_COLUMNS)]
@@ -116,6 +116,10 @@ def _with_usual(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
         rows["robust_z"] = rows["robust_z"].mask(new, z)
         rows["peers"] = rows["peers"].mask(new, rows[name])
     rows["times"] = rows["size"] / rows["usual"]
+    return rows
+
+
+def _reasons(rows: pd.DataFrame) -> pd.Series:
     texts = [
         f"{times:,.1f} times the usual {usual:,.0f} of {'a deal' if kind == 'deal' else 'a month'}"
         f", {peers}{'; a return' if amount < 0 else ''}"
@@ -123,7 +127,7 @@ def _with_usual(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
             ["times", "usual", "kind", "peers", "amount"]
         ].itertuples(index=False)
     ]
-    return rows.assign(reason=pd.Series(texts, rows.index, dtype="str"))
+    return pd.Series(texts, rows.index, dtype="str")
 
 
 def exclude_deals(

@@ -239,7 +239,7 @@ def _judge(row: dict[str, Any]) -> dict[str, str]:
 def yearly_goals(inputs: Inputs) -> pd.DataFrame:
     """Give goal and result of each person and fiscal year, with the days its goals cover."""
     goals = goal_spans(inputs, main_metric(inputs))
-    sales = dated_sales(inputs, goals)
+    sales = dated_sales(inputs, main_metric(inputs))
     goals = goals[goals["goal"].notna()]
     days = goals.drop_duplicates(["rep_id", "starts_on"]).groupby(["rep_id", "year"])["days"].sum()
     table = goals.groupby(["rep_id", "year"])[["goal"]].sum().join(days)

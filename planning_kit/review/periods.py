@@ -123,13 +123,14 @@ def repeated_goals(inputs: Inputs, goals: pd.DataFrame) -> pd.Series:
     )
 
 
-def dated_sales(inputs: Inputs, goals: pd.DataFrame) -> pd.DataFrame:
+@once
+def dated_sales(inputs: Inputs, metric: str) -> pd.DataFrame:
     """Give the sales with the day that decides their year, and the length of their goal.
 
     A sale inside a goal period counts where the middle day of that period lies; any other sale
     counts in its month.
     """
-    spans = goals.sort_values("days").drop_duplicates(["rep_id", "starts_on"])
+    spans = goal_spans(inputs, metric).sort_values("days").drop_duplicates(["rep_id", "starts_on"])
     spans = spans[["rep_id", "starts_on", "middle", "days"]]
     sales = inputs.sales.merge(
         spans.rename(columns={"starts_on": "goal_period"}), on=["rep_id", "goal_period"], how="left"

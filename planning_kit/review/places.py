@@ -11,7 +11,6 @@ from planning_kit.review.periods import (
     check_by,
     counted_on,
     dated_sales,
-    goal_spans,
     time_unit,
     with_cuts,
 )
@@ -43,7 +42,7 @@ def margins(
         where the amount is not above 0), ``units``.
     """
     cuts = check_by(by)
-    sales = dated_sales(inputs, goal_spans(inputs, "amount"))
+    sales = dated_sales(inputs, "amount")
     sales = sales[sales["reviewed"]] if years == "reviewed" else sales
     sales = with_cuts(inputs, sales.assign(when=counted_on(sales, time_unit(cuts))), cuts)
     sales = sales.assign(everything=0, unknown=sales["cost"].isna() & (sales["amount"] != 0))
@@ -68,7 +67,7 @@ def outside_assignments(inputs: Inputs) -> pd.DataFrame:
         person's sales, how many ``months`` with sales, ``assigned_until`` (the last day of a
         former assignment; empty: never held it), the largest first.
     """
-    sales = dated_sales(inputs, goal_spans(inputs, "amount"))
+    sales = dated_sales(inputs, "amount")
     sales = sales[sales["reviewed"]]
     sums = sales.groupby(["rep_id", "territory_id", "month"], as_index=False)["amount"].sum()
     held = inputs.assignments[["rep_id", "territory_id", "starts_on", "ends_on"]]
