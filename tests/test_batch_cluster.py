@@ -42,8 +42,8 @@ def test_a_killed_worker_costs_its_notebook_alone(make_plan: PlanMaker, schedule
     own_notebook(plan, "01_first", WRITE + count)
     own_notebook(plan, "02_second", WRITE + kill)
     own_notebook(plan, "08_company", WRITE)
-    executor = dask_executor(scheduler)
-    run = run_plan(plan, BatchOptions(html=False, fork=False), executor=executor)
+    with dask_executor(scheduler) as executor:
+        run = run_plan(plan, BatchOptions(html=False, fork=False), executor=executor)
     manifest = read_manifest(run)
     assert {r["region"]: r["status"] for r in manifest["regions"]} == {
         "North": "done", "South": "done", "(company)": "done"
@@ -51,7 +51,6 @@ def test_a_killed_worker_costs_its_notebook_alone(make_plan: PlanMaker, schedule
     assert mark.exists() and sorted((plan.folder / "count").read_text().split()) == [
         "North", "South"
     ]  # fmt: skip
-    executor._client.close()
 
 
 def test_the_command_runs_on_a_cluster_with_forked_kernels(make_plan: PlanMaker, scheduler: str):
@@ -67,5 +66,5 @@ def test_the_command_runs_on_a_cluster_with_forked_kernels(make_plan: PlanMaker,
 
 
 def test_a_cluster_that_is_not_there_is_named():
-    with pytest.raises(UsageError, match="no Dask scheduler"):
-        dask_executor("tcp://127.0.0.1:9")
+    with pytest.raises(UsageError, match="no Dask scheduler"), dask_executor("tcp://127.0.0.1:9"):
+        pass

@@ -5,10 +5,10 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.context import BaseContext
-from typing import Any
 
 from planning_kit.batch.manifest import RunRecord
 from planning_kit.batch.worker import RegionTask, run_region, start_worker
@@ -92,7 +92,8 @@ def _end_workers(pool: ProcessPoolExecutor, at_once: bool) -> None:
     pool.shutdown(wait=True, cancel_futures=at_once)
 
 
-def dask_executor(scheduler: str) -> Any:
+@contextmanager
+def dask_executor(scheduler: str) -> Iterator[Executor]:
     """Give an executor on a Dask cluster; plan and runs must lie where all its workers see them.
 
     Raises
@@ -108,5 +109,6 @@ def dask_executor(scheduler: str) -> Any:
         client = Client(scheduler, timeout="10s")
     except (OSError, ValueError) as error:
         raise UsageError(f"no Dask scheduler at {scheduler!r}: {error}") from None
-    # By default Dask takes equal calls for equal results and would not run a region again.
-    return client.get_executor(pure=False, retries=1)
+    with client:
+        # By default Dask takes equal calls for equal results and would not run a region again.
+        yield client.get_executor(pure=False, retries=1)

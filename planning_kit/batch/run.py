@@ -14,7 +14,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -44,11 +44,11 @@ from planning_kit.batch.manifest import (
 from planning_kit.batch.options import BatchOptions, Progress
 from planning_kit.batch.parameters import check_parameters, notebook_parameters
 from planning_kit.batch.pool import Pool
+from planning_kit.batch.storage import Storage
 from planning_kit.batch.worker import RegionTask, finished_before
 from planning_kit.errors import UsageError
 from planning_kit.plan import Plan, Scenario, folder_name, read_table, write_atomically
-from planning_kit.plan.settings import read_targets
-from planning_kit.sources import Prepared, prepare, region_targets
+from planning_kit.sources import Prepared, prepare, scenario_targets
 from planning_kit.sources.readers import literal
 from planning_kit.tables import require_labels, to_units
 
@@ -68,6 +68,8 @@ class _Run:
     facts: dict[str, Any]
     records: dict[str, RunRecord]
     progress: Progress | None
+    storage: Storage | None = None
+    elsewhere: bool = False  # the regions run where this machine's copy is not seen
     total: int = 0  # regions and company
     steps: int = 0  # notebooks
 
@@ -76,8 +78,15 @@ class _Run:
         with suppress(OSError):
             write_manifest(self.folder, self.facts, [*self.records.values()])
 
+    def send(self, *parts: str) -> None:
+        """Send files of the run to where the plan lies."""
+        if self.storage:
+            for part in parts:
+                self.storage.send(f"runs/{self.folder.name}/{part}")
+
     def report(self, record: RunRecord) -> None:
         self.save()
+        self.send("manifest.json")
         done = sum(r.status in ("done", "failed") for r in self.records.values())
         if self.progress:
             self.progress(record, done, self.total)
@@ -90,6 +99,7 @@ def run_plan(
     executor: Executor | None = None,
     progress: Progress | None = None,
     into: Path | None = None,
+    storage: Storage | None = None,
 ) -> Path:
     """Run the notebooks for the regions of a plan, and the roll-up after them.
 
@@ -109,6 +119,8 @@ def run_plan(
         Called with each finished record, how many are finished, and how many there are.
     into
         Folder of a run that was interrupted, to go on in it (see `unfinished_run`).
+    storage
+        Where the plan lies behind a URL, and ``plan`` is its copy: what is made is sent there.
 
     Returns
     -------
@@ -132,17 +144,21 @@ def run_plan(
                                      "regions": regions if options.regions else []})  # fmt: skip
     same = None if options.force or into else unchanged_run(basis, key)
     if same is not None:
-        return _called_latest(plan, options, same)
+        return _call_latest(plan, options, same)
     folder = into or _new_run_folder(plan.runs_folder, options.scenario)
     relative = os.path.relpath(prepared.folder, folder)
     write_atomically(folder / "prepared.json", json.dumps({"folder": relative}))
     records = {r: RunRecord(r, folder_name(r), "waiting", *targets[r]) for r in regions}
     facts = _facts(plan, prepared, options, folder)
-    run = _Run(plan, options, prepared, folder, facts, records, progress)
+    run = _Run(plan, options, prepared, folder, facts, records, progress, storage)
+    run.elsewhere = storage is not None and executor is not None
     run.total = len(regions) + (0 if options.regions else 1)
     tasks = _tasks(run, basis, scenario, notebooks)
     run.steps = sum(len(tasks[name].notebooks) for name in [*regions, ""][: run.total])
     with _stopping(run), ExitStack() as stack:
+        if storage:
+            storage.send(f".prepared/{prepared.folder.name}")
+            run.send("prepared.json", "manifest.json")
         pool = Pool(executor, options.jobs, len(regions), options.fork, stack)
         _run_all(run, {r: tasks[r] for r in regions}, pool)
         if not options.regions:  # a roll-up of some regions adds up to nothing
@@ -156,13 +172,16 @@ def _end(run: _Run, key: str) -> Path:
     run.facts["status"] = "done" if all(r.status == "done" for r in finished) else "failed"
     write_manifest(run.folder, run.facts, finished)
     write_index(run.folder, read_manifest(run.folder))
-    if run.facts["status"] != "done":
-        return run.folder
-    remember(run.folder, key)
-    return _called_latest(run.plan, run.options, run.folder)
+    if run.facts["status"] == "done":
+        remember(run.folder, key)
+        _call_latest(run.plan, run.options, run.folder)
+    run.send(*(p.name for p in sorted(run.folder.iterdir()) if p.is_file()))
+    if run.storage:
+        run.storage.send("runs/latest")
+    return run.folder
 
 
-def _called_latest(plan: Plan, options: BatchOptions, folder: Path) -> Path:
+def _call_latest(plan: Plan, options: BatchOptions, folder: Path) -> Path:
     if not options.regions:
         write_atomically(plan.runs_folder / "latest", folder.name + "\n")
     return folder
@@ -174,11 +193,7 @@ def _targets(
     """Give every region's target and how many people carry it, without opening its tables."""
     import duckdb
 
-    settings = plan.settings
-    if "targets" in scenario.content:
-        settings = replace(settings, targets=read_targets(scenario.content, scenario.name))
-    reviewed = {row["name"]: row["reviewed"] for row in prepared.facts["regions"]}
-    targets = region_targets(settings, settings.targets, reviewed)
+    _, targets = scenario_targets(plan, prepared, scenario)
     people = literal(prepared.region_folder("") / "reps.parquet")
     with duckdb.connect() as con:
         rows = con.execute(
@@ -246,8 +261,9 @@ def _tasks(
         inputs = region_digest(plan, run.prepared, region, target or 0.0) if region else ""
         paths = tuple(map(str, chosen))
         tasks[region] = RegionTask(
-            region, str(folder), paths, parameters, basis, inputs, key, *common
-        )
+            region, str(folder), paths, parameters, basis, inputs, key, run.prepared.folder.name,
+            run.storage.url if run.storage and run.elsewhere else "", *common,
+        )  # fmt: skip
     return tasks
 
 
@@ -289,12 +305,14 @@ class _stopping:
                 record.status = "stopped"
         self.run.facts.update(status="stopped", ended_at=_now())
         self.run.save()
+        with suppress(Exception):  # it may be what stopped the run
+            self.run.send("manifest.json")
 
 
 def _run_all(run: _Run, tasks: dict[str, RegionTask], pool: Pool) -> None:
     left = {}
     for region, task in tasks.items():
-        before = None if run.options.force else finished_before(task)
+        before = None if run.options.force or run.elsewhere else finished_before(task)
         if before is None:
             left[region] = task
         else:
@@ -349,6 +367,10 @@ def _enter(run: _Run, region: str, result: RunRecord) -> None:
     record = run.records[region]
     record.status, record.error = result.status, result.error
     record.seconds, record.notebooks = result.seconds, result.notebooks
+    if run.storage and run.elsewhere:
+        run.storage.fetch(f"runs/{run.folder.name}/{record.folder}", (".csv", ".json"))
+    else:
+        run.send(record.folder)
     if region != COMPANY:
         _add_sums(record, run.folder)
     run.report(record)

@@ -38,6 +38,10 @@ class RegionTask:
         What all notebooks of the run rest on.
     inputs, key : str
         Digest of the region's inputs; of the region's tables, see `planning_kit.sources.Prepared.table_key`.
+    prepared : str
+        Name of the folder of the prepared inputs.
+    storage : str
+        URL of the plan where this is the task of another machine; the paths are that machine's.
     seconds : int
         Time limit of a notebook.
     html, fork, force : bool
@@ -51,6 +55,8 @@ class RegionTask:
     basis: earlier.Basis
     inputs: str
     key: str
+    prepared: str = ""
+    storage: str = ""
     seconds: int = 600
     html: bool = True
     fork: bool = True
@@ -84,7 +90,12 @@ def run_region(task: RegionTask) -> RunRecord:
 
     for name in ONE_THREAD:
         os.environ.setdefault(name, "1")
-    return _go_through(task, _run_notebook)
+    if not task.storage:
+        return _go_through(task, _run_notebook)
+    from planning_kit.batch.storage import borrowed
+
+    with borrowed(task) as here:
+        return _go_through(here, _run_notebook)
 
 
 def finished_before(task: RegionTask) -> RunRecord | None:

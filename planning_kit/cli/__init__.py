@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import json
+import re
 import signal
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +19,7 @@ from planning_kit.errors import PlanningError
 
 if TYPE_CHECKING:
     from planning_kit.batch import BatchOptions, RunRecord
+    from planning_kit.batch.storage import Storage
     from planning_kit.plan import Plan
 
 _PLAN = click.argument("plan_folder", metavar="[FOLDER]", default="", required=False)
@@ -91,18 +94,20 @@ def check(plan_folder: str, as_json: bool) -> None:
     """
     import pandas as pd
 
-    from planning_kit.plan import load_plan
     from planning_kit.sources import check_plan, prepare
     from planning_kit.sources.problems import problem_lines, write_problems
     from planning_kit.tables import problems_table
     from planning_kit.walk.scenarios import check_scenarios
 
-    plan = load_plan(plan_folder)
+    plan, storage = _open_plan(plan_folder)
     problems = check_plan(plan)
     if not (problems["status"] == "fail").any():
         found = problems_table(check_scenarios(plan, prepare(plan)))
         problems = pd.concat([found, problems], ignore_index=True)
     written = write_problems(plan, problems)
+    if storage:
+        storage.send("runs/checks.csv")
+        storage.send("runs/checks.json")
     failed = int((problems["status"] == "fail").sum())
     if as_json:
         click.echo(problems.to_json(orient="records", force_ascii=False, indent=1))
@@ -153,18 +158,20 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
     from planning_kit.batch.manifest import run_folders
     from planning_kit.batch.pool import dask_executor
     from planning_kit.errors import UsageError
-    from planning_kit.plan import load_plan
 
-    plan = load_plan(plan_folder)
+    plan, storage = _open_plan(plan_folder)
+    if storage:
+        _fetch_newest_run(storage)
     options, into = _batch_options(plan, asked)
     if (asked["executor"] == "dask") != bool(asked["scheduler"]):
         raise UsageError("--executor dask and --scheduler URL belong together.")
     # Whoever ends a service sends this; it should leave a manifest as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    executor = dask_executor(asked["scheduler"]) if asked["scheduler"] else None
+    cluster = dask_executor(asked["scheduler"]) if asked["scheduler"] else nullcontext()
     before = set(run_folders(plan.runs_folder))
-    with _Progress(quiet) as progress:
-        folder = run_plan(plan, options, executor=executor, progress=progress, into=into)
+    with _Progress(quiet) as progress, cluster as executor:
+        folder = run_plan(plan, options, executor=executor, progress=progress, into=into,
+                          storage=storage)  # fmt: skip
     if into is None and folder in before and not quiet:
         click.echo(f"nothing has changed since run {folder.name}: its results stand "
                    "(--force runs everything again)", err=True)  # fmt: skip
@@ -179,6 +186,27 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
         click.echo(f"  see {folder / record['folder']}", err=True)
     if failed:
         sys.exit(1)
+
+
+def _open_plan(where: str) -> tuple[Plan, Storage | None]:
+    """Open a plan in a folder, or this machine's copy of one behind a URL."""
+    from planning_kit.plan import load_plan
+
+    if not re.match(r"[a-z][a-z0-9+.-]+://", where):
+        return load_plan(where), None
+    from planning_kit.batch.storage import Storage
+
+    storage = Storage(where)
+    storage.fetch_plan()
+    return load_plan(storage.copy), storage
+
+
+def _fetch_newest_run(storage: Storage) -> None:
+    from planning_kit.batch.manifest import run_folders
+
+    storage.fetch("runs", ("/manifest.json", "/latest"))
+    for folder in run_folders(storage.copy / "runs")[:1]:  # to go on with, or to take over from
+        storage.fetch(f"runs/{folder.name}")
 
 
 def _batch_options(plan: Plan, asked: dict[str, Any]) -> tuple[BatchOptions, Path | None]:
@@ -287,9 +315,11 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
     """
     from planning_kit.batch.manifest import process_is_gone, read_manifest
     from planning_kit.errors import UsageError
-    from planning_kit.plan import load_plan
 
-    runs = load_plan(plan_folder).runs_folder
+    plan, storage = _open_plan(plan_folder)
+    if storage:
+        storage.fetch("runs", ("/manifest.json",))
+    runs = plan.runs_folder
     found = sorted(p.parent for p in runs.glob("*/manifest.json"))
     chosen = [r for r in found if r.name == run_id] if run_id else found[-1:]
     if not chosen:

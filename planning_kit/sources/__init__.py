@@ -1,6 +1,11 @@
 """Read extracts of any shape into canonical tables: files, SQL over files, databases."""
 
-from planning_kit.sources.inputs import open_inputs, read_tables, with_targets
+from planning_kit.sources.inputs import (
+    open_inputs,
+    read_tables,
+    scenario_targets,
+    with_targets,
+)
 from planning_kit.sources.prepare import (
     Prepared,
     check_plan,
@@ -8,7 +13,6 @@ from planning_kit.sources.prepare import (
     prepare,
     stop_on_problems,
 )
-from planning_kit.sources.targets import region_targets
 
 __all__ = [
     "Prepared",
@@ -17,7 +21,7 @@ __all__ = [
     "open_prepared",
     "prepare",
     "read_tables",
-    "region_targets",
+    "scenario_targets",
     "stop_on_problems",
     "with_targets",
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
-from planning_kit.plan import Inputs, Plan, Scenario
+from planning_kit.plan import Inputs, Plan, Scenario, Settings
 from planning_kit.plan.settings import read_targets
 from planning_kit.sources.prepare import Prepared, require_region
 from planning_kit.sources.readers import literal
@@ -61,14 +61,27 @@ def with_targets(
     inputs: Inputs, plan: Plan, prepared: Prepared, scenario: Scenario | None = None
 ) -> Inputs:
     """Give the same tables with the targets of a scenario, see `open_inputs`."""
+    settings, targets = scenario_targets(plan, prepared, scenario)
+    whole = _sum(targets, settings.rounding_unit)
+    target = targets[inputs.region] if inputs.region else whole
+    return replace(inputs, settings=settings, target=target)
+
+
+def scenario_targets(
+    plan: Plan, prepared: Prepared, scenario: Scenario | None = None
+) -> tuple[Settings, dict[str, float]]:
+    """Give the settings with the targets of a scenario, and every region's target.
+
+    Raises
+    ------
+    DataError
+        The targets do not fit together.
+    """
     settings = plan.settings
     if scenario is not None and "targets" in scenario.content:
         settings = replace(settings, targets=read_targets(scenario.content, scenario.name))
     reviewed = {row["name"]: row["reviewed"] for row in prepared.facts["regions"]}
-    targets = region_targets(settings, settings.targets, reviewed)
-    whole = _sum(targets, settings.rounding_unit)
-    target = targets[inputs.region] if inputs.region else whole
-    return replace(inputs, settings=settings, target=target)
+    return settings, region_targets(settings, settings.targets, reviewed)
 
 
 def _sum(targets: dict[str, float], unit: float) -> float:

@@ -72,7 +72,7 @@ def _connect(scratch: Path, *, locked: bool = False) -> duckdb.DuckDBPyConnectio
     con.execute(f"SET memory_limit = '{_MEMORY}'")
     con.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
     con.execute(f"SET threads = {min(4, os.cpu_count() or 1)}")
-    con.execute("SET preserve_insertion_order = true")
+    con.execute("SET preserve_insertion_order = true; SET enable_progress_bar = false")
     con.execute("CREATE SCHEMA IF NOT EXISTS plan")
     if locked:
         con.execute("SET enable_external_access = false; SET lock_configuration = true")

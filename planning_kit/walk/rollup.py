@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.plan import folder_name, read_table
-from planning_kit.sources import region_targets
+from planning_kit.sources import scenario_targets
 from planning_kit.tables import finding, findings_table, from_units, shorten, to_units
 from planning_kit.walk.step import Step
 
@@ -92,9 +92,8 @@ def _regions(
     step: Step, parts: dict[str, _Tables | None], goals: pd.DataFrame, unit: float
 ) -> pd.DataFrame:
     reviewed = {row["name"]: row["reviewed"] for row in step.prepared.facts["regions"]}
-    rows = []
-    settings, team = step.inputs.settings, step.inputs.team()
-    targets = region_targets(settings, settings.targets, reviewed)
+    rows, team = [], step.inputs.team()
+    _, targets = scenario_targets(step.plan, step.prepared, step.scenario)
     for region, part in parts.items():
         own = goals[goals["region"] == region]
         allocated = _exact_sum(own["goal"], unit) if part else float("nan")

@@ -13,7 +13,7 @@ from planning_kit.assumptions import register
 from planning_kit.errors import PlanningError
 from planning_kit.manager.levers import ManagerLevers, read_levers
 from planning_kit.plan import Inputs, Plan
-from planning_kit.sources import Prepared, open_inputs
+from planning_kit.sources import Prepared, open_inputs, scenario_targets
 from planning_kit.tables import PROBLEM_COLUMNS
 from planning_kit.walk.producers import CELL_AMOUNTS, NOT_KNOWN
 
@@ -34,7 +34,7 @@ def check_scenarios(plan: Plan, prepared: Prepared) -> list[dict[str, Any]]:
     for name in plan.scenario_names():
         try:
             scenario = plan.scenario(name)
-            open_inputs(plan, prepared, "", scenario)
+            scenario_targets(plan, prepared, scenario)
             read_rules(scenario, label_cells(whole))
             register(whole, scenario)
             scenario.section("levers", tuple(field.name for field in fields(ManagerLevers)))
