@@ -77,14 +77,18 @@ def test_a_plan_behind_a_url_is_run_and_its_run_lies_there(plan: Plan, here: Pat
             "company/08_company.ipynb"} <= {*there}  # fmt: skip
     assert names(Storage(url).copy / "runs" / run.name) == there
     assert f"run {run.name}: done" in command("status", url)
-    assert "nothing has changed" in command("run", url)
+    again = command("run", url)
+    assert "nothing has changed" in again and f"kept at: {url}/runs/{run.name}" in again
 
 
 def test_what_changed_at_the_url_is_brought_and_what_is_gone_goes(plan: Plan, here: Path):
     storage = Storage(plan.folder.as_uri())
     (plan.folder / "scenarios").mkdir()
     (plan.folder / "scenarios" / "old.toml").write_text("")
+    (plan.folder / ".git").mkdir()
+    (plan.folder / ".git" / "config").write_text("")
     storage.fetch_plan()
+    assert not (storage.copy / ".git").exists()
     kept = storage.copy / "data" / "reps.csv"
     was = kept.stat()
     (plan.folder / "scenarios" / "old.toml").unlink()

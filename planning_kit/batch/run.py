@@ -145,7 +145,7 @@ def run_plan(
     same = None if options.force or into else unchanged_run(basis, key)
     if same is not None:
         return _call_latest(plan, options, same)
-    folder = into or _new_run_folder(plan.runs_folder, options.scenario)
+    folder = into or _new_run_folder(plan.runs_folder, options.scenario, storage is not None)
     relative = os.path.relpath(prepared.folder, folder)
     write_atomically(folder / "prepared.json", json.dumps({"folder": relative}))
     records = {r: RunRecord(r, folder_name(r), "waiting", *targets[r]) for r in regions}
@@ -233,10 +233,12 @@ def _notebooks(plan: Plan, options: BatchOptions) -> list[Path]:
     return found
 
 
-def _new_run_folder(runs: Path, scenario: str) -> Path:
-    stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+def _new_run_folder(runs: Path, scenario: str, is_shared: bool) -> Path:
+    name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{folder_name(scenario)}"
+    if is_shared:  # another machine cannot see that the name is taken
+        name += f"-{os.urandom(2).hex()}"
     for number in range(1000):
-        run = runs / (f"{stamp}-{folder_name(scenario)}" + (f"-{number}" if number else ""))
+        run = runs / (name + (f"-{number}" if number else ""))
         with suppress(FileExistsError):
             run.mkdir(parents=True)
             return run

@@ -19,7 +19,6 @@ from planning_kit.plan import bundled, write_atomically
 if TYPE_CHECKING:
     from planning_kit.batch.worker import RegionTask
 
-MADE = ("runs", ".prepared")  # of the plan folder: what the kit writes, fetched part by part
 _NOTED = 3  # names of a path that share a note: a region of a run has its own
 # What tells one state of a stored file from the next; each kind of storage has some of them.
 _MARKS = ("ETag", "etag", "md5Hash", "content_md5", "generation", "size", "mtime", "created",
@@ -73,8 +72,9 @@ class Storage:
             raise UsageError(f"there is nothing at {self.url}.") from None
         self.copy.mkdir(parents=True, exist_ok=True)
         brought = {path.name for path in self.copy.iterdir()}
-        for name in sorted({*names, *brought} - {*MADE}):
-            self.fetch(name)
+        for name in sorted({*names, *brought} - {"runs"}):  # runs come part by part
+            if not name.startswith("."):  # what the kit prepared; what other programs keep there
+                self.fetch(name)
 
     def fetch(self, part: str, endings: tuple[str, ...] = ("",)) -> None:
         """Bring a file, or the files below a folder that end so."""

@@ -180,6 +180,8 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
         click.echo(json.dumps(manifest, ensure_ascii=False))
     elif not quiet:
         _show_run(manifest, folder)
+        if storage:
+            click.echo(f"kept at: {storage.url}/runs/{folder.name}")
     failed = [record for record in manifest["regions"] if record["status"] != "done"]
     for record in failed:
         click.echo(f"failed: {record['region']}: {record['error']}", err=True)

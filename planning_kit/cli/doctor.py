@@ -17,6 +17,7 @@ _OPTIONAL = {
     "sqlalchemy": "reading databases",
     "voila": "sharing the what-if panel without code",
     "distributed": "runs on several machines",
+    "fsspec": "a plan behind a URL",
     "typst": "letters as PDF",
     "nbval": "testing notebooks",
 }
