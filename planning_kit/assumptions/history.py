@@ -186,8 +186,12 @@ def season_factors(inputs: Inputs, history: History) -> pd.DataFrame:
     """
     lumps, even = _lumps(inputs, history), np.ones(12)
     total, years = even, {}
+    keys = [*PLACE, "month"]
+    amount = history.sold.groupby(keys)["amount"].sum().rename("amount").reset_index()
+    held = history.held.merge(amount, on=keys, how="left").fillna({"amount": 0.0})
+    held["seat"] = held.groupby(PLACE).ngroup()
     for _ in range(2):  # the second time, seats that were held for part of a year are sized right
-        years = _years_of_factors(history, total)
+        years = _years_of_factors(history, _staffed(held, total))
         total, _ = _drawn(years.pop("all", np.empty((0, 12))), even, sum(lumps.values()))
     rows = []
     for line in sorted(history.sold["product_line"].unique()):
@@ -209,13 +213,12 @@ def _lumps(inputs: Inputs, history: History) -> dict[str, float]:
     return {str(line): float(count) for line, count in counts.items()}
 
 
-def _years_of_factors(history: History, season: np.ndarray) -> dict[str, np.ndarray]:
+def _years_of_factors(history: History, staffed: pd.Series) -> dict[str, np.ndarray]:
     """Give a row of twelve factors for every whole year with sales: of every line, and of all."""
     last = history.last.year * 12 + history.last.month
     table = history.sold.assign(back=last - month_number(history.sold["month"]))
     whole = (last - history.first.year * 12 - history.first.month + 1) // 12
     table = table[table["back"] < 12 * whole]
-    staffed = _staffed(history, season)
     # Nobody productive in a month that sold: returns or a late booking; take it as it is.
     per_seat = table["amount"] / look_up(table["month"], staffed.where(staffed > 0)).fillna(1.0)
     found: dict[str, np.ndarray] = {}
@@ -230,20 +233,17 @@ def _years_of_factors(history: History, season: np.ndarray) -> dict[str, np.ndar
     return found
 
 
-def _staffed(history: History, season: np.ndarray) -> pd.Series:
+def _staffed(held: pd.DataFrame, season: np.ndarray) -> pd.Series:
     """Give by month what the staff in place would sell in an even year; 1 is the mean month.
 
     Seats count by their size, so that a small one that is filled moves the season little.
     """
-    keys = [*PLACE, "month"]
-    amount = history.sold.groupby(keys)["amount"].sum().rename("amount").reset_index()
-    cells = history.held.merge(amount, on=keys, how="left").fillna({"amount": 0.0})
-    full = cells["weight"] * cells["ramp"]
-    usual = full * season[cells["month"].dt.month.to_numpy() - 1]
-    by = [cells["rep_id"], cells["territory_id"]]
-    sums = usual.groupby(by).transform("sum")
-    size = (cells["amount"].groupby(by).transform("sum") / sums.where(sums > 0)).clip(lower=0.0)
-    staffed = (full * size).groupby(cells["month"]).sum()
+    full = held["weight"] * held["ramp"]
+    usual = full * season[held["month"].dt.month.to_numpy() - 1]
+    sums = usual.groupby(held["seat"]).transform("sum")
+    sold = held["amount"].groupby(held["seat"]).transform("sum")
+    size = (sold / sums.where(sums > 0)).clip(lower=0.0)
+    staffed = (full * size).groupby(held["month"]).sum()
     mean = staffed.mean()
     return staffed / mean if mean > 0 else staffed
 

@@ -70,7 +70,7 @@ def chart_effects(effects: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
         .mark_rule(strokeWidth=3, color=BLUE)
         .encode(
             x=alt.X("low_share:Q", axis=_PERCENT, title="effect on sales, with 90 % interval"),
-            x2="high_share:Q",
+            x2=alt.X2("high_share:Q"),
             y=y,
         )
     )
@@ -78,7 +78,7 @@ def chart_effects(effects: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
         alt.Chart(rows)
         .mark_point(size=100, color=BLUE, opacity=1)
         .encode(
-            x="effect_share:Q",
+            x=alt.X("effect_share:Q"),
             y=y,
             tooltip=_tips("event", effect_share=".1%", low_share=".1%", high_share=".1%"),
         )
@@ -137,9 +137,11 @@ def chart_buckets(buckets: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
     base = alt.Chart(rows[["name", "least", "low", "median", "high", "most"]]).encode(y=y)
     x = alt.X("least:Q", axis=_PERCENT, title="attainment: all, half of them, median",
               scale=alt.Scale(zero=False, padding=15))  # fmt: skip
-    whole = base.mark_rule(strokeWidth=2).encode(x=x, x2="most:Q")
-    half = base.mark_bar(size=14, color=BLUE).encode(x="low:Q", x2="high:Q")
-    middle = base.mark_tick(color="white", thickness=3, size=14, opacity=1).encode(x="median:Q")
+    whole = base.mark_rule(strokeWidth=2).encode(x=x, x2=alt.X2("most:Q"))
+    half = base.mark_bar(size=14, color=BLUE).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"))
+    middle = base.mark_tick(color="white", thickness=3, size=14, opacity=1).encode(
+        x=alt.X("median:Q")
+    )
     said = "; ".join(f"{row.name}: median {row.median:.0%}" for row in rows.itertuples(index=False))
     text = f"{said}. {str(rows['verdict'].iloc[0]).capitalize()}."
     chart = (whole + half + _line_at(1.0) + middle).properties(width=460, height=100)

@@ -30,7 +30,7 @@ def chart_allocation(
         .mark_rule(color="#9AA5B1", strokeWidth=2)
         .encode(
             x=alt.X("base:Q", axis=_MONEY, title=unit, scale=alt.Scale(zero=False, padding=15)),
-            x2="goal:Q",
+            x2=alt.X2("goal:Q"),
             y=y,
         )
     )
@@ -38,7 +38,7 @@ def chart_allocation(
         alt.Chart(long)
         .mark_point(size=90, opacity=1)
         .encode(
-            x="amount:Q",
+            x=alt.X("amount:Q"),
             y=y,
             color=alt.Color(
                 "what:N",
@@ -91,7 +91,7 @@ def chart_chances(chances: pd.DataFrame, label: str, title: str) -> alt.LayerCha
     half = (
         alt.Chart(pd.DataFrame({"at": [0.5]}))
         .mark_rule(color=GREY, strokeDash=[4, 3])
-        .encode(x="at:Q")
+        .encode(x=alt.X("at:Q"))
     )
     text = (
         f"On average {rows['chance'].mean():.0%}; {int((rows['chance'] < 0.5).sum())} of "
@@ -214,7 +214,7 @@ def chart_agreement(
             x=alt.X(
                 "min(amount):Q", axis=_MONEY, title=unit, scale=alt.Scale(zero=False, padding=15)
             ),
-            x2="max(amount):Q",
+            x2=alt.X2("max(amount):Q"),
             y=y,
         )
     )
@@ -222,7 +222,7 @@ def chart_agreement(
         alt.Chart(long)
         .mark_point(size=80, opacity=1)
         .encode(
-            x="amount:Q",
+            x=alt.X("amount:Q"),
             y=y,
             color=alt.Color(
                 "what:N",
@@ -285,7 +285,9 @@ def chart_hours(
         )
     )
     line = (
-        alt.Chart(limits).mark_tick(color=GREY, thickness=3, size=34).encode(x=x, y="available:Q")
+        alt.Chart(limits)
+        .mark_tick(color=GREY, thickness=3, size=34)
+        .encode(x=x, y=alt.Y("available:Q"))
     )
     planned, there = sums["hours"].sum(), limits["available"].sum()
     text = f"{planned:,.0f} hours planned of {there:,.0f} there are in the year."
@@ -310,9 +312,21 @@ def chart_targets(table: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
         title=f"{unit} (bar: eight of ten outcomes)",
         scale=alt.Scale(zero=False, padding=25),
     )
-    bar = alt.Chart(row).mark_bar(size=18, color=BLUE, opacity=0.3).encode(x=x, x2="high:Q", y=y)
-    mid = alt.Chart(row).mark_tick(color=BLUE, thickness=4, size=26).encode(x="expected:Q", y=y)
-    aim = alt.Chart(row).mark_tick(color=ORANGE, thickness=4, size=40).encode(x="target:Q", y=y)
+    bar = (
+        alt.Chart(row)
+        .mark_bar(size=18, color=BLUE, opacity=0.3)
+        .encode(x=x, x2=alt.X2("high:Q"), y=y)
+    )
+    mid = (
+        alt.Chart(row)
+        .mark_tick(color=BLUE, thickness=4, size=26)
+        .encode(x=alt.X("expected:Q"), y=y)
+    )
+    aim = (
+        alt.Chart(row)
+        .mark_tick(color=ORANGE, thickness=4, size=40)
+        .encode(x=alt.X("target:Q"), y=y)
+    )
     words = pd.DataFrame(
         {
             "at": [row["expected"].iloc[0], row["target"].iloc[0]],
@@ -322,7 +336,9 @@ def chart_targets(table: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
     )
     above = alt.Chart(words.iloc[[1]]).mark_text(dy=-30, fontSize=12)
     below = alt.Chart(words.iloc[[0]]).mark_text(dy=26, fontSize=12)
-    labels = above.encode(x="at:Q", y=y, text="what:N") + below.encode(x="at:Q", y=y, text="what:N")
+    labels = above.encode(x=alt.X("at:Q"), y=y, text=alt.Text("what:N")) + below.encode(
+        x=alt.X("at:Q"), y=y, text=alt.Text("what:N")
+    )
     text = f"Expected {row['expected'].iloc[0]:,.0f}, target {row['target'].iloc[0]:,.0f} {unit}."
     return describe(
         (bar + mid + aim + labels).properties(width=520, height=80), title=title, text=text

@@ -21,7 +21,7 @@ def _height(rows: int) -> int:
 def _line_at(place: float) -> alt.Chart:
     """Draw the line that values are read against."""
     at = pd.DataFrame({"at": [place]})
-    return alt.Chart(at).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x="at:Q")
+    return alt.Chart(at).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.X("at:Q"))
 
 
 def _tips(label: str, **formats: str) -> list[alt.Tooltip]:
@@ -38,7 +38,7 @@ def _nothing(title: str, why: str) -> alt.Chart:
     chart = (
         alt.Chart(line)
         .mark_text(align="left", color=MUTED, fontSize=13)
-        .encode(text="why:N", x=alt.value(0))
+        .encode(text=alt.Text("why:N"), x=alt.XValue(0))
     )
     return describe(chart.properties(width=520, height=30), title=title, text=why)
 
@@ -74,7 +74,7 @@ def chart_attainment(
         x2=alt.datum(1),
     )
     dots = base.mark_point(size=90, opacity=1).encode(
-        x="attainment:Q",
+        x=alt.X("attainment:Q"),
         color=alt.Color(
             "reached:N",
             title=None,
@@ -120,7 +120,9 @@ def chart_goal_history(history: pd.DataFrame, title: str) -> alt.LayerChart | al
             tooltip=_tips("period", goal=",.0f", actual=",.0f", attainment=".1%"),
         )
     )
-    goals = alt.Chart(rows).mark_tick(color=ORANGE, thickness=3, size=30).encode(x=x, y="goal:Q")
+    goals = (
+        alt.Chart(rows).mark_tick(color=ORANGE, thickness=3, size=30).encode(x=x, y=alt.Y("goal:Q"))
+    )
     above = (
         alt.Chart(rows)
         .mark_text(dy=-10, fontSize=11)
@@ -177,7 +179,7 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
         .mark_bar(size=15)
         .encode(
             x=alt.X("start:Q", scale=scale, axis=_MONEY, title=unit + cut),
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             y=y,
             color=alt.Color(
                 "kind:N",
@@ -190,7 +192,7 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
     labels = (
         alt.Chart(rows)
         .mark_text(align="left", dx=4)
-        .encode(x=alt.X("right:Q", scale=scale), y=y, text="label:N")
+        .encode(x=alt.X("right:Q", scale=scale), y=y, text=alt.Text("label:N"))
     )
     text = "; ".join(f"{s} {t}" for s, t in zip(rows["step"], rows["label"], strict=True)) + "."
     chart = (bars + labels).properties(width=460, height=_height(len(rows)))
@@ -277,7 +279,7 @@ def chart_baseline(months: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
     band = (
         alt.Chart(rows)
         .mark_area(opacity=0.2, color=BLUE)
-        .encode(x=x, y=alt.Y("low:Q", axis=_MONEY, title=f"{unit} a month"), y2="high:Q")
+        .encode(x=x, y=alt.Y("low:Q", axis=_MONEY, title=f"{unit} a month"), y2=alt.Y2("high:Q"))
     )
     long = rows.melt("month", ["expected", "last_year"], "what", "amount").dropna()
     long["what"] = long["what"].map({"expected": "expected", "last_year": "last year"})
@@ -286,7 +288,7 @@ def chart_baseline(months: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
         .mark_line(point=True)
         .encode(
             x=x,
-            y="amount:Q",
+            y=alt.Y("amount:Q"),
             color=alt.Color(
                 "what:N",
                 title=None,
@@ -337,7 +339,7 @@ def chart_swings(swings: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
             tooltip=["assumption_id:N", "side:N", alt.Tooltip("effect:Q", format=",.0f")],
         )
     )
-    zero = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=GREY).encode(x="at:Q")
+    zero = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=GREY).encode(x=alt.X("at:Q"))
     top = known.iloc[0]
     text = f"{top['assumption_id']} moves most: {top['swing']:,.0f} {unit} from low to high."
     chart = (bars + zero).properties(width=460, height=_height(len(known)))

@@ -148,6 +148,8 @@ def exclude_deals(
         Naming every fault: unknown labels with the nearest one, keys that are missing or wrong.
     """
     entries = _read_entries(inputs, scenario, labels)
+    if not entries:  # the same inputs, not a copy: what was worked out of them still stands
+        return Exclusions(inputs, _table_of([]), _totals(inputs, inputs))
     sales, deals, rows = inputs.sales.reset_index(drop=True), inputs.opportunities, []
     for entry in entries:
         row, taken = entry, 0.0
@@ -159,10 +161,13 @@ def exclude_deals(
             sales, taken = _without(sales, row)
         note = _note(inputs, row, taken)
         rows.append(row | {"excluded_amount": taken, "note": note})
-    table = pd.DataFrame(rows, columns=list(EXCLUDED_COLUMNS))
-    table["month"] = pd.to_datetime(table["month"]).astype("datetime64[us]")
     kept = replace(inputs, sales=sales, opportunities=deals.reset_index(drop=True))
-    return Exclusions(kept, table, _totals(inputs, kept))
+    return Exclusions(kept, _table_of(rows), _totals(inputs, kept))
+
+
+def _table_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=list(EXCLUDED_COLUMNS))
+    return table.assign(month=pd.to_datetime(table["month"]).astype("datetime64[us]"))
 
 
 def _without(sales: pd.DataFrame, entry: dict[str, Any]) -> tuple[pd.DataFrame, float]:
@@ -194,14 +199,17 @@ def _note(inputs: Inputs, row: dict[str, Any], taken: float) -> str:
 
 
 def _totals(inputs: Inputs, kept: Inputs) -> pd.DataFrame:
-    sums = {}
-    for name, now in (("booked", inputs), ("counted", kept)):
-        years, won = two_years(now).groupby("is_review")["amount"].sum(), _won(now)
-        reviewed = in_review(won["month"], now.settings)
-        sums[name] = [years.get(True, 0.0), years.get(False, 0.0), won["amount"][reviewed].sum()]
+    booked = _sums(inputs)
+    counted = booked if kept is inputs else _sums(kept)
     what = ["sales, reviewed year", "sales, year before", "won deals, reviewed year"]
-    table = pd.DataFrame({"what": what, **sums})
+    table = pd.DataFrame({"what": what, "booked": booked, "counted": counted})
     return table.assign(excluded=table["booked"] - table["counted"])[list(TOTAL_COLUMNS)]
+
+
+def _sums(inputs: Inputs) -> list[float]:
+    years, won = two_years(inputs).groupby("is_review")["amount"].sum(), _won(inputs)
+    reviewed = in_review(won["month"], inputs.settings)
+    return [years.get(True, 0.0), years.get(False, 0.0), won["amount"][reviewed].sum()]
 
 
 def _read_entries(
@@ -212,7 +220,7 @@ def _read_entries(
         raise DataError(f"scenario {scenario.name!r}: write [[review.exclude]] entries.")
     faults: list[str] = []
     entries = [_entry(faults, f"[[review.exclude]] {n}", row) for n, row in enumerate(content, 1)]
-    for name, known in _known(inputs, entries, labels).items():
+    for name, known in (_known(inputs, entries, labels) if entries else {}).items():
         given = [entry[name] for entry in entries if name in entry]
         _require(faults, given, known, f"[[review.exclude]] {name}")
     if faults:
