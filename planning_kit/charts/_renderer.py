@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import disable_debug_mode
 
 from planning_kit.charts._png import shrink_png
 from planning_kit.charts._theme import LABEL_LIMIT, planning_theme
@@ -49,6 +50,8 @@ def enable() -> None:
     alt.theme.register("planning", enable=True)(planning_theme)
     alt.renderers.register("planning", chart_bundle)
     alt.renderers.enable("planning")
+    if not draws_pictures():  # a batch: charts are checked when they show, not part by part as well
+        disable_debug_mode()
 
 
 def draws_pictures() -> bool:

@@ -44,8 +44,12 @@ class Shown:
     def __repr__(self) -> str:
         if not self.rows:
             return "\n".join(filter(None, [self.caption, "(no rows)"]))
-        table = pd.DataFrame(self.rows, columns=list(self.head))
-        return "\n".join(filter(None, [self.caption, table.to_string(index=False), self.more]))
+        widths = [max(map(len, column)) for column in zip(self.head, *self.rows, strict=True)]
+        lines = [
+            " ".join(text.rjust(width) for text, width in zip(row, widths, strict=True))
+            for row in (self.head, *self.rows)
+        ]
+        return "\n".join(filter(None, [self.caption, *lines, self.more]))
 
     def _repr_html_(self) -> str:
         sides = ["right" if number else "left" for number in self.numeric]
