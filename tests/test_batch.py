@@ -23,6 +23,7 @@ from planning_kit.batch import (
     run_plan,
     status_table,
 )
+from planning_kit.batch.pool import _fresh_processes
 from planning_kit.errors import DataError, UsageError
 from planning_kit.plan import Plan, load_plan
 from tests.conftest import ROOT, PlanMaker
@@ -238,6 +239,14 @@ def test_every_run_has_the_environment_its_caller_has_then(plan: Plan, monkeypat
     monkeypatch.delenv("OF_THE_CALLER")
     run = run_plan(plan, BatchOptions(jobs=1, html=False, regions=("North",), force=True))
     assert [*told, said(run, "North", "01_small")] == ["first\n", "second\n", "nothing\n"]
+
+
+def test_a_long_name_of_the_temporary_folder_stops_no_run(plan: Plan, monkeypatch):
+    monkeypatch.setattr("planning_kit.batch.pool.get_temp_dir", lambda: "/tmp/" + "x" * 90)
+    assert _fresh_processes().get_start_method() == "spawn"  # a socket has no place there
+    own_notebook(plan, "01_small", WRITE)
+    run = run_plan(plan, BatchOptions(jobs=1, html=False, regions=("North",)))
+    assert read_manifest(run)["status"] == "done"
 
 
 def test_a_batch_leaves_the_environment_of_its_caller_alone(plan: Plan, monkeypatch):

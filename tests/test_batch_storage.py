@@ -185,6 +185,7 @@ def test_no_file_of_a_url_gets_a_place_outside_the_copy(here: Path, plan: Plan):
     [
         ("s3://planning/2027", "s3fs"), ("nowhere://x", "nowhere"),
         ("file:///no/such/plan", "nothing at"),
+        ("nowhere://ann:secret@host/plan", "^nowhere://host/plan: "),
     ],
 )  # fmt: skip
 def test_an_address_that_cannot_be_read_is_named(url: str, words: str, here: Path):

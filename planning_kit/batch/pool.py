@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing.context import BaseContext
+from multiprocessing.util import get_temp_dir
 
 from planning_kit.batch.manifest import RunRecord
 from planning_kit.batch.worker import RegionTask, run_region, start_worker
@@ -17,6 +19,7 @@ from planning_kit.errors import UsageError
 # What a worker imports for its first region.
 _NEEDED = ["planning_kit.batch.worker", "planning_kit.batch.kernels", "planning_kit.report",
            "papermill", "nbclient", "nbconvert", "bs4", "bleach.css_sanitizer", "vl_convert"]  # fmt: skip
+_LONGEST_FOLDER = 80  # bytes; a Unix socket's path ends at 108
 
 
 class Pool:
@@ -77,7 +80,9 @@ def _fresh_processes() -> BaseContext:
     A worker forked from the caller would get whatever its threads hold, and papermill then hangs.
     A server that imports what all of them need, and nothing else, can be forked.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    # The server listens on a socket in the folder for temporary files; elsewhere than on Linux
+    # system libraries do not stand a fork.
+    if sys.platform != "linux" or len(os.fsencode(get_temp_dir())) > _LONGEST_FOLDER:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_NEEDED)

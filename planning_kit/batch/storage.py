@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -38,6 +39,8 @@ class Storage:
 
     Attributes
     ----------
+    shown : str
+        The URL without a user's name and password, for messages.
     copy : Path
         The plan folder on this machine, in a folder that is this user's alone.
 
@@ -49,15 +52,16 @@ class Storage:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
+        self.shown = re.sub(r"(?<=://)[^/@]*@", "", self.url)
         try:
             from fsspec.core import url_to_fs
 
             self.files, root = url_to_fs(self.url)
         except ImportError as error:
             words = f"{error}; a plan behind a URL needs: pip install 'planning-kit[cluster]'"
-            raise UsageError(f"{url}: {words} and the package of its protocol.") from None
+            raise UsageError(f"{self.shown}: {words} and the package of its protocol.") from None
         except ValueError as error:
-            raise UsageError(f"{url}: {error}.") from None
+            raise UsageError(f"{self.shown}: {error}.") from None
         self.root = str(root).rstrip("/")
         place = _private_place() / digest(self.url)
         self.copy = place / (Path(self.root).name or "plan")
@@ -69,7 +73,7 @@ class Storage:
         try:
             names = [self._relative(str(name)) for name in self.files.ls(self.root, detail=False)]
         except FileNotFoundError:
-            raise UsageError(f"there is nothing at {self.url}.") from None
+            raise UsageError(f"there is nothing at {self.shown}.") from None
         self.copy.mkdir(parents=True, exist_ok=True)
         brought = {path.name for path in self.copy.iterdir()}
         for name in sorted({*names, *brought} - {"runs"}):  # runs come part by part
@@ -117,7 +121,7 @@ class Storage:
         relative = name.removeprefix(f"{self.root}/")
         parts = relative.split("/")
         if relative == name or "\\" in relative or any(p in ("", ".", "..") for p in parts):
-            raise DataError(f"{self.url}: a file is called {name!r}; the plan cannot be copied.")
+            raise DataError(f"{self.shown}: a file is called {name!r}; the plan cannot be copied.")
         return relative
 
     def _download(self, name: str, path: Path) -> None:

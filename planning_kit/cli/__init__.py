@@ -181,7 +181,7 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
     elif not quiet:
         _show_run(manifest, folder)
         if storage:
-            click.echo(f"kept at: {storage.url}/runs/{folder.name}")
+            click.echo(f"kept at: {storage.shown}/runs/{folder.name}")
     failed = [record for record in manifest["regions"] if record["status"] != "done"]
     for record in failed:
         click.echo(f"failed: {record['region']}: {record['error']}", err=True)
