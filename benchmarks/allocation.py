@@ -61,8 +61,15 @@ def make_problem(family: str, cells: int, seed: int = 1) -> Problem:
     )
     low[0] = high[0] = sums[0]
     keep = np.flatnonzero(np.isfinite(low) | np.isfinite(high))
-    return Problem(base, base.copy(), base * 0.6, base * 1.6, _narrow(matrix.tocsr()[keep]),
-                   low[keep], high[keep])  # fmt: skip
+    return Problem(
+        base,
+        base.copy(),
+        base * 0.6,
+        base * 1.6,
+        _narrow(matrix.tocsr()[keep]),
+        low[keep],
+        high[keep],
+    )
 
 
 def _rows(groupings: list[np.ndarray], cells: int) -> sp.csc_array:
@@ -123,8 +130,17 @@ def by_piqp(case: Scaled) -> np.ndarray:
 
     solver = piqp.SparseSolver()
     solver.settings.eps_abs = solver.settings.eps_rel = 1e-9
-    solver.setup(case.quadratic, case.linear, case.equal_rows, case.low[case.equal], case.range_rows,
-                 case.low[case.range], case.high[case.range], case.lower, case.upper)  # fmt: skip
+    solver.setup(
+        case.quadratic,
+        case.linear,
+        case.equal_rows,
+        case.low[case.equal],
+        case.range_rows,
+        case.low[case.range],
+        case.high[case.range],
+        case.lower,
+        case.upper,
+    )
     solver.solve()
     return np.asarray(solver.result.x)
 
@@ -134,9 +150,19 @@ def by_osqp(case: Scaled) -> np.ndarray:
     import osqp
 
     solver = osqp.OSQP()
-    solver.setup(case.quadratic, case.linear, case.all_rows, np.concatenate([case.low, case.lower]),
-                 np.concatenate([case.high, case.upper]), verbose=False, eps_abs=1e-8, eps_rel=1e-8,
-                 max_iter=100_000, polishing=True, time_limit=LONGEST)  # fmt: skip
+    solver.setup(
+        case.quadratic,
+        case.linear,
+        case.all_rows,
+        np.concatenate([case.low, case.lower]),
+        np.concatenate([case.high, case.upper]),
+        verbose=False,
+        eps_abs=1e-8,
+        eps_rel=1e-8,
+        max_iter=100_000,
+        polishing=True,
+        time_limit=LONGEST,
+    )
     return np.asarray(solver.solve().x)
 
 
@@ -149,13 +175,16 @@ def by_clarabel(case: Scaled) -> np.ndarray:
     unit = sp.eye_array(case.count)
     parts = [case.equal_rows, case.range_rows[most], -case.range_rows[least], unit, -unit]
     right = np.concatenate([case.low[case.equal], high[most], -low[least], case.upper, -case.lower])
-    cones = [clarabel.ZeroConeT(len(case.equal)),
-             clarabel.NonnegativeConeT(len(right) - len(case.equal))]  # fmt: skip
+    cones = [
+        clarabel.ZeroConeT(len(case.equal)),
+        clarabel.NonnegativeConeT(len(right) - len(case.equal)),
+    ]
     options = clarabel.DefaultSettings()
     options.verbose, options.time_limit = False, LONGEST
     options.tol_gap_abs = options.tol_gap_rel = options.tol_feas = 1e-9
-    solver = clarabel.DefaultSolver(case.quadratic, case.linear, sp.csc_matrix(sp.vstack(parts)),
-                                    right, cones, options)  # fmt: skip
+    solver = clarabel.DefaultSolver(
+        case.quadratic, case.linear, sp.csc_matrix(sp.vstack(parts)), right, cones, options
+    )
     return np.asarray(solver.solve().x)
 
 
@@ -182,8 +211,11 @@ def by_highspy(case: Scaled) -> np.ndarray:
 
 
 BY: dict[str, Callable[[Scaled], np.ndarray]] = {
-    "piqp": by_piqp, "osqp": by_osqp, "clarabel": by_clarabel, "highspy": by_highspy,
-}  # fmt: skip
+    "piqp": by_piqp,
+    "osqp": by_osqp,
+    "clarabel": by_clarabel,
+    "highspy": by_highspy,
+}
 
 
 def compare_solvers(sizes: tuple[int, ...], rounds: int) -> list[Row]:
@@ -204,34 +236,84 @@ def compare_solvers(sizes: tuple[int, ...], rounds: int) -> list[Row]:
                     if row.peer_seconds is None or row.peer_seconds > SLOW:
                         slow.add(name)
             alone = min(seconds(lambda problem=problem: solve(problem)) for _ in range(rounds))
-            inputs = sum(a.nbytes for a in (problem.aim, problem.weight, problem.lower, problem.upper,
-                         problem.matrix.data, problem.matrix.indices, problem.matrix.indptr))  # fmt: skip
-            rows.append(show(Row(family, size, alone, "alone", None, None, peak,
-                                 f"peak {peak * 2**20 / inputs:.1f} x inputs, missed "
-                                 f"{case.missed(solve(problem).goals / case.size):.0e}",
-                                 versions("numpy", "scipy"))))  # fmt: skip
+            inputs = sum(
+                a.nbytes
+                for a in (
+                    problem.aim,
+                    problem.weight,
+                    problem.lower,
+                    problem.upper,
+                    problem.matrix.data,
+                    problem.matrix.indices,
+                    problem.matrix.indptr,
+                )
+            )
+            rows.append(
+                show(
+                    Row(
+                        family,
+                        size,
+                        alone,
+                        "alone",
+                        None,
+                        None,
+                        peak,
+                        f"peak {peak * 2**20 / inputs:.1f} x inputs, missed "
+                        f"{case.missed(solve(problem).goals / case.size):.0e}",
+                        versions("numpy", "scipy"),
+                    )
+                )
+            )
     return rows
 
 
-def _compare(family: str, size: str, name: str, given: tuple[Problem, Scaled], rounds: int,
-             peak: float) -> Row:  # fmt: skip
+def _compare(
+    family: str, size: str, name: str, given: tuple[Problem, Scaled], rounds: int, peak: float
+) -> Row:
     problem, case = given
     ours = solve(problem).goals / case.size
     kept: dict[str, np.ndarray] = {}
     took = seconds(lambda: kept.update(goals=BY[name](case)))
     theirs = kept["goals"]
     if took > 0.95 * LONGEST and name in ("highspy", "osqp"):
-        return Row(family, size, seconds(lambda: solve(problem)), name, took, None, peak,
-                   "peer stopped at its time limit", versions(name))  # fmt: skip
+        return Row(
+            family,
+            size,
+            seconds(lambda: solve(problem)),
+            name,
+            took,
+            None,
+            peak,
+            "peer stopped at its time limit",
+            versions(name),
+        )
     if theirs.shape != ours.shape or not np.isfinite(theirs).all():
-        return Row(family, size, seconds(lambda: solve(problem)), name, None, None, peak,
-                   "peer gave no answer", versions(name))  # fmt: skip
+        return Row(
+            family,
+            size,
+            seconds(lambda: solve(problem)),
+            name,
+            None,
+            None,
+            peak,
+            "peer gave no answer",
+            versions(name),
+        )
     mine, other = case.objective(ours), case.objective(theirs)
     rounds = 1 if took > SLOW else rounds
     ours_s, theirs_s, ratio = take_turns(lambda: solve(problem), lambda: BY[name](case), rounds)
-    return Row(family, size, ours_s, name, theirs_s, ratio, peak,
-               f"objective {(mine - other) / other:+.0e}, missed {case.missed(ours):.0e} against "
-               f"{case.missed(theirs):.0e}", versions("numpy", "scipy", name))  # fmt: skip
+    return Row(
+        family,
+        size,
+        ours_s,
+        name,
+        theirs_s,
+        ratio,
+        peak,
+        f"objective {(mine - other) / other:+.0e}, missed {case.missed(ours):.0e} against "
+        f"{case.missed(theirs):.0e}",
+        versions("numpy", "scipy", name),
+    )
 
 
 def plan_of_500() -> tuple[pd.DataFrame, float, Scenario, pd.DataFrame]:
@@ -243,10 +325,15 @@ def plan_of_500() -> tuple[pd.DataFrame, float, Scenario, pd.DataFrame]:
     cells["last_goal"] = (cells["base"] * random.uniform(0.9, 1.1, len(cells))).round()
     rules = [
         {"name": "calm", "each": "rep_id", "most_up_share": 0.15, "most_down_share": 0.05},
-        {"name": "area", "each": "territory_id", "at_least": 1.0, "at_most": 1.08,
-         "relative_to": "last_goal"},
+        {
+            "name": "area",
+            "each": "territory_id",
+            "at_least": 1.0,
+            "at_most": 1.08,
+            "relative_to": "last_goal",
+        },
         {"name": "line", "each": "product_line", "at_least": 0.9, "relative_to": "base"},
-    ]  # fmt: skip
+    ]
     months = [f"2026-{month:02d}" for month in range(1, 13)]
     profile = pd.DataFrame(random.dirichlet(np.full(12, 5.0), 5), columns=months)
     profile.insert(0, "product_line", [f"L{j}" for j in range(5)])
@@ -269,11 +356,29 @@ def time_whole_plan(rounds: int) -> list[Row]:
     times = sorted(seconds(plan) for _ in range(rounds))
     months = sorted(seconds(lambda: phase(goals, profile, 1)) for _ in range(rounds))
     return [
-        Row("whole plan", "500 people, 5 lines", times[len(times) // 2], "limit 0.05 s", None, None,
-            peak_mb(plan), result, seen),
-        Row("phasing", "500 people, 5 lines, 12 months", months[len(months) // 2], "limit 0.5 s",
-            None, None, None, result, seen),
-    ]  # fmt: skip
+        Row(
+            "whole plan",
+            "500 people, 5 lines",
+            times[len(times) // 2],
+            "limit 0.05 s",
+            None,
+            None,
+            peak_mb(plan),
+            result,
+            seen,
+        ),
+        Row(
+            "phasing",
+            "500 people, 5 lines, 12 months",
+            months[len(months) // 2],
+            "limit 0.5 s",
+            None,
+            None,
+            None,
+            result,
+            seen,
+        ),
+    ]
 
 
 def peer_plan() -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -299,9 +404,17 @@ def compare_with_peer(rounds: int) -> list[Row]:
     level = cells.groupby(keys)["seats"].transform("sum")
     cells["base"] = cells["seats"] / level * cells["target"]
     cells = cells.drop(columns=["seats", "target"])
-    holds = [{"name": f"hold {rep}", "where": {"rep": rep}, "owner": "a", "reason": "b",
-              "amount": amount, "expires_on": date(2026, 12, 31)}
-             for rep, amount in (("R001", 2_600_000), ("R002", 400_000))]  # fmt: skip
+    holds = [
+        {
+            "name": f"hold {rep}",
+            "where": {"rep": rep},
+            "owner": "a",
+            "reason": "b",
+            "amount": amount,
+            "expires_on": date(2026, 12, 31),
+        }
+        for rep, amount in (("R001", 2_600_000), ("R002", 400_000))
+    ]
     rules = [{"name": "targets", "each": keys, "exactly": 1.0, "relative_to": "base"}]
     scenario = Scenario("bench", {"rules": rules, "holds": holds})
     total = float(targets["target"].sum())
@@ -314,12 +427,33 @@ def compare_with_peer(rounds: int) -> list[Row]:
     time = sorted(seconds(ours) for _ in range(rounds))[rounds // 2]
     size = f"{len(cells)} cells, {len(targets)} targets"
     if importlib.util.find_spec("b2b_revenue_forecasting") is None:
-        return [Row("hold and re-split", size, time, "peer not installed", None, None, None, said,
-                    versions("numpy", "scipy", "pandas"))]  # fmt: skip
+        return [
+            Row(
+                "hold and re-split",
+                size,
+                time,
+                "peer not installed",
+                None,
+                None,
+                None,
+                said,
+                versions("numpy", "scipy", "pandas"),
+            )
+        ]
     peer, left = _peer_seconds(reps, targets)
-    return [Row("hold and re-split", size, time, "b2b-revenue-forecasting", peer, peer / time,
-                peak_mb(ours), f"{said}; peer: by {left:.2g}",
-                versions("numpy", "scipy", "pandas", "b2b-revenue-forecasting"))]  # fmt: skip
+    return [
+        Row(
+            "hold and re-split",
+            size,
+            time,
+            "b2b-revenue-forecasting",
+            peer,
+            peer / time,
+            peak_mb(ours),
+            f"{said}; peer: by {left:.2g}",
+            versions("numpy", "scipy", "pandas", "b2b-revenue-forecasting"),
+        )
+    ]
 
 
 def _peer_seconds(reps: pd.DataFrame, targets: pd.DataFrame) -> tuple[float, float]:
@@ -331,10 +465,13 @@ def _peer_seconds(reps: pd.DataFrame, targets: pd.DataFrame) -> tuple[float, flo
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             kept["quotas"] = cascade_many(
-                reps, targets, group_keys=["sales_type", "product"], target_col="target",
+                reps,
+                targets,
+                group_keys=["sales_type", "product"],
+                target_col="target",
                 taxonomy=["company", "region", "team", "rep"],
                 metrics=[MetricSpec("seats", direction="proportional", weight=1.0)],
-            )[0]  # fmt: skip
+            )[0]
             pins = [Pin("R001", 2_600_000.0), Pin("R002", 400_000.0)]
             kept["edited"] = apply_pins(kept["quotas"], pins)[0]
 

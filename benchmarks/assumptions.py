@@ -26,26 +26,31 @@ from benchmarks.harness import (
     versions,
     write_results,
 )
-from planning_kit.assumptions.outlook import look_ahead
-from planning_kit.assumptions.simulation import YearModel, simulate_years, year_model
 from planning_kit.assumptions.worth import simulate_target
-from planning_kit.plan import Inputs, Scenario, Settings
-from planning_kit.tables import TABLES, empty_table
+from planning_kit.data import TABLES, Region, empty_table
+from planning_kit.outlook.seats import look_ahead
+from planning_kit.outlook.years import YearModel, simulate_years, year_model
+from planning_kit.plan import Scenario, Settings
 
 RUNS, PEOPLE, MONTHS, SEED = 10_000, 2_000, 12, 1
 REGISTER = {
     "market": {"driver": "market_growth", "low": 0.0, "base": 0.02, "high": 0.04},
     "price": {"driver": "price_change", "low": -0.01, "base": 0.01, "high": 0.02},
-    "rival": {"driver": "competitor_effect", "low": -0.06, "base": -0.02, "high": 0.0,
-              "territories": [f"T{n:03d}" for n in range(0, 200, 5)]},
+    "rival": {
+        "driver": "competitor_effect",
+        "low": -0.06,
+        "base": -0.02,
+        "high": 0.0,
+        "territories": [f"T{n:03d}" for n in range(0, 200, 5)],
+    },
     "people": {"driver": "turnover_rate", "low": 0.06, "base": 0.1, "high": 0.15},
     "fill": {"driver": "time_to_fill", "low": 2, "base": 3, "high": 5},
     "ramp": {"driver": "ramp", "low": 4, "base": 6, "high": 8},
-}  # fmt: skip
+}
 CORRELATIONS = [{"between": ["market", "price"], "coefficient": 0.5}]
 
 
-def company(people: int) -> Inputs:
+def company(people: int) -> Region:
     """Make people in 200 territories who sold for two years; one in ten was hired lately."""
     random = np.random.default_rng(SEED)
     reps = pd.DataFrame({"rep_id": [f"R{n:05d}" for n in range(people)]}, dtype="str")
@@ -53,36 +58,61 @@ def company(people: int) -> Inputs:
     months = pd.date_range("2024-01-01", periods=24, freq="MS", unit="us")
     sales = reps.assign(level=level).merge(pd.DataFrame({"month": months}), how="cross")
     sales["amount"] = sales["level"] * random.lognormal(0, 0.3, len(sales))
-    sales = sales.assign(goal_period=pd.NaT, territory_id=np.nan, product_id=np.nan,
-                         product_line=np.nan, units=np.nan, cost=np.nan, lines=1)  # fmt: skip
-    sales = sales.astype({"territory_id": "str", "product_id": "str", "product_line": "str",
-                          "goal_period": "datetime64[us]"})  # fmt: skip
+    sales = sales.assign(
+        goal_period=pd.NaT,
+        territory_id=np.nan,
+        product_id=np.nan,
+        product_line=np.nan,
+        units=np.nan,
+        cost=np.nan,
+        lines=1,
+    )
+    sales = sales.astype(
+        {
+            "territory_id": "str",
+            "product_id": "str",
+            "product_line": "str",
+            "goal_period": "datetime64[us]",
+        }
+    )
     hired = pd.Series(pd.Timestamp("2015-01-01"), reps.index).astype("datetime64[us]")
     hired[random.random(people) < 0.1] = pd.Timestamp("2025-09-01")
     tables = {name: empty_table(name) for name in TABLES if name != "sales"}
     told = reps.assign(hired_on=hired, current_region="", is_active=True, carries_goal=True)
     tables["reps"] = told.reindex(columns=[*tables["reps"].columns, *told.columns[2:]]).astype(
-        tables["reps"].dtypes.to_dict())  # fmt: skip
+        tables["reps"].dtypes.to_dict()
+    )
     places = [f"T{n % 200:03d}" for n in range(people)]
     held = reps.assign(territory_id=places, share=1 / (people / 200))
     tables["assignments"] = held.reindex(columns=tables["assignments"].columns).astype(
-        tables["assignments"].dtypes.to_dict())  # fmt: skip
+        tables["assignments"].dtypes.to_dict()
+    )
     lands = pd.DataFrame({"territory_id": sorted(set(places))})
     tables["territories"] = lands.reindex(columns=tables["territories"].columns).astype(
-        tables["territories"].dtypes.to_dict())  # fmt: skip
-    settings = Settings("bench", "EUR", 1.0, date(2026, 1, 1), date(2026, 12, 31),
-                        date(2025, 1, 1), date(2025, 12, 31))  # fmt: skip
-    return Inputs("", settings, (), float(12.5 * level.sum()), sales=sales, **tables)
+        tables["territories"].dtypes.to_dict()
+    )
+    settings = Settings(
+        "bench",
+        "EUR",
+        1.0,
+        date(2026, 1, 1),
+        date(2026, 12, 31),
+        date(2025, 1, 1),
+        date(2025, 12, 31),
+    )
+    return Region("", settings, (), float(12.5 * level.sum()), sales=sales, **tables)
 
 
 def draw_only(model: YearModel, runs: int) -> tuple[np.ndarray, ...]:
     """Draw what a simulation needs, and nothing else."""
     of_register, of_all, of_chance, of_leaving = np.random.default_rng(SEED).spawn(4)
     size = (runs, len(model.parts))
-    return (of_register.standard_normal((runs, len(model.low))),
-            of_all.standard_normal((runs, 1)),
-            of_chance.standard_normal(size, dtype=np.float32),
-            of_leaving.random(size, dtype=np.float32))  # fmt: skip
+    return (
+        of_register.standard_normal((runs, len(model.low))),
+        of_all.standard_normal((runs, 1)),
+        of_chance.standard_normal(size, dtype=np.float32),
+        of_leaving.random(size, dtype=np.float32),
+    )
 
 
 def plain(model: YearModel, asked: np.ndarray, runs: int) -> tuple[np.ndarray, np.ndarray]:
@@ -132,18 +162,54 @@ def main() -> None:
     years, (totals, chances) = ours(), plain(model, asked, RUNS)
     off = np.abs(years.totals / totals - 1).max(), np.abs(years.chances - chances).max()
     seen = versions("numpy", "scipy", "pandas")
-    rows = [Row("simulated years", size, wall, "limit 2 s, 1 GB", None, None, peak,
-                f"{spent:.2f} s of processors, process at most {held:.0f} MB", seen)]  # fmt: skip
-    for name, peer in (("numpy, only drawing", lambda: draw_only(model, RUNS)),
-                       ("numpy, all at once", lambda: plain(model, asked, RUNS))):  # fmt: skip
+    rows = [
+        Row(
+            "simulated years",
+            size,
+            wall,
+            "limit 2 s, 1 GB",
+            None,
+            None,
+            peak,
+            f"{spent:.2f} s of processors, process at most {held:.0f} MB",
+            seen,
+        )
+    ]
+    for name, peer in (
+        ("numpy, only drawing", lambda: draw_only(model, RUNS)),
+        ("numpy, all at once", lambda: plain(model, asked, RUNS)),
+    ):
         mine, theirs, ratio = take_turns(ours, peer, rounds)
-        rows.append(Row("simulated years", size, mine, name, theirs, ratio, peak,
-                        f"totals to {off[0]:.0e}, chances to {off[1]:.0e}; peer's peak "
-                        f"{peak_mb(peer):.0f} MB", seen))  # fmt: skip
-    whole = sorted(seconds(lambda: simulate_target(outlook, inputs.target, runs=RUNS))
-                   for _ in range(3))[1]  # fmt: skip
-    rows.append(Row("chance of the target", size, whole, "with measuring the misses", None, None,
-                    None, "", seen))  # fmt: skip
+        rows.append(
+            Row(
+                "simulated years",
+                size,
+                mine,
+                name,
+                theirs,
+                ratio,
+                peak,
+                f"totals to {off[0]:.0e}, chances to {off[1]:.0e}; peer's peak "
+                f"{peak_mb(peer):.0f} MB",
+                seen,
+            )
+        )
+    whole = sorted(
+        seconds(lambda: simulate_target(outlook, inputs.target, runs=RUNS)) for _ in range(3)
+    )[1]
+    rows.append(
+        Row(
+            "chance of the target",
+            size,
+            whole,
+            "with measuring the misses",
+            None,
+            None,
+            None,
+            "",
+            seen,
+        )
+    )
     write_results("assumptions", [show(row) for row in rows])
 
 

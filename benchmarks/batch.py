@@ -28,8 +28,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.harness import Row, show, versions, write_results
-from planning_kit.batch import read_manifest
 from planning_kit.plan import bundled
+from planning_kit.run import read_manifest
 
 JOBS = 2  # regions at a time, of the peers; ours takes its own default, one more than cores
 LIKE = "East"
@@ -176,8 +176,11 @@ def command_line(plan: Path, regions: list[str], out: Path) -> float:
     start = time.perf_counter()
     subprocess.run(
         ["xargs", "-P", str(JOBS), "-I{}", "sh", str(script), "{}", str(out)],
-        input="\n".join(regions) + "\n", text=True, check=True, env={**os.environ, **ONE_THREAD},
-    )  # fmt: skip
+        input="\n".join(regions) + "\n",
+        text=True,
+        check=True,
+        env={**os.environ, **ONE_THREAD},
+    )
     return time.perf_counter() - start
 
 
@@ -222,8 +225,10 @@ def show_phases(run: Path) -> None:
     """Print the mean seconds of each notebook."""
     parts = [n for record in read_manifest(run)["regions"] for n in record["notebooks"]]
     means = pd.DataFrame(parts).groupby("name")["seconds"].mean()
-    print("seconds a notebook, report included: "
-          + ", ".join(f"{name} {mean:.2f}" for name, mean in means.items()))  # fmt: skip
+    print(
+        "seconds a notebook, report included: "
+        + ", ".join(f"{name} {mean:.2f}" for name, mean in means.items())
+    )
 
 
 def main() -> None:
@@ -247,11 +252,33 @@ def main() -> None:
             agreement = same_tables(run, out, sample)
             if len(sample) < len(regions):
                 agreement += f"; {len(sample)} regions scaled"
-            rows.append(Row("batch", size, seconds, name, theirs, theirs / seconds, peak, agreement,
-                            versions(*PACKAGES)))  # fmt: skip
+            rows.append(
+                Row(
+                    "batch",
+                    size,
+                    seconds,
+                    name,
+                    theirs,
+                    theirs / seconds,
+                    peak,
+                    agreement,
+                    versions(*PACKAGES),
+                )
+            )
         again = min(ours(plan)[0] for _ in range(3))
-        rows.append(Row("unchanged", size, again, "limit 1 s", None, None, None, "the whole command",
-                        versions(*PACKAGES)))  # fmt: skip
+        rows.append(
+            Row(
+                "unchanged",
+                size,
+                again,
+                "limit 1 s",
+                None,
+                None,
+                None,
+                "the whole command",
+                versions(*PACKAGES),
+            )
+        )
         for row in rows:
             show(row)
         write_results("batch", rows)

@@ -75,8 +75,11 @@ def show(row: Row) -> Row:
     """Print one comparison as soon as it is there."""
     theirs = "" if row.peer_seconds is None else f"{row.peer_seconds:10.4f} s"
     ratio = "" if row.ratio is None else f"{row.ratio:8.1f} x"
-    print(f"{row.case:22} {row.size:26} {row.ours_seconds:9.4f} s  {row.peer:24} {theirs:>12} "
-          f"{ratio:>10}  {row.agreement}", flush=True)  # fmt: skip
+    print(
+        f"{row.case:22} {row.size:26} {row.ours_seconds:9.4f} s  {row.peer:24} {theirs:>12} "
+        f"{ratio:>10}  {row.agreement}",
+        flush=True,
+    )
     return row
 
 

@@ -22,8 +22,8 @@ import duckdb
 
 from benchmarks.harness import Row, peak_mb, show, versions, write_results
 from planning_kit import review
-from planning_kit.plan import Inputs, Plan, load_plan
-from planning_kit.sources import open_inputs, prepare
+from planning_kit.data import Region, open_inputs, prepare
+from planning_kit.plan import Plan, load_plan
 
 REGION = "R07"
 REPS, REGIONS, PRODUCTS = 500, 50, 40
@@ -63,7 +63,7 @@ _TABLES = {
     "territory_id, DATE '2025-04-01' AS starts_on FROM range(4) t(i)",
     "assumptions": "SELECT 'A1' AS assumption_id, 'market' AS statement, 0.0 AS low, 0.03 AS base, "
     "0.05 AS high, 0.02 AS actual, 'market_growth' AS driver",
-}  # fmt: skip
+}
 
 
 def make_plan(folder: Path, lines: int) -> Plan:
@@ -79,7 +79,7 @@ def make_plan(folder: Path, lines: int) -> Plan:
     return load_plan(folder)
 
 
-SECTIONS: dict[str, Callable[[Inputs], Any]] = {
+SECTIONS: dict[str, Callable[[Region], Any]] = {
     "findings": review.review_findings,
     "attainment": lambda i: [
         review.attainment(i, by)
@@ -102,7 +102,7 @@ SECTIONS: dict[str, Callable[[Inputs], Any]] = {
 }
 
 
-def review_region(inputs: Inputs) -> None:
+def review_region(inputs: Region) -> None:
     """Compute every table of the review of a region."""
     for section in SECTIONS.values():
         section(inputs)
@@ -146,11 +146,25 @@ def _review_alone(folder: Path) -> float:
 
 
 def _row(case: str, size: str, clock: float, processor: float, peak: float | None) -> Row:
-    kept = "" if peak is None else f"peak {peak:.0f} MB; " + (
-        "below the limit" if processor < LIMIT_SECONDS and peak < LIMIT_MB else "over the limit"
-    )  # fmt: skip
-    return show(Row(case, size, clock, "processor seconds", processor, None, peak, kept,
-                    versions("pandas", "numpy", "duckdb")))  # fmt: skip
+    kept = (
+        ""
+        if peak is None
+        else f"peak {peak:.0f} MB; "
+        + ("below the limit" if processor < LIMIT_SECONDS and peak < LIMIT_MB else "over the limit")
+    )
+    return show(
+        Row(
+            case,
+            size,
+            clock,
+            "processor seconds",
+            processor,
+            None,
+            peak,
+            kept,
+            versions("pandas", "numpy", "duckdb"),
+        )
+    )
 
 
 def main() -> None:

@@ -108,8 +108,12 @@ def write_company(out: Path, seed: int) -> None:
 def main() -> None:
     """Read the command line and write the company."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent,
-                        help="folder that receives data/ and truth.json")  # fmt: skip
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).parent,
+        help="folder that receives data/ and truth.json",
+    )
     parser.add_argument("--seed", type=int, default=SEED)
     chosen = parser.parse_args()
     write_company(chosen.out, chosen.seed)

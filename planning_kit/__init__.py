@@ -18,18 +18,21 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "errors": "DataError InfeasiblePlanError PlanningError UsageError",
-    "plan": "Inputs Plan Scenario Settings load_plan",
-    "sources": "check_plan open_inputs prepare",
-    "review": "attainment bridge event_effects fairness goal_history growth review_findings",
-    "assumptions": "availability baseline capacity register sensitivity turnover",
+    "messages": "DataError InfeasiblePlanError PlanningError UsageError",
+    "plan": "Plan Scenario Settings load_plan",
+    "data": "Region check_plan open_inputs prepare",
+    "review": "attainment bridge closing_ratios event_effects fairness funnel_rates goal_history "
+    "growth review_findings",
+    "numbers.staffing": "availability",
+    "outlook": "baseline capacity turnover",
+    "assumptions": "register sensitivity",
     "allocation": "allocate explain_rep phase read_rules",
-    "metrics": "closing_ratios funnel_rates metric_goals",
+    "metrics": "metric_goals",
     "agreement": "agreed_goals counter_offers open_log replay",
     "manager": "manager_plan time_review",
-    "charts": "enable show",
+    "output.charts": "enable show",
     "walk": "Step open_step",
-    "batch": "run_plan",
+    "run": "run_plan",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]

@@ -65,9 +65,10 @@ def sample(tmp_path: Path) -> Plan:
     """Give a copy of the sample plan that a test may change."""
     folder = tmp_path / "sample"
     shutil.copytree(
-        ROOT / "data_samples", folder,
+        ROOT / "data_samples",
+        folder,
         ignore=shutil.ignore_patterns("runs", ".prepared", "*.py", "__pycache__"),
-    )  # fmt: skip
+    )
     return load_plan(folder)
 
 

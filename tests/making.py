@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs, Settings, add_months
-from planning_kit.tables import TABLES, empty_table
+from planning_kit.data import TABLES, Region, empty_table
+from planning_kit.plan import Settings, add_months
 
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | str
 SALES_KEYS = ["month", "goal_period", "rep_id", "territory_id", "product_id", "product_line"]
@@ -19,10 +19,14 @@ SALES_KEYS = ["month", "goal_period", "rep_id", "territory_id", "product_id", "p
 def make_settings(**changes: Any) -> Settings:
     """Give the settings of a plan for 2026 that reviews 2025, in euros, rounded to 1."""
     values: dict[str, Any] = {
-        "name": "made by hand", "currency": "EUR", "rounding_unit": 1.0,
-        "starts_on": date(2026, 1, 1), "ends_on": date(2026, 12, 31),
-        "review_starts_on": date(2025, 1, 1), "review_ends_on": date(2025, 12, 31),
-    }  # fmt: skip
+        "name": "made by hand",
+        "currency": "EUR",
+        "rounding_unit": 1.0,
+        "starts_on": date(2026, 1, 1),
+        "ends_on": date(2026, 12, 31),
+        "review_starts_on": date(2025, 1, 1),
+        "review_ends_on": date(2025, 12, 31),
+    }
     return Settings(**{**values, **changes})
 
 
@@ -62,7 +66,7 @@ def make_inputs(
     regions: Sequence[str] | None = None,
     target: float | None = None,
     **tables: Rows,
-) -> Inputs:
+) -> Region:
     """Make the inputs of a region, or of the company, as the reader would prepare them.
 
     Tables are given in canonical columns, as a DataFrame, rows, columns, or text. ``sales`` may
@@ -86,8 +90,9 @@ def make_inputs(
         regions = sorted(made["territories"]["region"].dropna().unique())
     if target is None:
         target = float(round(sales["amount"].sum()))
-    return Inputs(region=region, settings=settings, regions=tuple(regions), target=target,
-                  sales=sales, **made)  # fmt: skip
+    return Region(
+        region=region, settings=settings, regions=tuple(regions), target=target, sales=sales, **made
+    )
 
 
 def _with_ends(periods: pd.DataFrame, settings: Settings) -> pd.DataFrame:
@@ -133,9 +138,9 @@ def _with_activity(
 ) -> pd.DataFrame:
     first_day = pd.Timestamp(settings.starts_on)
     given = made["assignments"]
-    on_day = given[
-        ~(given["starts_on"] > first_day) & ~(given["ends_on"] < first_day)
-    ].merge(made["territories"][["territory_id", "region"]], on="territory_id")  # fmt: skip
+    on_day = given[~(given["starts_on"] > first_day) & ~(given["ends_on"] < first_day)].merge(
+        made["territories"][["territory_id", "region"]], on="territory_id"
+    )
     region_of = on_day.groupby("rep_id")["region"].min()
     reps = reps.copy()
     if "current_region" not in reps:

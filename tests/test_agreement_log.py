@@ -15,9 +15,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_kit.agreement import Event, append, open_log, read_events, record_events, verify
-from planning_kit.agreement.store import EVENT_COLUMNS
-from planning_kit.errors import DataError
+from planning_kit.agreement import (
+    EVENT_COLUMNS,
+    Event,
+    append,
+    open_log,
+    read_events,
+    record_events,
+    verify,
+)
+from planning_kit.messages import DataError
 from tests.making import make_settings
 
 PLAN = make_settings(rounding_unit=100)
@@ -71,14 +78,27 @@ def test_opening_and_reading_create_no_file(tmp_path):
 
 def test_a_line_is_signed_as_the_documentation_says():
     header = {
-        "format": "1", "plan": "made by hand", "currency": "EUR", "rounding_unit": "100",
-        "starts_on": "2026-01-01", "ends_on": "2026-12-31",
-    }  # fmt: skip
+        "format": "1",
+        "plan": "made by hand",
+        "currency": "EUR",
+        "rounding_unit": "100",
+        "starts_on": "2026-01-01",
+        "ends_on": "2026-12-31",
+    }
     line = {
-        "sequence": 1, "time": "2025-11-01T08:00:00Z", "actor": "plan", "kind": "assign",
-        "rep_id": "ann", "product_line": "", "territory_id": "", "units": 10, "amount": "1000",
-        "reason": "", "evidence": "[]", "previous": signed(header),
-    }  # fmt: skip
+        "sequence": 1,
+        "time": "2025-11-01T08:00:00Z",
+        "actor": "plan",
+        "kind": "assign",
+        "rep_id": "ann",
+        "product_line": "",
+        "territory_id": "",
+        "units": 10,
+        "amount": "1000",
+        "reason": "",
+        "evidence": "[]",
+        "previous": signed(header),
+    }
     events = record_events(TALK[:1], PLAN)
     assert events["digest"].tolist() == [signed(line)]
 
@@ -202,10 +222,19 @@ def test_an_inserted_line_is_named(copied, number):
     before = record_events(TALK, PLAN).astype(object).to_dict("records")
     previous = before[number - 1]["previous"]
     forged = {
-        "sequence": number, "time": "2025-11-01T08:00:00Z", "actor": "plan", "kind": "note",
-        "rep_id": "ann", "product_line": "", "territory_id": "", "units": None, "amount": "",
-        "reason": "never said", "evidence": "[]", "previous": previous,
-    }  # fmt: skip
+        "sequence": number,
+        "time": "2025-11-01T08:00:00Z",
+        "actor": "plan",
+        "kind": "note",
+        "rep_id": "ann",
+        "product_line": "",
+        "territory_id": "",
+        "units": None,
+        "amount": "",
+        "reason": "never said",
+        "evidence": "[]",
+        "previous": previous,
+    }
     values = (*[forged[name] for name in EVENT_COLUMNS[:-1]], signed(forged))
     shift = [
         f"UPDATE events SET sequence = {k + 1} WHERE sequence = {k}"
@@ -234,10 +263,19 @@ def test_a_line_added_at_the_end_past_the_program_is_named(copied):
     shutil.copy(TEMPLATE["path"], copied)
     last = record_events(TALK, PLAN)["digest"].iloc[-1]
     forged = {
-        "sequence": 8, "time": "2025-11-07T08:00:00Z", "actor": "x", "kind": "note",
-        "rep_id": "ann", "product_line": "", "territory_id": "", "units": None, "amount": "",
-        "reason": "never said", "evidence": "[]", "previous": last,
-    }  # fmt: skip
+        "sequence": 8,
+        "time": "2025-11-07T08:00:00Z",
+        "actor": "x",
+        "kind": "note",
+        "rep_id": "ann",
+        "product_line": "",
+        "territory_id": "",
+        "units": None,
+        "amount": "",
+        "reason": "never said",
+        "evidence": "[]",
+        "previous": last,
+    }
     values = (*[forged[name] for name in EVENT_COLUMNS[:-1]], signed(forged))
     change(copied, (f"INSERT INTO events VALUES ({', '.join('?' * 13)})", values))
     assert fault_of(open_log(copied, PLAN)) == "line 8 was inserted past this program."
@@ -303,12 +341,22 @@ def test_one_refused_event_keeps_the_others_out_and_every_fault_is_said(tmp_path
         (Event("note", "ann", "mia", reason="x", time="2025-11-06T07:00:00Z"), "only grows"),
         (Event("note", "ann", "m", reason="x", evidence=[{"amount": 1}]), "neither account nor"),
         (Event("note", "ann", "m", reason="x", evidence=[{"acount": 1}]), "mean 'account'"),
-        (Event("note", "ann", "m", reason="x",
-               evidence=[{"account": "A", "amount": 1, "probability": 1.2}]), "from 0 to 1"),
-        (Event("note", "ann", "m", reason="x",
-               evidence=[{"account": "A", "probability": 1}]), "amount is None"),
+        (
+            Event(
+                "note",
+                "ann",
+                "m",
+                reason="x",
+                evidence=[{"account": "A", "amount": 1, "probability": 1.2}],
+            ),
+            "from 0 to 1",
+        ),
+        (
+            Event("note", "ann", "m", reason="x", evidence=[{"account": "A", "probability": 1}]),
+            "amount is None",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_faulty_event_is_refused_in_words(event, message):
     with pytest.raises(DataError, match=message):
         record_events([*TALK, event], PLAN)
@@ -322,9 +370,14 @@ def test_amounts_are_exact_text_also_for_cents():
 
 
 def test_a_time_with_another_zone_is_kept_in_utc_and_now_never_runs_back():
-    events = record_events([Event("assign", "a", "p", 1, time="2026-01-05T01:30:00+02:00"),
-                            Event("note", "a", "p", reason="later")],
-                           make_settings(), time="2020-01-01T00:00:00Z")  # fmt: skip
+    events = record_events(
+        [
+            Event("assign", "a", "p", 1, time="2026-01-05T01:30:00+02:00"),
+            Event("note", "a", "p", reason="later"),
+        ],
+        make_settings(),
+        time="2020-01-01T00:00:00Z",
+    )
     assert events["time"].tolist() == ["2026-01-04T23:30:00Z"] * 2
 
 
@@ -342,8 +395,13 @@ for number in range({count}):
 def start(code, **values):
     code = code.format(**values)
     environment = {**os.environ, "PYTHONPATH": str(REPO)}
-    return subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE,
-                            stdout=subprocess.PIPE, text=True, env=environment)  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
 
 
 def test_two_processes_write_at_once_and_no_line_is_lost(tmp_path):

@@ -13,12 +13,12 @@ from planning_kit.agreement import (
     agreed_goals,
     agreement_findings,
     counter_offers,
-    least_movement,
     propose_from_table,
     record_events,
     replay,
 )
-from planning_kit.errors import DataError, InfeasiblePlanError
+from planning_kit.messages import DataError, InfeasiblePlanError
+from planning_kit.numbers.movement import least_movement
 from tests.making import make_settings, make_table
 
 PLAN = make_settings(rounding_unit=1000)
@@ -55,9 +55,13 @@ def offers(goals, state, plan=PLAN, bias=None):
 def test_a_table_becomes_assign_and_propose_events_of_the_coming_period_only():
     events = propose_from_table(GOALS, PROPOSALS, PLAN)
     assert [(e.kind, e.rep_id, e.amount) for e in events] == [
-        ("assign", "ann", 100_000), ("assign", "bob", 200_000), ("assign", "cy", 300_000),
-        ("propose", "ann", 80_000), ("propose", "bob", 150_000), ("propose", "cy", 320_000),
-    ]  # fmt: skip
+        ("assign", "ann", 100_000),
+        ("assign", "bob", 200_000),
+        ("assign", "cy", 300_000),
+        ("propose", "ann", 80_000),
+        ("propose", "bob", 150_000),
+        ("propose", "cy", 320_000),
+    ]
     assert events[4].reason == "from the table of proposals, rounded from 150,400.00"
 
 
@@ -68,14 +72,16 @@ def test_a_table_becomes_assign_and_propose_events_of_the_coming_period_only():
         ("2026-01-01 2026-12-31 ann - 0", 0),
         ("2026-01-01 2026-06-30 ann - 30000\n2026-07-01 2026-12-31 ann - 50000", 80_000),
         ("2026-01-01 2026-12-31 ann GTX 30000\n2026-01-01 2026-12-31 ann MG 20000", 50_000),
-        ("2026-01-01 2026-12-31 ann GTX 30000\n2026-01-01 2026-12-31 ann MG -",
-         "1 of 2 cells are empty"),
+        (
+            "2026-01-01 2026-12-31 ann GTX 30000\n2026-01-01 2026-12-31 ann MG -",
+            "1 of 2 cells are empty",
+        ),
         ("2026-01-01 2026-06-30 ann - 30000", "speaks for 181 of 365 days"),
         ("2026-01-01 2026-12-31 ann - 1000\n2026-02-01 2026-12-31 ann - 900", "of 365 days"),
         ("2025-07-01 2026-06-30 ann - 1000", "reaches beyond the plan's"),
         ("2026-01-01 2026-12-31 ann - -400", "an amount is negative"),
     ],
-)  # fmt: skip
+)
 def test_a_part_of_a_proposal_is_noted_and_not_taken_for_the_whole(rows, outcome):
     table = make_table("proposals", f"starts_on ends_on rep_id product_line proposed\n{rows}")
     told = [e for e in propose_from_table(GOALS, table, PLAN) if e.kind != "assign"]
@@ -117,8 +123,14 @@ def test_counter_offers_by_hand():
 def past_proposals(names, factors, spreads):
     """Make the columns of `planning_kit.review.proposal_bias` that matter here."""
     factors, half = np.asarray(factors), np.exp(1.2816 * np.asarray(spreads))
-    return pd.DataFrame({"rep_id": names, "factor": factors, "low_factor": factors / half,
-                         "high_factor": factors * half})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "rep_id": names,
+            "factor": factors,
+            "low_factor": factors / half,
+            "high_factor": factors * half,
+        }
+    )
 
 
 def test_counter_offers_use_what_past_proposals_were_worth():
@@ -186,10 +198,15 @@ def test_accepted_and_locked_goals_stay_and_the_others_make_up_for_them():
     table = offers(locked, state)
     assert table["suggested"].tolist() == [80_000, 200_000, 320_000]
     assert table["reason"].tolist()[:2] == [
-        "accepted: stays as agreed", "locked: stays at the top-down goal",
-    ]  # fmt: skip
-    low = negotiated(GOALS, PROPOSALS, Event("counter", "ann", "mia", 50_000, "sick leave"),
-                     Event("accept", "ann", "ann", 50_000))  # fmt: skip
+        "accepted: stays as agreed",
+        "locked: stays at the top-down goal",
+    ]
+    low = negotiated(
+        GOALS,
+        PROPOSALS,
+        Event("counter", "ann", "mia", 50_000, "sick leave"),
+        Event("accept", "ann", "ann", 50_000),
+    )
     table = offers(locked, low)
     assert table["suggested"].tolist() == [50_000, 200_000, 350_000]
     assert "moved +30,000 beyond both numbers" in table.loc["cy", "reason"]
@@ -200,12 +217,19 @@ def test_no_room_left_says_by_how_much():
     tight = GOALS.assign(
         locked=[False, False, True, False], upper=[np.nan, np.nan, np.nan, 310_000]
     )
-    with pytest.raises(InfeasiblePlanError, match=r"2 people whose goals stay .'ann', 'bob'. leave "
-                       r"320,000\.00 for the other 1.*: 10,000.00 too little"):  # fmt: skip
+    with pytest.raises(
+        InfeasiblePlanError,
+        match=r"2 people whose goals stay .'ann', 'bob'. leave "
+        r"320,000\.00 for the other 1.*: 10,000.00 too little",
+    ):
         offers(tight, state)
     loose = GOALS.assign(lower=[np.nan, np.nan, 195_000, 310_000.0])
-    high = negotiated(GOALS, PROPOSALS, Event("counter", "ann", "mia", 150_000, "new account"),
-                      Event("accept", "ann", "ann", 150_000))  # fmt: skip
+    high = negotiated(
+        GOALS,
+        PROPOSALS,
+        Event("counter", "ann", "mia", 150_000, "new account"),
+        Event("accept", "ann", "ann", 150_000),
+    )
     with pytest.raises(InfeasiblePlanError, match=r"55,000\.00 too much"):
         offers(loose, high)
 
@@ -282,8 +306,11 @@ def test_a_product_line_without_a_goal_is_noted():
     )
     events = propose_from_table(GOALS, table, PLAN, by_product_line=True)
     told = [(e.kind, e.rep_id, e.product_line, e.amount) for e in events if e.kind != "assign"]
-    assert told == [("propose", "bob", "GTX", 70_000), ("note", "bob", "MG", None),
-                    ("propose", "cy", "", 90_000)]  # fmt: skip
+    assert told == [
+        ("propose", "bob", "GTX", 70_000),
+        ("note", "bob", "MG", None),
+        ("propose", "cy", "", 90_000),
+    ]
     assert replay(record_events(events, PLAN))["proposed"].fillna(-1).tolist() == [
         -1,
         70_000,
@@ -309,16 +336,26 @@ def test_faulty_goals_are_all_named_at_once():
 
 def test_thin_evidence_no_evidence_and_open_escalations_are_flagged():
     deal = [{"account": "Oak", "amount": 50_000, "probability": 0.5}]
-    state = replay(record_events([
-        *[Event("assign", who, "plan", 100_000) for who in ("ann", "bob", "cy")],
-        Event("propose", "ann", "ann", 100_000, evidence=deal),
-        Event("propose", "bob", "bob", 90_000),
-        Event("escalate", "cy", "cy", reason="territory was cut"),
-        Event("note", "bob", "mia", reason="waits for the price list"),
-    ], PLAN))  # fmt: skip
+    state = replay(
+        record_events(
+            [
+                *[Event("assign", who, "plan", 100_000) for who in ("ann", "bob", "cy")],
+                Event("propose", "ann", "ann", 100_000, evidence=deal),
+                Event("propose", "bob", "bob", 90_000),
+                Event("escalate", "cy", "cy", reason="territory was cut"),
+                Event("note", "bob", "mia", reason="waits for the price list"),
+            ],
+            PLAN,
+        )
+    )
     goals = pd.DataFrame({"rep_id": ["ann", "bob", "cy"], "goal": 100_000.0})
-    events = record_events([*[Event("assign", w, "plan", 1000) for w in ("ann", "bob")],
-                            Event("note", "bob", "mia", reason="waits")], PLAN)  # fmt: skip
+    events = record_events(
+        [
+            *[Event("assign", w, "plan", 1000) for w in ("ann", "bob")],
+            Event("note", "bob", "mia", reason="waits"),
+        ],
+        PLAN,
+    )
     found = agreement_findings(state, agreed_goals(goals, state, 1000), events)
     words = found.set_index("finding_id")["message"]
     assert "covers less than 80% of the goal: 'ann 25%'" in words["agreement.coverage"]
@@ -341,8 +378,9 @@ def regions(draw):
     silent = draw(st.lists(st.booleans(), min_size=count, max_size=count))
     rows = [
         {"starts_on": "2026-01-01", "ends_on": "2026-12-31", "rep_id": name, "proposed": amount}
-        for name, amount, no in zip(names, said, silent, strict=True) if not no
-    ]  # fmt: skip
+        for name, amount, no in zip(names, said, silent, strict=True)
+        if not no
+    ]
     spreads = draw(st.lists(st.floats(0, 1), min_size=count, max_size=count))
     biases = draw(st.lists(st.floats(-1, 1), min_size=count, max_size=count))
     bias = past_proposals(names, np.exp(biases), spreads)

@@ -21,7 +21,7 @@ from planning_kit.agreement import (
     still_open,
     verify,
 )
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError
 from tests.making import make_settings
 
 PLAN = make_settings(rounding_unit=100)
@@ -46,8 +46,11 @@ def test_a_talk_from_the_first_number_to_the_agreed_one():
     row = played(ASSIGN, PROPOSE, COUNTER, ACCEPT).loc["ann"]
     assert row[["assigned", "proposed", "countered", "agreed"]].tolist() == [1000, 800, 900, 900]
     assert row[["status", "rounds", "last_kind", "last_by"]].tolist() == [
-        "accepted", 1, "accept", "ann",
-    ]  # fmt: skip
+        "accepted",
+        1,
+        "accept",
+        "ann",
+    ]
     assert row["last_at"] == "2025-11-04T08:00:00Z"
     assert json.loads(row["agreed_cells"]) == [["", "", "900"]]
 
@@ -122,24 +125,33 @@ def test_a_note_is_no_word_in_the_negotiation():
     [
         ([PROPOSE], "1 unknown label: 'ann'"),
         ([ASSIGN, Event("propose", "anne", "ann", 100)], "did you mean 'ann'"),
-        ([ASSIGN, COUNTER], "counter is not possible, the goal is not started .by plan.. "
-                            "Possible now: assign, propose, accept, escalate, note"),
+        (
+            [ASSIGN, COUNTER],
+            "counter is not possible, the goal is not started .by plan.. "
+            "Possible now: assign, propose, accept, escalate, note",
+        ),
         ([ASSIGN, PROPOSE, Event("counter", "ann", "mia", 900)], "counter needs a reason"),
         ([ASSIGN, PROPOSE, Event("counter", "ann", "mia", None, "more")], "needs an amount"),
         ([ASSIGN, Event("escalate", "ann", "ann", 900, "no")], "escalate carries no amount"),
         ([ASSIGN, Event("escalate", "ann", "ann")], "escalate needs a reason"),
         ([ASSIGN, Event("note", "ann", "ann", reason="  ")], "note needs a reason"),
-        ([ASSIGN, PROPOSE, Event("accept", "ann", "mia", 900)],
-         "was offered by nobody. On the table: assigned 1,000 .by plan., proposed 800 .by ann."),
-        ([ASSIGN, PROPOSE, COUNTER, Event("accept", "ann", "ann", 1000)],
-         "offered by nobody. On the table: countered 900"),
+        (
+            [ASSIGN, PROPOSE, Event("accept", "ann", "mia", 900)],
+            "was offered by nobody. On the table: assigned 1,000 .by plan., proposed 800 .by ann.",
+        ),
+        (
+            [ASSIGN, PROPOSE, COUNTER, Event("accept", "ann", "ann", 1000)],
+            "offered by nobody. On the table: countered 900",
+        ),
         ([ASSIGN, PROPOSE, Event("accept", "ann", "ann", 800)], "own number, the other side"),
-        ([ASSIGN, PROPOSE, COUNTER, ACCEPT, Event("propose", "ann", "ann", 700)],
-         "the goal is accepted .by ann.. Possible now: assign, note; assign with a reason reopens"),
+        (
+            [ASSIGN, PROPOSE, COUNTER, ACCEPT, Event("propose", "ann", "ann", 700)],
+            "the goal is accepted .by ann.. Possible now: assign, note; assign with a reason reopens",
+        ),
         ([ASSIGN, Event("decide", "ann", "mia", 900, "so be it")], "decide is not possible"),
         ([ASSIGN, Event("agree", "ann", "mia", 900)], "kind of event: 1 unknown label: 'agree'"),
     ],
-)  # fmt: skip
+)
 def test_a_move_that_is_not_possible_says_what_is(talk, message):
     with pytest.raises(DataError, match=message):
         record_events([*talk[:-1], replace(talk[-1], time="")], PLAN)
@@ -179,8 +191,12 @@ def test_publishing_waits_for_everybody():
     assert still_open(state) == ["bob"]
     assert still_open(state, pd.Series(["ann", "cy"])) == ["cy"]
     assert not can_publish(state)
-    stuck = [ASSIGN, bob, Event("accept", "ann", "ann", 1000),
-             Event("escalate", "bob", "bob", reason="territory was cut")]  # fmt: skip
+    stuck = [
+        ASSIGN,
+        bob,
+        Event("accept", "ann", "ann", 1000),
+        Event("escalate", "bob", "bob", reason="territory was cut"),
+    ]
     assert can_publish(replay(record_events(stuck, PLAN)))
 
 
@@ -215,8 +231,11 @@ class Negotiation(RuleBasedStateMachine):
 
     @rule(
         kind=st.sampled_from(sorted({k for kinds in MOVES.values() for k in kinds})),
-        rep_id=PEOPLE, actor=ACTORS, amount=AMOUNTS, reason=REASONS,
-    )  # fmt: skip
+        rep_id=PEOPLE,
+        actor=ACTORS,
+        amount=AMOUNTS,
+        reason=REASONS,
+    )
     def move(self, kind, rep_id, actor, amount, reason):
         before = self.state()
         possible = self.allowed(kind, before.loc[rep_id], actor, amount, reason)
@@ -244,8 +263,11 @@ class Negotiation(RuleBasedStateMachine):
             offers = self.offers[row.name].values()
             others = {number for number, by in offers if by != actor}
             return (talking or row["status"] == "escalated") and amount in others
-        needed = {"propose": ("not started", "proposed", "countered"), "decide": ("escalated",),
-                  "counter": ("proposed", "countered")}[kind]  # fmt: skip
+        needed = {
+            "propose": ("not started", "proposed", "countered"),
+            "decide": ("escalated",),
+            "counter": ("proposed", "countered"),
+        }[kind]
         return row["status"] in needed
 
     def remember(self, kind, rep_id, actor, amount):

@@ -9,8 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planning_kit.allocation import (
-    GroupRange,
-    Hold,
     RulesConflictError,
     allocate,
     blend_bases,
@@ -19,8 +17,8 @@ from planning_kit.allocation import (
     read_rules,
     score_plan,
 )
-from planning_kit.errors import DataError, InfeasiblePlanError
-from planning_kit.plan import Scenario
+from planning_kit.messages import DataError, InfeasiblePlanError
+from planning_kit.plan import GroupRange, Hold, Scenario
 
 TODAY = date(2026, 1, 1)
 FEW = settings(max_examples=40, deadline=None)
@@ -95,8 +93,13 @@ def test_variances_say_who_moves():
 
 def test_a_range_relative_to_a_reference_shows_what_it_is_relative_to():
     cells = make_cells([100, 100], last_goal=[80.0, 200.0])
-    rule = {"name": "near last", "each": "rep_id", "at_least": 0.9, "at_most": 1.25,
-            "relative_to": "last_goal"}  # fmt: skip
+    rule = {
+        "name": "near last",
+        "each": "rep_id",
+        "at_least": 0.9,
+        "at_most": 1.25,
+        "relative_to": "last_goal",
+    }
     plan = split(cells, 280, rule)
     rows = plan.rules[plan.rules.name == "near last"]
     assert rows.reference_amount.tolist() == [80.0, 200.0]
@@ -106,8 +109,12 @@ def test_a_range_relative_to_a_reference_shows_what_it_is_relative_to():
 
 def test_a_share_of_each_territory_is_kept():
     cells = grid_cells(6, 3)
-    rule = {"name": "A", "where": {"product_line": "L0"}, "each": ["territory_id"],
-            "at_least_share": 0.5}  # fmt: skip
+    rule = {
+        "name": "A",
+        "where": {"product_line": "L0"},
+        "each": ["territory_id"],
+        "at_least_share": 0.5,
+    }
     plan = split(cells, round(cells.base.sum() * 1.1), rule)
     sums = plan.goals.groupby(["territory_id", "product_line"]).goal.sum().unstack()
     assert (sums["L0"] >= 0.5 * sums.sum(axis=1)).all()
@@ -156,11 +163,18 @@ def test_an_exact_amount_for_a_group_and_several_groupings_at_once():
     total = round(cells.base.sum())
     south = round(cells[cells.territory_id == "T1"].base.sum() * 1.05)
     plan = split(
-        cells, total,
+        cells,
+        total,
         {"name": "T1", "where": {"territory_id": "T1"}, "exactly": south},
-        {"name": "lines", "each": "product_line", "at_least": 0.99, "at_most": 1.01, "relative_to": "base"},
+        {
+            "name": "lines",
+            "each": "product_line",
+            "at_least": 0.99,
+            "at_most": 1.01,
+            "relative_to": "base",
+        },
         {"name": "reps", "each": "rep_id", "at_most": 1.1, "relative_to": "last_goal"},
-    )  # fmt: skip
+    )
     assert plan.goals.groupby("territory_id").goal.sum()["T1"] == south
     assert plan.rules.gap.max() == 0
     assert set(plan.rules[plan.rules.binding != ""].name) >= {"total", "T1"}
@@ -176,8 +190,13 @@ def test_a_hold_can_keep_each_cell_at_a_reference():
 
 
 def test_an_expired_hold_is_not_applied_and_said_so():
-    hold = {"name": "old", "where": {"rep_id": "R0"}, "amount": 5, **HOLD,
-            "expires_on": date(2025, 12, 31)}  # fmt: skip
+    hold = {
+        "name": "old",
+        "where": {"rep_id": "R0"},
+        "amount": 5,
+        **HOLD,
+        "expires_on": date(2025, 12, 31),
+    }
     plan = split(make_cells([100, 100]), 220, holds=[hold])
     assert plan.goals.goal.tolist() == [110.0, 110.0]
     assert "2025-12-31" in plan.findings.message[0]
@@ -202,8 +221,10 @@ def test_bases_that_add_up_to_the_total_already_still_keep_the_other_rules():
 
 
 def test_contradicting_holds_are_named():
-    holds = [{"name": name, "where": {"rep_id": "R0"}, "amount": amount, **HOLD}
-             for name, amount in (("first", 40), ("second", 60))]  # fmt: skip
+    holds = [
+        {"name": name, "where": {"rep_id": "R0"}, "amount": amount, **HOLD}
+        for name, amount in (("first", 40), ("second", 60))
+    ]
     with pytest.raises(RulesConflictError) as error:
         split(make_cells([100, 100]), 200, holds=holds)
     assert set(error.value.conflict.rule) == {"first", "second"}
@@ -287,10 +308,15 @@ def conflicting():
     total = round(cells.base.sum() * 1.2)
     rules = [
         {"name": "calm", "each": "rep_id", "most_up_share": 0.1, "priority": 3},
-        {"name": "floor", "where": {"territory_id": "T0"}, "at_least": 0.9, "relative_to": "base",
-         "priority": 8},
+        {
+            "name": "floor",
+            "where": {"territory_id": "T0"},
+            "at_least": 0.9,
+            "relative_to": "base",
+            "priority": 8,
+        },
         {"name": "lines", "each": "product_line", "at_most": 1.5, "relative_to": "base"},
-    ]  # fmt: skip
+    ]
     return cells, total, rules
 
 
@@ -423,8 +449,13 @@ def test_equal_chance_gives_everybody_the_same_chance_under_the_same_rules():
     spread = np.sqrt(np.log1p(np.array([0.1, 0.2, 0.4, 0.2]) ** 2))
     z = (np.log(plan.goals.exact / cells.base) + spread**2 / 2) / spread
     assert np.ptp(z) < 1e-8
-    held = split(cells, 560, {"name": "cap", "where": {"rep_id": "R2"}, "at_most": 105}, unit=0.01,
-                 objective={"kind": "equal_chance"})  # fmt: skip
+    held = split(
+        cells,
+        560,
+        {"name": "cap", "where": {"rep_id": "R2"}, "at_most": 105},
+        unit=0.01,
+        objective={"kind": "equal_chance"},
+    )
     assert held.goals.goal[2] == 105
     z = (np.log(held.goals.exact / cells.base) + spread**2 / 2) / spread
     assert np.ptp(z[[0, 1, 3]]) < 1e-8
@@ -471,10 +502,17 @@ def test_objectives_are_compared_with_their_price_against_proportional():
     }
     table = compare_objectives(cells, round(cells.base.sum() * 1.05), scenario(rule), today=TODAY)
     table = table.set_index("objective")
-    assert list(table.index) == ["proportional", "least_movement", "fewest_changes",
-                                 "fairest_stretch", "equal_chance"]  # fmt: skip
-    for kind, measure in (("least_movement", "weighted squares"),
-                          ("fairest_stretch", "largest relative change")):  # fmt: skip
+    assert list(table.index) == [
+        "proportional",
+        "least_movement",
+        "fewest_changes",
+        "fairest_stretch",
+        "equal_chance",
+    ]
+    for kind, measure in (
+        ("least_movement", "weighted squares"),
+        ("fairest_stretch", "largest relative change"),
+    ):
         ruled = table.drop("proportional")[measure]
         assert ruled.min() == pytest.approx(ruled[kind], rel=1e-6)
     assert (table.loc["proportional"].filter(like="price_") == 0).all()
@@ -496,8 +534,12 @@ def test_a_plan_from_elsewhere_is_scored_with_the_same_tables():
     assert score_plan(cells, given.fillna(0), today=TODAY).gap == 0
     with pytest.raises(DataError, match="same rows"):
         score_plan(cells, given.iloc[:2], today=TODAY)
-    lot = score_plan(cells, pd.Series([5.0, 50.0, 60.0]), scenario({"name": "z", "zero_or_at_least": 10}),
-                     today=TODAY)  # fmt: skip
+    lot = score_plan(
+        cells,
+        pd.Series([5.0, 50.0, 60.0]),
+        scenario({"name": "z", "zero_or_at_least": 10}),
+        today=TODAY,
+    )
     assert lot.rules[lot.rules.name == "z"].gap.tolist() == [5.0, 0.0, 0.0]
 
 
@@ -523,17 +565,33 @@ def test_all_faults_of_a_scenario_are_said_at_once():
             {"name": "k", "amount": 1, "keep": "base", "expires_on": "2026-01-01"},
             {"name": "l", "amnt": 1},
         ],
-    )  # fmt: skip
+    )
     with pytest.raises(DataError) as error:
         read_rules(bad, cells)
-    for word in ("'wher' (did you mean 'where'?)", "'regoin' (did you mean 'region'?)",
-                 "'Norht' (did you mean 'North'?)", "'last_gaol' (did you mean 'last_goal'?)",
-                 "at_most is '1'", "asks for nothing", "at_least 2 is above at_most 1",
-                 "exactly stands beside", "at_least_share 0.5 is above", "not of each cell",
-                 "two different things", "relative_to does not belong", "name is 5", "write where as",
-                 "write each as", "priority is 12", "owner is missing", "reason is missing",
-                 "expires_on is '2026-01-01'", "either amount", "'amnt' (did you mean 'amount'?)",
-                 "names used twice: 'h'"):  # fmt: skip
+    for word in (
+        "'wher' (did you mean 'where'?)",
+        "'regoin' (did you mean 'region'?)",
+        "'Norht' (did you mean 'North'?)",
+        "'last_gaol' (did you mean 'last_goal'?)",
+        "at_most is '1'",
+        "asks for nothing",
+        "at_least 2 is above at_most 1",
+        "exactly stands beside",
+        "at_least_share 0.5 is above",
+        "not of each cell",
+        "two different things",
+        "relative_to does not belong",
+        "name is 5",
+        "write where as",
+        "write each as",
+        "priority is 12",
+        "owner is missing",
+        "reason is missing",
+        "expires_on is '2026-01-01'",
+        "either amount",
+        "'amnt' (did you mean 'amount'?)",
+        "names used twice: 'h'",
+    ):
         assert word in str(error.value), word
 
 
@@ -565,10 +623,15 @@ def test_rules_read_as_sentences():
         {"name": "a", "where": {"rep_id": ["R0", "R1"]}, "at_least": 10, "at_most": 20},
         {"name": "b", "each": ["territory_id"], "exactly": 1.05, "relative_to": "last_goal"},
         {"name": "c", "most_up_share": 0.1, "most_down_share": 0.05},
-        {"name": "d", "where": {"product_line": "L0"}, "at_least_share": 0.3, "of": {"rep_id": "R0"}},
+        {
+            "name": "d",
+            "where": {"product_line": "L0"},
+            "at_least_share": 0.3,
+            "of": {"rep_id": "R0"},
+        },
         {"name": "e", "where": {"rep_id": "R0"}, "each": "cell", "zero_or_at_least": 10},
         holds=[{"name": "f", "keep": "last_goal", **HOLD}],
-    )  # fmt: skip
+    )
     assert [rule.describe() for rule in read_rules(given, cells)] == [
         "rep_id R0 or R1 together: at least 10 and at most 20",
         "each territory_id of all cells: exactly 105 % of last_goal",
@@ -581,8 +644,10 @@ def test_rules_read_as_sentences():
 
 def test_rules_made_by_hand_and_references_by_label():
     cells = make_cells([100.0, 100.0]).set_index(pd.Index(["x", "y"]))
-    rules = (GroupRange(name="r", where={"rep_id": ("R0",)}, at_most=0.5, relative_to="agreed"),
-             Hold(name="h", where={"rep_id": ("R1",)}, amount=140.0))  # fmt: skip
+    rules = (
+        GroupRange(name="r", where={"rep_id": ("R0",)}, at_most=0.5, relative_to="agreed"),
+        Hold(name="h", where={"rep_id": ("R1",)}, amount=140.0),
+    )
     agreed = pd.Series({"y": 7.0, "x": 200.0})
     plan = allocate(cells, 240, rules, references={"agreed": agreed}, today=TODAY)
     assert plan.goals.goal.to_dict() == {"x": 100.0, "y": 140.0}
@@ -611,8 +676,13 @@ def test_cells_that_cannot_be_used_are_refused():
     ):
         with pytest.raises(DataError, match=word):
             split(cells, 3)
-    for total, unit, word in ((3.5, 1, "nearest is 4"), (-1, 1, "0 or more"), (3, 0, "rounding_unit"),
-                              (3, 0.3, "divide 1"), (np.nan, 1, "0 or more")):  # fmt: skip
+    for total, unit, word in (
+        (3.5, 1, "nearest is 4"),
+        (-1, 1, "0 or more"),
+        (3, 0, "rounding_unit"),
+        (3, 0.3, "divide 1"),
+        (np.nan, 1, "0 or more"),
+    ):
         with pytest.raises(DataError, match=word):
             split(good, total, unit=unit)
 
@@ -643,11 +713,12 @@ def test_steps_name_what_holds_limits_and_groups_changed():
     cells = grid_cells(4, 2)
     hold = {"name": "h", "where": {"rep_id": "R0"}, "amount": 1000, **HOLD}
     plan = split(
-        cells, round(cells.base.sum() * 1.05),
+        cells,
+        round(cells.base.sum() * 1.05),
         {"name": "cap", "each": "cell", "most_up_share": 0.08, "where": {"rep_id": "R1"}},
         {"name": "area", "where": {"territory_id": "T1"}, "at_most": 1.06, "relative_to": "base"},
         holds=[hold],
-    )  # fmt: skip
+    )
     by_step = plan.steps.pivot(index="rep_id", columns="step", values="amount")
     assert by_step.loc["R0", "holds"] != 0
     assert (by_step["reconciliation"] != 0).any()
@@ -657,9 +728,11 @@ def test_steps_name_what_holds_limits_and_groups_changed():
 def test_rules_that_whole_units_cannot_keep_are_named():
     rows = [(r, p, m) for r in "ab" for p in "xy" for m in "12"]
     cells = pd.DataFrame(rows, columns=["rep_id", "product_line", "month"]).assign(base=0.5)
-    rules = [{"name": "rp", "each": ["rep_id", "product_line"], "exactly": 1},
-             {"name": "rm", "each": ["rep_id", "month"], "exactly": 1},
-             {"name": "pm", "each": ["product_line", "month"], "exactly": 1}]  # fmt: skip
+    rules = [
+        {"name": "rp", "each": ["rep_id", "product_line"], "exactly": 1},
+        {"name": "rm", "each": ["rep_id", "month"], "exactly": 1},
+        {"name": "pm", "each": ["product_line", "month"], "exactly": 1},
+    ]
     plan = split(cells, 4, *rules)
     assert plan.rules.gap.max() == 0
     odd = [

@@ -12,7 +12,7 @@ from planning_kit.allocation import (
     padding_ledger,
 )
 from planning_kit.allocation.chance import share_at_goal
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError
 
 RATIOS = [0.90, 0.95, 1.00, 1.05, 1.10, 1.158, 1.25]
 
@@ -99,8 +99,9 @@ def test_equal_chance_is_calibrated_where_the_world_is_lognormal():
 def test_padding_accumulates():
     ledger = padding_ledger(1000.0, {"a": 0.05, "b": 0.05, "c": 0.05})
     assert ledger.cumulative_share.iloc[-1] == pytest.approx(0.157625)
-    assert padding_ledger(1000.0, {"a": 0.05, "b": 0.05, "c": 0.05}, 10.0).amount_after.tolist() == [
-        1050.0, 1100.0, 1160.0]  # fmt: skip
+    assert padding_ledger(
+        1000.0, {"a": 0.05, "b": 0.05, "c": 0.05}, 10.0
+    ).amount_after.tolist() == [1050.0, 1100.0, 1160.0]
     assert padding_ledger(1000.0, {}).empty
     with pytest.raises(DataError, match="0 or more"):
         padding_ledger(1000.0, {"a": -0.1})

@@ -30,8 +30,13 @@ def make_infeasible(seed):
 def cannot_hold(soft, rows):
     matrix = soft.matrix.toarray()[list(rows)]
     upper = [(0, None if np.isinf(u) else u) for u in soft.upper]
-    found = linprog(np.zeros(matrix.shape[1]), A_ub=-matrix, b_ub=-soft.bound[list(rows)],
-                    bounds=upper, method="highs-ds")  # fmt: skip
+    found = linprog(
+        np.zeros(matrix.shape[1]),
+        A_ub=-matrix,
+        b_ub=-soft.bound[list(rows)],
+        bounds=upper,
+        method="highs-ds",
+    )
     return found.status == 2
 
 
@@ -60,13 +65,16 @@ def test_no_smaller_set_of_limits_contradicts_itself(seeds):
 def test_fewer_limits_are_found_where_taking_out_one_by_one_ends_with_more():
     cells = make_cells([100.0] * 4)
     caps = [{"name": f"cap {k}", "where": {"rep_id": f"R{k}"}, "at_most": 90} for k in range(4)]
-    pairs = [{"name": "pair low", "where": {"rep_id": ["R0", "R1"]}, "at_least": 210},
-             {"name": "pair high", "where": {"rep_id": ["R0", "R1"]}, "at_most": 205}]  # fmt: skip
+    pairs = [
+        {"name": "pair low", "where": {"rep_id": ["R0", "R1"]}, "at_least": 210},
+        {"name": "pair high", "where": {"rep_id": ["R0", "R1"]}, "at_most": 205},
+    ]
     task = _read(cells, 400, scenario(*caps, *pairs), 1.0, None, TODAY)
     soft = _soften(task.grid, task.limits)
     names = np.array([task.limits.blocks[k].rule.name for k in soft.block])
-    longer = np.flatnonzero(np.isin(names, [*(c["name"] for c in caps)]) | (
-        (names == "total") & (soft.side == 1)))  # fmt: skip
+    longer = np.flatnonzero(
+        np.isin(names, [*(c["name"] for c in caps)]) | ((names == "total") & (soft.side == 1))
+    )
     assert cannot_hold(soft, longer)
     assert set(names[conflicts._fewest(soft, longer)]) == {"pair low", "pair high"}
 
@@ -86,8 +94,13 @@ def test_everybody_giving_alike_is_offered_too_and_less_would_not_do():
 
 def test_a_limit_of_nothing_cannot_give_a_share_of_itself():
     cells = make_cells([100.0, 100.0, 100.0], last_goal=[0.0, 90.0, 90.0])
-    caps = {"name": "caps", "each": "rep_id", "at_most": 1.2, "relative_to": "last_goal",
-            "priority": 3}  # fmt: skip
+    caps = {
+        "name": "caps",
+        "each": "rep_id",
+        "at_most": 1.2,
+        "relative_to": "last_goal",
+        "priority": 3,
+    }
     floor = {"name": "floor", "where": {"rep_id": "R0"}, "at_least": 50, "priority": 8}
     with pytest.raises(RulesConflictError) as error:
         split(cells, 250, caps, floor)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planning_kit.allocation import nesting, solve
+from planning_kit.allocation.dual import Problem
 from planning_kit.allocation.nesting import TreeSolver, nest
-from planning_kit.allocation.solve import Problem
 from tests.test_allocation_solve import check
 
 
@@ -39,8 +39,12 @@ def test_the_two_factors_are_the_matrix(seed, cells, shares):
 
 def test_a_ladder_of_groups_becomes_one_entry_a_cell():
     team = np.arange(120) // 5
-    rows = [team // 24 == 0, *(team // 8 == k for k in range(3)), *(team // 2 == k for k in range(12)),
-            *(team == k for k in range(24))]  # fmt: skip
+    rows = [
+        team // 24 == 0,
+        *(team // 8 == k for k in range(3)),
+        *(team // 2 == k for k in range(12)),
+        *(team == k for k in range(24)),
+    ]
     found = nest(sp.csc_array(np.array(rows, dtype=float)))
     assert found is not None
     assert found.below.nnz == 120

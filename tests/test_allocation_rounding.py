@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_kit.allocation import phase, round_many_way, round_two_way, round_units
-from planning_kit.allocation.rounding import round_chain, round_chains
-from planning_kit.errors import DataError
+from planning_kit.allocation import phase
+from planning_kit.messages import DataError
+from planning_kit.numbers.rounding import (
+    round_chain,
+    round_chains,
+    round_many_way,
+    round_two_way,
+    round_units,
+)
 
 FEW = settings(max_examples=60, deadline=None)
 TABLE = st.integers(1, 6).flatmap(
@@ -172,8 +178,10 @@ def test_three_ways_that_cannot_be_whole_name_the_margin_that_gave():
 
 def seasons(lines=("A", "B"), months=12):
     random = np.random.default_rng(0)
-    wide = pd.DataFrame(random.uniform(0.5, 2, (len(lines), months)),
-                        columns=[f"2026-{m:02d}" for m in range(1, months + 1)])  # fmt: skip
+    wide = pd.DataFrame(
+        random.uniform(0.5, 2, (len(lines), months)),
+        columns=[f"2026-{m:02d}" for m in range(1, months + 1)],
+    )
     wide.insert(0, "product_line", list(lines))
     return wide
 

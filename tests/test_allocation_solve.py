@@ -9,7 +9,8 @@ from scipy.optimize import linprog, minimize, nnls
 
 import planning_kit.allocation.solve as solve_module
 from planning_kit.allocation import system
-from planning_kit.allocation.solve import Problem, solve
+from planning_kit.allocation.dual import Problem
+from planning_kit.allocation.solve import solve
 
 
 def make_problem(seed):
@@ -56,10 +57,12 @@ def can_hold(problem, slack):
     matrix, low, high = problem.matrix.toarray(), problem.low, problem.high
     least, most = np.isfinite(low), np.isfinite(high)
     found = linprog(
-        np.zeros(len(lower)), A_ub=np.vstack([-matrix[least], matrix[most]]),
+        np.zeros(len(lower)),
+        A_ub=np.vstack([-matrix[least], matrix[most]]),
         b_ub=np.concatenate([-low[least], high[most]]) / size + slack,
-        bounds=np.column_stack([lower, upper]), method="highs",
-    )  # fmt: skip
+        bounds=np.column_stack([lower, upper]),
+        method="highs",
+    )
     return found.status != 2
 
 
@@ -119,17 +122,27 @@ def test_the_objective_agrees_with_another_solver():
         aim, weight, matrix = problem.aim / size, problem.weight / size, problem.matrix.toarray()
         other = minimize(
             lambda x, aim=aim, weight=weight: 0.5 * ((x - aim) ** 2 / weight).sum(),
-            np.clip(aim, lower, upper), jac=lambda x, aim=aim, weight=weight: (x - aim) / weight,
-            bounds=list(zip(lower, upper, strict=True)), method="SLSQP",
+            np.clip(aim, lower, upper),
+            jac=lambda x, aim=aim, weight=weight: (x - aim) / weight,
+            bounds=list(zip(lower, upper, strict=True)),
+            method="SLSQP",
             constraints=[
                 {"type": "ineq", "fun": lambda x, a=a, b=b: a @ x - b}
                 for a, b in [
-                    *((r, v) for r, v in zip(matrix, problem.low / size, strict=True) if np.isfinite(v)),
-                    *((-r, -v) for r, v in zip(matrix, problem.high / size, strict=True) if np.isfinite(v)),
+                    *(
+                        (r, v)
+                        for r, v in zip(matrix, problem.low / size, strict=True)
+                        if np.isfinite(v)
+                    ),
+                    *(
+                        (-r, -v)
+                        for r, v in zip(matrix, problem.high / size, strict=True)
+                        if np.isfinite(v)
+                    ),
                 ]
             ],
             options={"ftol": 1e-14, "maxiter": 500},
-        )  # fmt: skip
+        )
         if other.success:
             ours = 0.5 * ((found.goals / size - aim) ** 2 / weight).sum()
             assert ours <= other.fun + 1e-6 * (1 + other.fun)
@@ -174,8 +187,9 @@ def test_a_group_standing_at_its_limits_is_loosened():
     base = np.array([10.0, 10.0, 80.0])
     matrix = sp.csc_array(np.array([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]))
     lower, upper = np.array([15.0, 18.0, 0.0]), np.array([40.0, 40.0, 90.0])
-    problem = Problem(base, base, lower, upper, matrix, np.array([100.0, 50.0]),
-                      np.array([100.0, np.inf]))  # fmt: skip
+    problem = Problem(
+        base, base, lower, upper, matrix, np.array([100.0, 50.0]), np.array([100.0, np.inf])
+    )
     found = solve(problem)
     assert found.settled
     assert found.goals.round(9).tolist() == [25.0, 25.0, 50.0]
@@ -194,8 +208,15 @@ def test_no_cells_and_no_rules():
 
 def test_cells_that_cannot_move_are_not_settled():
     base = np.array([1.0, 2.0])
-    stuck = Problem(base, base * 0, base * 0, base * 9, sp.csc_array(np.ones((1, 2))),
-                    np.array([9.0]), np.array([9.0]))  # fmt: skip
+    stuck = Problem(
+        base,
+        base * 0,
+        base * 0,
+        base * 9,
+        sp.csc_array(np.ones((1, 2))),
+        np.array([9.0]),
+        np.array([9.0]),
+    )
     assert not solve(stuck).settled
 
 
@@ -204,8 +225,9 @@ def test_the_number_of_threads_changes_no_byte(monkeypatch, kind):
     rng = np.random.default_rng(7)
     cells, rules = 3000, 60
     aim = rng.uniform(50, 150, cells)
-    matrix = sp.csc_array((np.ones(cells), rng.integers(0, rules, cells), np.arange(cells + 1)),
-                          shape=(rules, cells))  # fmt: skip
+    matrix = sp.csc_array(
+        (np.ones(cells), rng.integers(0, rules, cells), np.arange(cells + 1)), shape=(rules, cells)
+    )
     sums = matrix @ aim
     spread = rng.uniform(0.05, 0.2, cells) if kind == "chance" else None
     problem = Problem(aim, aim, 0.5 * aim, 1.5 * aim, matrix, 1.01 * sums, 1.2 * sums, spread)

@@ -8,33 +8,39 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planning_kit.assumptions import (
-    assumption_findings,
+from planning_kit.assumptions import assumption_findings, chance_of_target
+from planning_kit.messages import DataError
+from planning_kit.outlook import (
     baseline,
     baseline_totals,
-    chance_of_target,
     measured_coverage,
     method_tournament,
     seasonal_profile,
     unheld_territories,
 )
-from planning_kit.assumptions.ranges import range80
-from planning_kit.errors import DataError
+from planning_kit.outlook.ranges import range80
 from planning_kit.plan import Scenario
 from tests.making import make_inputs
 
-STEADY = Scenario("s", {"assumptions": {
-    "staff": {"driver": "turnover_rate", "low": 0, "base": 0, "high": 0},
-    "market": {"driver": "market_growth", "low": 0, "base": 0, "high": 0},
-}})  # fmt: skip
+STEADY = Scenario(
+    "s",
+    {
+        "assumptions": {
+            "staff": {"driver": "turnover_rate", "low": 0, "base": 0, "high": 0},
+            "market": {"driver": "market_growth", "low": 0, "base": 0, "high": 0},
+        }
+    },
+)
 SEASON = [0.5, 0.8, 1.1, 1.0, 0.9, 1.2, 0.7, 0.6, 1.1, 1.0, 1.2, 1.9]
 PLACES = [{"territory_id": "T1", "region": "N"}, {"territory_id": "T2", "region": "N"}]
 
 
 def sold(rep, amounts, first="2024-01", **more):
     days = pd.date_range(first, periods=len(amounts), freq="MS")
-    return [{"sold_on": day, "rep_id": rep, "amount": float(amount), **more}
-            for day, amount in zip(days, amounts, strict=True)]  # fmt: skip
+    return [
+        {"sold_on": day, "rep_id": rep, "amount": float(amount), **more}
+        for day, amount in zip(days, amounts, strict=True)
+    ]
 
 
 def held(rep, place, starts=None, ends=None, share=1.0):
@@ -71,9 +77,11 @@ def test_lines_keep_their_own_season_and_share():
 def test_who_takes_a_seat_over_is_expected_to_sell_what_the_seat_sold():
     reps = [{"rep_id": "R1", "left_on": "2025-12-31"}, {"rep_id": "R2", "hired_on": "2026-01-01"}]
     inputs = make_inputs(
-        reps=reps, territories=PLACES, sales=sold("R1", [100.0] * 24, territory_id="T1"),
+        reps=reps,
+        territories=PLACES,
+        sales=sold("R1", [100.0] * 24, territory_id="T1"),
         assignments=[held("R1", "T1", None, "2025-12-31"), held("R2", "T1", "2026-01-01")],
-    )  # fmt: skip
+    )
     table = baseline(inputs, STEADY)
     assert table["rep_id"].unique().tolist() == ["R2"]
     assert table["expected"].tolist() == pytest.approx([0, 20, 40, 60, 80] + [100] * 7)
@@ -84,13 +92,18 @@ def test_who_takes_a_seat_over_is_expected_to_sell_what_the_seat_sold():
 def test_own_results_beat_those_of_the_seat_once_there_are_enough_of_them():
     inputs = make_inputs(
         territories=PLACES,
-        assignments=[held("R1", "T1", None, "2024-12-31"), held("R2", "T1", "2025-01-01"),
-                     held("R3", "T2")],
-        sales=[*sold("R1", [100.0, 110.0] * 6, "2024-01", territory_id="T1"),
-               *sold("R2", [200.0, 220.0] * 6, "2025-01", territory_id="T1"),
-               *sold("R3", [300.0, 330.0] * 12, "2024-01", territory_id="T2")],
+        assignments=[
+            held("R1", "T1", None, "2024-12-31"),
+            held("R2", "T1", "2025-01-01"),
+            held("R3", "T2"),
+        ],
+        sales=[
+            *sold("R1", [100.0, 110.0] * 6, "2024-01", territory_id="T1"),
+            *sold("R2", [200.0, 220.0] * 6, "2025-01", territory_id="T1"),
+            *sold("R3", [300.0, 330.0] * 12, "2024-01", territory_id="T2"),
+        ],
         reps=[{"rep_id": "R1", "left_on": "2024-12-31"}, {"rep_id": "R2"}, {"rep_id": "R3"}],
-    )  # fmt: skip
+    )
     year = baseline(inputs, STEADY).groupby("rep_id")["expected"].sum()
     assert 0.9 * 2520 < year["R2"] < 1.1 * 2520
 
@@ -113,9 +126,11 @@ def test_a_part_of_a_territory_nobody_holds_is_a_finding_with_the_amount_and_giv
         territories=PLACES[:1],
         reps=[{"rep_id": "R1"}, {"rep_id": "R2", "left_on": "2025-12-31"}],
         assignments=[held("R1", "T1", share=0.6), held("R2", "T1", None, "2025-12-31", 0.4)],
-        sales=[*sold("R1", [60.0] * 24, territory_id="T1"),
-               *sold("R2", [40.0] * 24, territory_id="T1")],
-    )  # fmt: skip
+        sales=[
+            *sold("R1", [60.0] * 24, territory_id="T1"),
+            *sold("R2", [40.0] * 24, territory_id="T1"),
+        ],
+    )
     gap = unheld_territories(inputs, STEADY).iloc[0]
     assert gap["share"] == pytest.approx(0.4) and gap["amount"] == pytest.approx(480.0)
     assert baseline(inputs, STEADY)["expected"].sum() == pytest.approx(720.0)
@@ -125,12 +140,21 @@ def test_a_part_of_a_territory_nobody_holds_is_a_finding_with_the_amount_and_giv
 
 
 def test_results_before_a_lasting_event_of_one_territory_do_not_set_its_level():
-    event = [{"event_id": "E", "kind": "competitor entry", "territory_id": "T1",
-              "starts_on": "2025-01-01"}]  # fmt: skip
+    event = [
+        {
+            "event_id": "E",
+            "kind": "competitor entry",
+            "territory_id": "T1",
+            "starts_on": "2025-01-01",
+        }
+    ]
     sales = sold("R1", [100.0] * 12 + [50.0] * 12, territory_id="T1")
     sales += sold("R2", [100.0] * 24, territory_id="T2")
-    given = {"sales": sales, "territories": PLACES,
-             "assignments": [held("R1", "T1"), held("R2", "T2")]}  # fmt: skip
+    given = {
+        "sales": sales,
+        "territories": PLACES,
+        "assignments": [held("R1", "T1"), held("R2", "T2")],
+    }
     with_event = (
         baseline(make_inputs(events=event, **given), STEADY).groupby("rep_id")["expected"].sum()
     )
@@ -308,16 +332,21 @@ def team():
     return make_inputs(sales=people_of([100, 120, 150, 200, 90, 110], 3), target=10_000.0)
 
 
-LEAVING = Scenario("s", {"assumptions": {
-    "staff": {"driver": "turnover_rate", "low": 0.3, "base": 0.3, "high": 0.3},
-    "market": {"driver": "market_growth", "low": -0.02, "base": 0.0, "high": 0.02},
-}})  # fmt: skip
+LEAVING = Scenario(
+    "s",
+    {
+        "assumptions": {
+            "staff": {"driver": "turnover_rate", "low": 0.3, "base": 0.3, "high": 0.3},
+            "market": {"driver": "market_growth", "low": -0.02, "base": 0.0, "high": 0.02},
+        }
+    },
+)
 
 
 @pytest.mark.parametrize("plan", [STEADY, LEAVING])
 def test_simulated_years_have_the_expectation_as_their_mean(team, plan):
-    from planning_kit.assumptions.outlook import look_ahead
-    from planning_kit.assumptions.simulation import year_blocks, year_model
+    from planning_kit.outlook.seats import look_ahead
+    from planning_kit.outlook.years import year_blocks, year_model
 
     outlook = look_ahead(team, plan)
     rows = outlook.expected_rows()

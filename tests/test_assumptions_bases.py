@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from planning_kit.assumptions import other_bases
+from planning_kit.outlook import other_bases
 from planning_kit.plan import Scenario
 from tests.making import make_inputs
 from tests.test_assumptions_baseline import PLACES, STEADY, sold
@@ -29,14 +29,29 @@ def test_the_run_rate_is_the_last_three_months_brought_to_a_year():
 
 def test_accounts_are_last_years_result_and_the_pipeline_at_the_closing_ratio():
     deals = [
-        {"opportunity_id": "1", "outcome": "won", "rep_id": "Bob", "amount": 300,
-         "closed_on": "2025-06-01"},
-        {"opportunity_id": "2", "outcome": "lost", "rep_id": "Ann", "amount": 700,
-         "closed_on": "2025-07-01"},
-        {"opportunity_id": "3", "outcome": "won", "rep_id": "Ann", "amount": 9_000,
-         "closed_on": "2022-07-01"},
+        {
+            "opportunity_id": "1",
+            "outcome": "won",
+            "rep_id": "Bob",
+            "amount": 300,
+            "closed_on": "2025-06-01",
+        },
+        {
+            "opportunity_id": "2",
+            "outcome": "lost",
+            "rep_id": "Ann",
+            "amount": 700,
+            "closed_on": "2025-07-01",
+        },
+        {
+            "opportunity_id": "3",
+            "outcome": "won",
+            "rep_id": "Ann",
+            "amount": 9_000,
+            "closed_on": "2022-07-01",
+        },
         {"opportunity_id": "4", "outcome": "open", "rep_id": "Ann", "amount": 1_000},
-    ]  # fmt: skip
+    ]
     bases = other_bases(even_inputs(opportunities=deals), STEADY).set_index("rep_id")
     assert bases["account_build_up"].to_dict() == pytest.approx(
         {"Ann": 9 * 100 + 3 * 200 + 1_000 * 0.3, "Bob": 12 * 50}

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from planning_kit import assumptions as room
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError
 from planning_kit.plan import Scenario
 from tests.making import make_inputs, make_settings
 
@@ -119,8 +119,9 @@ def test_nobody_who_ever_left_is_a_rate_of_nothing_with_a_range():
 
 
 def test_everybody_who_left_stands_in_a_rate_above_nothing_however_short_they_were_there():
-    reps = [{"rep_id": f"R{n}", "hired_on": "2024-03-01", "left_on": "2024-03-31"}
-            for n in range(3)]  # fmt: skip
+    reps = [
+        {"rep_id": f"R{n}", "hired_on": "2024-03-01", "left_on": "2024-03-31"} for n in range(3)
+    ]
     sales = monthly("R1", first="2024-01") + monthly("R0", months=3)
     sales += monthly("R2", months=3)
     row = room.turnover(make_inputs(reps=reps, sales=sales)).iloc[0]
@@ -149,8 +150,14 @@ def test_a_register_of_another_plan_is_refused_with_its_unknown_names():
 
 
 def test_a_driver_of_territories_nobody_holds_moves_nothing():
-    entry = {"driver": "competitor_effect", "low": -0.5, "base": -0.5, "high": 0.0,
-             "territories": ["T2"], "actual": -0.9}  # fmt: skip
+    entry = {
+        "driver": "competitor_effect",
+        "low": -0.5,
+        "base": -0.5,
+        "high": 0.0,
+        "territories": ["T2"],
+        "actual": -0.9,
+    }
     places = [*TERRITORIES, {"territory_id": "T2", "region": "North"}]
     held = [{"rep_id": "R1", "territory_id": "T1"}]
     inputs = make_inputs(sales=monthly(territory_id="T1"), territories=places, assignments=held)

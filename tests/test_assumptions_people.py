@@ -11,18 +11,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_kit.assumptions import availability, capacity, simulate_availability, turnover
-from planning_kit.assumptions.availability import Staffing, stretched_ramp
-from planning_kit.assumptions.levels import estimate_levels
-from planning_kit.assumptions.turnover import ramp_estimate
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError
+from planning_kit.numbers.staffing import (
+    Staffing,
+    availability,
+    simulate_availability,
+    stretched_ramp,
+)
+from planning_kit.outlook import capacity, turnover
+from planning_kit.outlook.levels import estimate_levels
+from planning_kit.outlook.turnover import ramp_estimate
 from planning_kit.plan import Scenario
 from tests.making import make_inputs
 
 RAMP = (0.0, 0.2, 0.4, 0.6, 0.8)
 # Annual turnover, then availability at 1, 3 and 5 months of vacancy; published with the method.
-CELLS = [(0.10, 0.966, 0.949, 0.933), (0.20, 0.929, 0.897, 0.866), (0.30, 0.889, 0.842, 0.799),
-         (0.35, 0.868, 0.813, 0.764)]  # fmt: skip
+CELLS = [
+    (0.10, 0.966, 0.949, 0.933),
+    (0.20, 0.929, 0.897, 0.866),
+    (0.30, 0.889, 0.842, 0.799),
+    (0.35, 0.868, 0.813, 0.764),
+]
 TABLE = [
     (row[0], months, cell) for row in CELLS for months, cell in zip((1, 3, 5), row[1:], strict=True)
 ]
@@ -122,8 +131,16 @@ def test_a_stretched_ramp_is_full_in_the_month_asked_for(full_in):
 
 def roster(leavers, people, region="North", prefix="R"):
     """People who were there for the three years 2023-2025; the first ones left on the last day."""
-    return [{"rep_id": f"{prefix}{n}", "hired_on": "2020-01-01", "region": region, "role": "rep",
-             "left_on": "2025-12-31" if n < leavers else None} for n in range(people)]  # fmt: skip
+    return [
+        {
+            "rep_id": f"{prefix}{n}",
+            "hired_on": "2020-01-01",
+            "region": region,
+            "role": "rep",
+            "left_on": "2025-12-31" if n < leavers else None,
+        }
+        for n in range(people)
+    ]
 
 
 def selling(reps):
@@ -196,8 +213,10 @@ def test_the_ramp_of_past_hires_is_measured_against_their_own_full_level():
 
 
 def test_capacity_of_people_in_place_falls_with_the_months_and_stays_in_its_range():
-    sales = [{"sold_on": day, "rep_id": "R1", "amount": 1.0}
-             for day in pd.date_range("2024-01-01", periods=24, freq="MS")]  # fmt: skip
+    sales = [
+        {"sold_on": day, "rep_id": "R1", "amount": 1.0}
+        for day in pd.date_range("2024-01-01", periods=24, freq="MS")
+    ]
     section = {"a": {"driver": "turnover_rate", "low": 0.1, "base": 0.2, "high": 0.3}}
     table = capacity(make_inputs(sales=sales), Scenario("s", {"assumptions": section}))
     share = table.sort_values("month")["capacity_share"]
@@ -218,18 +237,22 @@ def ramp_of_a_drawn_company(seed):
         for month in range(start, 36):
             share = RAMP[month - start] if start and month - start < 5 else 1.0
             luck = year[month] * np.exp(0.1 * rng.standard_normal())
-            sales.append({"sold_on": days[month], "rep_id": f"R{n}",
-                          "amount": level * share * luck})  # fmt: skip
+            sales.append(
+                {"sold_on": days[month], "rep_id": f"R{n}", "amount": level * share * luck}
+            )
     inputs = make_inputs(reps=reps, sales=sales)
     ramp = ramp_estimate(inputs, estimate_levels(inputs, pd.Timestamp("2026-01-01")))
     assert ramp["people"].eq(10).all()
     return pd.Series([*RAMP, 1.0]).between(ramp["low"] - 1e-9, ramp["high"] + 1e-9)[1:]
 
 
-@pytest.mark.parametrize(("companies", "least", "most"), [
-    (8, 0.65, 0.95),
-    pytest.param(80, 0.76, 0.86, marks=pytest.mark.slow),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("companies", "least", "most"),
+    [
+        (8, 0.65, 0.95),
+        pytest.param(80, 0.76, 0.86, marks=pytest.mark.slow),
+    ],
+)
 def test_eight_of_ten_ranges_of_a_ramp_hold_the_true_one(companies, least, most):
     inside = pd.concat([ramp_of_a_drawn_company(seed) for seed in range(companies)])
     assert least <= inside.mean() <= most

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from planning_kit.assumptions import measured_calibration, measured_coverage, method_tournament
-from planning_kit.plan import Inputs
-from planning_kit.sources import open_inputs, prepare
+from planning_kit.data import Region, open_inputs, prepare
+from planning_kit.outlook import measured_calibration, measured_coverage, method_tournament
 from tests.conftest import real_plan
 
 pytestmark = pytest.mark.realdata
 
 
 @pytest.fixture(scope="module")
-def company(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+def company(tmp_path_factory: pytest.TempPathFactory) -> Region:
     plan = real_plan("adventureworks", tmp_path_factory.mktemp("aw_assumed"))
     return open_inputs(plan, prepare(plan))
 

@@ -9,33 +9,69 @@ import pandas as pd
 import pytest
 
 from planning_kit.assumptions import (
-    DRIVERS,
     assumption_findings,
-    baseline,
     cost_of_turnover_point,
     register,
     scenario_sets,
     sensitivity,
 )
-from planning_kit.errors import DataError
-from planning_kit.plan import Scenario
+from planning_kit.messages import DataError
+from planning_kit.outlook import baseline
+from planning_kit.plan import DRIVERS, Scenario
 from tests.making import make_inputs, make_settings
 
-MARKET = {"statement": "The market grows", "driver": "market_growth", "low": 0.0, "base": 0.02,
-          "high": 0.04, "unit": "share", "owner": "Ann", "evidence": "survey",
-          "check_on": date(2026, 4, 30)}  # fmt: skip
-COMPETITOR = {"driver": "competitor_effect", "low": -0.2, "base": -0.1, "high": 0.0,
-              "territories": ["T2"]}  # fmt: skip
+MARKET = {
+    "statement": "The market grows",
+    "driver": "market_growth",
+    "low": 0.0,
+    "base": 0.02,
+    "high": 0.04,
+    "unit": "share",
+    "owner": "Ann",
+    "evidence": "survey",
+    "check_on": date(2026, 4, 30),
+}
+COMPETITOR = {
+    "driver": "competitor_effect",
+    "low": -0.2,
+    "base": -0.1,
+    "high": 0.0,
+    "territories": ["T2"],
+}
 NOBODY_LEAVES = {"driver": "turnover_rate", "low": 0, "base": 0, "high": 0}
 LAST_YEAR = [
-    {"assumption_id": "A1", "statement": "grows", "driver": "market_growth", "low": 1, "base": 3,
-     "high": 4, "actual": 2, "unit": "%"},
-    {"assumption_id": "A2", "statement": "no rival", "driver": "competitor_effect", "low": -0.03,
-     "base": 0.0, "high": 0.0, "actual": -0.02, "unit": "share"},
+    {
+        "assumption_id": "A1",
+        "statement": "grows",
+        "driver": "market_growth",
+        "low": 1,
+        "base": 3,
+        "high": 4,
+        "actual": 2,
+        "unit": "%",
+    },
+    {
+        "assumption_id": "A2",
+        "statement": "no rival",
+        "driver": "competitor_effect",
+        "low": -0.03,
+        "base": 0.0,
+        "high": 0.0,
+        "actual": -0.02,
+        "unit": "share",
+    },
     {"assumption_id": "A3", "statement": "weather", "driver": "sunshine", "base": 5.0},
-    {"assumption_id": "A4", "statement": "launch", "driver": "new_product", "low": 0.01,
-     "base": 0.03, "high": 0.05, "actual": 0.02, "unit": "share"},
-]  # fmt: skip
+    {
+        "assumption_id": "A4",
+        "statement": "launch",
+        "driver": "new_product",
+        "low": 0.01,
+        "base": 0.03,
+        "high": 0.05,
+        "actual": 0.02,
+        "unit": "share",
+    },
+]
 
 
 def scenario(**assumptions):
@@ -45,14 +81,17 @@ def scenario(**assumptions):
 @pytest.fixture(scope="module")
 def inputs():
     """Two people in two territories who sell 100 and 300 a month, without any season."""
-    sales = [{"sold_on": day, "rep_id": rep, "amount": amount, "territory_id": place}
-             for day in pd.date_range("2024-01-01", periods=24, freq="MS")
-             for rep, place, amount in (("R1", "T1", 100.0), ("R2", "T2", 300.0))]  # fmt: skip
+    sales = [
+        {"sold_on": day, "rep_id": rep, "amount": amount, "territory_id": place}
+        for day in pd.date_range("2024-01-01", periods=24, freq="MS")
+        for rep, place, amount in (("R1", "T1", 100.0), ("R2", "T2", 300.0))
+    ]
     return make_inputs(
         territories=[{"territory_id": "T1", "region": "N"}, {"territory_id": "T2", "region": "N"}],
         assignments={"rep_id": ["R1", "R2"], "territory_id": ["T1", "T2"]},
-        sales=sales, assumptions=LAST_YEAR,
-    )  # fmt: skip
+        sales=sales,
+        assumptions=LAST_YEAR,
+    )
 
 
 def total(inputs, plan):
@@ -72,9 +111,14 @@ def test_an_assumption_is_worth_what_its_range_moves_in_money(inputs):
 
 @pytest.mark.parametrize(
     ("driver", "base", "factor"),
-    [("price_change", 0.05, 1.05), ("new_product", 0.1, 1.1), ("market_growth", -0.5, 0.5),
-     ("working_days", 250, 1.0), ("closing_ratio", 0.25, 1.0)],
-)  # fmt: skip
+    [
+        ("price_change", 0.05, 1.05),
+        ("new_product", 0.1, 1.1),
+        ("market_growth", -0.5, 0.5),
+        ("working_days", 250, 1.0),
+        ("closing_ratio", 0.25, 1.0),
+    ],
+)
 def test_every_sales_driver_has_a_closed_formula(inputs, driver, base, factor):
     entry = {"driver": driver, "low": base, "base": base, "high": base}
     quiet = {"g": {**MARKET, "low": 0, "base": 0, "high": 0}} if driver != "market_growth" else {}
@@ -83,8 +127,15 @@ def test_every_sales_driver_has_a_closed_formula(inputs, driver, base, factor):
 
 
 def test_a_ratio_is_taken_to_what_happened_last_year(inputs):
-    last = [{"assumption_id": "d", "statement": "days", "driver": "working_days", "base": 260,
-             "actual": 250}]  # fmt: skip
+    last = [
+        {
+            "assumption_id": "d",
+            "statement": "days",
+            "driver": "working_days",
+            "base": 260,
+            "actual": 250,
+        }
+    ]
     dated = make_inputs(sales=inputs.sales, assumptions=last)
     entry = {"driver": "working_days", "low": 240, "base": 245, "high": 250, "unit": "days"}
     grown = {**MARKET, "low": 0, "base": 0, "high": 0}
@@ -113,12 +164,16 @@ def test_every_fault_of_a_register_is_named_at_once(inputs):
     with pytest.raises(DataError) as raised:
         register(inputs, plan)
     said = str(raised.value)
-    for words in ("a: driver: 1 unknown label: 'market_grwth' (did you mean 'market_growth'?)",
-                  "b: low 0.05, base 0.02, high 0.04 are not in this order",
-                  "c: territories: 1 unknown label: 'T9'", "d: low, base and high are",
-                  "e: 1 unknown label: 'ownr' (did you mean 'owner'?)",
-                  "f: 0.1 to 1.4 share; turnover_rate must be between 0 and 1",
-                  "g: check_on is 'soon'", "h: write it as a section"):  # fmt: skip
+    for words in (
+        "a: driver: 1 unknown label: 'market_grwth' (did you mean 'market_growth'?)",
+        "b: low 0.05, base 0.02, high 0.04 are not in this order",
+        "c: territories: 1 unknown label: 'T9'",
+        "d: low, base and high are",
+        "e: 1 unknown label: 'ownr' (did you mean 'owner'?)",
+        "f: 0.1 to 1.4 share; turnover_rate must be between 0 and 1",
+        "g: check_on is 'soon'",
+        "h: write it as a section",
+    ):
         assert words in said
 
 
@@ -169,8 +224,10 @@ def test_an_overdue_check_and_a_missing_owner_are_findings(inputs):
 
 
 def test_a_driver_that_touches_nothing_here_is_worth_nothing_and_said():
-    sales = [{"sold_on": day, "rep_id": "R1", "amount": 1.0}
-             for day in pd.date_range("2024-01-01", periods=24, freq="MS")]  # fmt: skip
+    sales = [
+        {"sold_on": day, "rep_id": "R1", "amount": 1.0}
+        for day in pd.date_range("2024-01-01", periods=24, freq="MS")
+    ]
     north = make_inputs(sales=sales, region="North")
     plan = scenario(c=COMPETITOR)
     assert register(north, plan)["value_low"].tolist() == [0.0]
@@ -218,20 +275,38 @@ LAST_RATIOS = [
 
 def quarter_of(**assumptions):
     """100 a month in T1 and 300 in T2, a quarter of it line B; January to March are planned."""
-    sales = [{"sold_on": day, "rep_id": rep, "territory_id": place, "product_id": product,
-              "amount": amount} for day in pd.date_range("2024-01-01", periods=24, freq="MS")
-             for rep, place, product, amount in (("R1", "T1", "a", 75.0), ("R1", "T1", "b", 25.0),
-                                                 ("R2", "T2", "a", 225.0), ("R2", "T2", "b", 75.0))
-             ]  # fmt: skip
+    sales = [
+        {
+            "sold_on": day,
+            "rep_id": rep,
+            "territory_id": place,
+            "product_id": product,
+            "amount": amount,
+        }
+        for day in pd.date_range("2024-01-01", periods=24, freq="MS")
+        for rep, place, product, amount in (
+            ("R1", "T1", "a", 75.0),
+            ("R1", "T1", "b", 25.0),
+            ("R2", "T2", "a", 225.0),
+            ("R2", "T2", "b", 75.0),
+        )
+    ]
     inputs = make_inputs(
-        settings=QUARTER, sales=sales, assumptions=LAST_RATIOS,
+        settings=QUARTER,
+        sales=sales,
+        assumptions=LAST_RATIOS,
         territories=[{"territory_id": "T1", "region": "N"}, {"territory_id": "T2", "region": "N"}],
         assignments={"rep_id": ["R1", "R2"], "territory_id": ["T1", "T2"]},
-        products=[{"product_id": "a", "product_line": "A"}, {"product_id": "b", "product_line": "B"}],
-    )  # fmt: skip
+        products=[
+            {"product_id": "a", "product_line": "A"},
+            {"product_id": "b", "product_line": "B"},
+        ],
+    )
     quiet = {"g": {"driver": "market_growth", "low": 0, "base": 0, "high": 0}, "t": NOBODY_LEAVES}
-    given = {name: {"low": entry["base"], "high": entry["base"], **entry}
-             for name, entry in assumptions.items()}  # fmt: skip
+    given = {
+        name: {"low": entry["base"], "high": entry["base"], **entry}
+        for name, entry in assumptions.items()
+    }
     return total(inputs, scenario(**{**quiet, **given}))
 
 
@@ -242,32 +317,60 @@ def quarter_of(**assumptions):
         ({"g": {"driver": "market_growth", "base": 0.21}}, 1200 * 1.21 ** (7.5 / 12)),
         ({"x": {"driver": "price_change", "base": 0.05, "product_line": "B"}}, 1200 + 300 * 0.05),
         ({"x": {"driver": "competitor_effect", "base": -0.1, "territories": ["T2"]}}, 300 + 810),
-        ({"x": {"driver": "new_product", "base": 0.2, "product_line": "B",
-                "territories": ["T1"]}}, 1200 + 75 * 0.2),
+        (
+            {
+                "x": {
+                    "driver": "new_product",
+                    "base": 0.2,
+                    "product_line": "B",
+                    "territories": ["T1"],
+                }
+            },
+            1200 + 75 * 0.2,
+        ),
         ({"x": {"driver": "working_days", "base": 245}}, 1200 * 245 / 250),
         ({"x": {"driver": "closing_ratio", "base": 0.30}}, 1200 * 0.30 / 0.25),
         # In place: 1, 0.9, 0.81. Who leaves after January is replaced in March, 15 % are lost.
-        ({"t": {"driver": "turnover_rate", "base": LEAVE_TENTH},
-          "v": {"driver": "time_to_fill", "base": 1}, "r": {"driver": "ramp", "base": 1}},
-         400 * (1 + 0.9 + 0.81 + 0.1 * 0.85)),
+        (
+            {
+                "t": {"driver": "turnover_rate", "base": LEAVE_TENTH},
+                "v": {"driver": "time_to_fill", "base": 1},
+                "r": {"driver": "ramp", "base": 1},
+            },
+            400 * (1 + 0.9 + 0.81 + 0.1 * 0.85),
+        ),
         # Filled at once: those who left after January or February, and of the first some again.
-        ({"t": {"driver": "turnover_rate", "base": LEAVE_TENTH},
-          "v": {"driver": "time_to_fill", "base": 0}, "r": {"driver": "ramp", "base": 1}},
-         400 * (1 + 0.985 + 0.81 + 0.1 * 0.85 * 0.985 + 0.09 * 0.85)),
+        (
+            {
+                "t": {"driver": "turnover_rate", "base": LEAVE_TENTH},
+                "v": {"driver": "time_to_fill", "base": 0},
+                "r": {"driver": "ramp", "base": 1},
+            },
+            400 * (1 + 0.985 + 0.81 + 0.1 * 0.85 * 0.985 + 0.09 * 0.85),
+        ),
         # A successor at half speed in the first of two months: ramp full in the second.
-        ({"t": {"driver": "turnover_rate", "base": LEAVE_TENTH},
-          "v": {"driver": "time_to_fill", "base": 0}, "r": {"driver": "ramp", "base": 2}},
-         400 * (1 + 0.9 + 0.81 + 0.1 * 0.85 * 0.9)),
+        (
+            {
+                "t": {"driver": "turnover_rate", "base": LEAVE_TENTH},
+                "v": {"driver": "time_to_fill", "base": 0},
+                "r": {"driver": "ramp", "base": 2},
+            },
+            400 * (1 + 0.9 + 0.81 + 0.1 * 0.85 * 0.9),
+        ),
     ],
-    ids=lambda value: "-".join(e["driver"] for e in value.values()) if isinstance(value, dict) else "",
-)  # fmt: skip
+    ids=lambda value: (
+        "-".join(e["driver"] for e in value.values()) if isinstance(value, dict) else ""
+    ),
+)
 def test_a_driver_does_what_its_formula_says_by_hand(entry, by_hand):
     assert quarter_of(**entry) == pytest.approx(by_hand, rel=1e-12)
 
 
 def test_a_ramp_of_three_months_lets_a_hire_sell_nothing_then_half_then_all():
-    sales = [{"sold_on": day, "rep_id": "R1", "amount": 100.0}
-             for day in pd.date_range("2024-01-01", periods=24, freq="MS")]  # fmt: skip
+    sales = [
+        {"sold_on": day, "rep_id": "R1", "amount": 100.0}
+        for day in pd.date_range("2024-01-01", periods=24, freq="MS")
+    ]
     reps = [{"rep_id": "R1"}, {"rep_id": "R2", "hired_on": "2026-01-01"}]
     inputs = make_inputs(settings=QUARTER, sales=sales, reps=reps)
     ramp = {"driver": "ramp", "low": 3, "base": 3, "high": 3}

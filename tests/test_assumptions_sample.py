@@ -9,24 +9,21 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from planning_kit.assumptions import (
-    assumption_findings,
+from planning_kit.assumptions import assumption_findings, last_register, register, signposts
+from planning_kit.data import Region, open_inputs, prepare
+from planning_kit.outlook import (
     baseline,
     baseline_totals,
-    last_register,
     measured_calibration,
     measured_coverage,
     method_tournament,
-    register,
     seasonal_profile,
-    signposts,
     turnover,
     unheld_territories,
 )
-from planning_kit.assumptions.levels import estimate_levels
-from planning_kit.assumptions.turnover import ramp_estimate
-from planning_kit.plan import Inputs, Plan, Scenario, load_plan
-from planning_kit.sources import open_inputs, prepare
+from planning_kit.outlook.levels import estimate_levels
+from planning_kit.outlook.turnover import ramp_estimate
+from planning_kit.plan import Plan, Scenario, load_plan
 
 SAMPLES = Path(__file__).resolve().parents[1] / "data_samples"
 TRUTH = json.loads((SAMPLES / "truth.json").read_text(encoding="utf-8"))
@@ -43,12 +40,12 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 @pytest.fixture(scope="module")
-def company(plan: Plan) -> Inputs:
+def company(plan: Plan) -> Region:
     return open_inputs(plan, prepare(plan))
 
 
 @pytest.fixture(scope="module")
-def north(plan: Plan) -> Inputs:
+def north(plan: Plan) -> Region:
     return open_inputs(plan, prepare(plan), "North")
 
 
@@ -63,10 +60,13 @@ def test_the_planted_turnover_of_every_year_is_inside_its_range(company):
 
 def test_the_planted_season_is_found_within_its_tolerance_and_ranges(company):
     profile = seasonal_profile(company).set_index(["product_line", "month_of_year"])
-    planted = pd.Series({
-        (line, month): factor for line, factors in TRUTH["seasonality"]["by_line"].items()
-        for month, factor in enumerate(factors, start=1)
-    }).reindex(profile.index)  # fmt: skip
+    planted = pd.Series(
+        {
+            (line, month): factor
+            for line, factors in TRUTH["seasonality"]["by_line"].items()
+            for month, factor in enumerate(factors, start=1)
+        }
+    ).reindex(profile.index)
     assert ((12 * profile["share"] - planted).abs() < TRUTH["seasonality"]["tolerance"]).all()
     inside = (planted / 12).between(profile["low"], profile["high"])
     assert inside.mean() > 0.7  # the ranges are 80 % ranges
@@ -154,8 +154,10 @@ def test_open_seats_of_the_sample_are_in_nobodys_expectation(company):
 def test_regions_add_up_to_about_the_company(plan, company):
     # Levels borrow from another group in a region than in the company, so not to the cent.
     prepared = prepare(plan)
-    parts = [baseline_totals(open_inputs(plan, prepared, r), EMPTY, ())["expected"].iloc[0]
-             for r in company.regions]  # fmt: skip
+    parts = [
+        baseline_totals(open_inputs(plan, prepared, r), EMPTY, ())["expected"].iloc[0]
+        for r in company.regions
+    ]
     whole = baseline_totals(company, EMPTY, ())["expected"].iloc[0]
     assert sum(parts) == pytest.approx(whole, rel=0.01)
 

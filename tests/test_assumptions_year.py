@@ -11,31 +11,35 @@ import pytest
 
 from planning_kit.assumptions import (
     assumption_findings,
-    baseline_totals,
     chance_of_target,
     last_register,
-    measured_calibration,
     register,
     sensitivity,
     signposts,
 )
-from planning_kit.assumptions.history import Z80
-from planning_kit.assumptions.outlook import look_ahead
-from planning_kit.assumptions.simulation import (
+from planning_kit.messages import DataError
+from planning_kit.outlook import baseline_totals, measured_calibration
+from planning_kit.outlook.history import Z80
+from planning_kit.outlook.seats import look_ahead
+from planning_kit.outlook.years import (
     YearModel,
     multiple_of,
     simulate_years,
     year_blocks,
     year_model,
 )
-from planning_kit.errors import DataError
 from planning_kit.plan import Scenario, load_scenario
 from tests.making import make_inputs
 
 CALM = {"driver": "turnover_rate", "low": 0, "base": 0, "high": 0}
 MARKET = {"driver": "market_growth", "low": -0.02, "base": 0.0, "high": 0.02, "owner": "Ann"}
-RIVAL = {"driver": "competitor_effect", "low": -0.2, "base": -0.1, "high": 0.0,
-         "territories": ["T2"]}  # fmt: skip
+RIVAL = {
+    "driver": "competitor_effect",
+    "low": -0.2,
+    "base": -0.1,
+    "high": 0.0,
+    "territories": ["T2"],
+}
 PRICE = {"driver": "price_change", "low": -0.05, "base": 0.0, "high": 0.05}
 PLACES = [{"territory_id": "T1", "region": "N"}, {"territory_id": "T2", "region": "N"}]
 
@@ -47,8 +51,10 @@ def plan(*pairs, **assumptions):
 
 def monthly(rep, place, amounts, first):
     days = pd.date_range(first, periods=len(amounts), freq="MS")
-    return [{"sold_on": day, "rep_id": rep, "territory_id": place, "amount": float(amount)}
-            for day, amount in zip(days, amounts, strict=True)]  # fmt: skip
+    return [
+        {"sold_on": day, "rep_id": rep, "territory_id": place, "amount": float(amount)}
+        for day, amount in zip(days, amounts, strict=True)
+    ]
 
 
 def inputs_with(so_far=(), people=2, seed=1, reps=None):
@@ -59,8 +65,9 @@ def inputs_with(so_far=(), people=2, seed=1, reps=None):
         held.append({"rep_id": f"R{n}", "territory_id": place, "share": 2 / people})
         sales += monthly(f"R{n}", place, 100 * rng.lognormal(0, 0.1, 36), "2023-01")
         sales += monthly(f"R{n}", place, so_far, "2026-01")
-    return make_inputs(sales=sales, assignments=held, territories=PLACES, target=1200.0 * people,
-                       reps=reps)  # fmt: skip
+    return make_inputs(
+        sales=sales, assignments=held, territories=PLACES, target=1200.0 * people, reps=reps
+    )
 
 
 # --- signposts -----------------------------------------------------------------------------------
@@ -141,8 +148,9 @@ def test_people_outside_their_ranges_are_told_from_luck_by_their_number():
 
 def test_sales_of_somebody_of_whom_nothing_is_expected_are_said_apart():
     inputs = inputs_with([100.0])
-    left = inputs.sales.assign(rep_id=inputs.sales["rep_id"].where(
-        inputs.sales["month"] < "2026-01-01", "R9"))  # fmt: skip
+    left = inputs.sales.assign(
+        rep_id=inputs.sales["rep_id"].where(inputs.sales["month"] < "2026-01-01", "R9")
+    )
     seen = signposts(replace(inputs, sales=left), plan(m=MARKET, t=CALM))
     assert seen.sold_by_others == 200.0
     assert seen.results.set_index("cut").loc["region", "actual"] == 0.0
@@ -156,8 +164,10 @@ def test_turnover_is_counted_since_the_plan_began_and_few_leavers_cannot_tell():
     assumed = {"driver": "turnover_rate", "low": 0.05, "base": 0.1, "high": 0.15}
 
     def seen(leavers):
-        rows = [{**row, "left_on": "2026-03-31" if n < leavers else None}
-                for n, row in enumerate(people.values())]  # fmt: skip
+        rows = [
+            {**row, "left_on": "2026-03-31" if n < leavers else None}
+            for n, row in enumerate(people.values())
+        ]
         inputs = inputs_with([100.0] * 6, people=10, reps=rows)
         return signposts(inputs, plan(m=MARKET, t=assumed)).assumptions.set_index("driver")
 
@@ -181,8 +191,9 @@ def test_an_actual_that_cannot_be_is_refused():
         signposts(inputs_with(), plan(m={**MARKET, "actual": "low"}))
     with pytest.raises(DataError, match=r"t: actual is 1\.4 share; turnover_rate must be between"):
         signposts(inputs_with(), plan(t={**CALM, "actual": 1.4}))
-    seen = signposts(inputs_with(), plan(m={**MARKET, "low": -2, "base": 0, "high": 2, "unit": "%",
-                                            "actual": 5}))  # fmt: skip
+    seen = signposts(
+        inputs_with(), plan(m={**MARKET, "low": -2, "base": 0, "high": 2, "unit": "%", "actual": 5})
+    )
     assert seen.assumptions["actual"].tolist() == [0.05]
 
 
@@ -199,17 +210,21 @@ def test_correlations_are_read_from_the_scenario_file(tmp_path):
     outlook = look_ahead(inputs_with(), load_scenario(path))
     assert outlook.correlation.tolist() == [[1.0, -0.5], [-0.5, 1.0]]
     assert look_ahead(inputs_with(), plan(a=MARKET, b=PRICE)).correlation.tolist() == [
-        [1.0, 0.0], [0.0, 1.0]]  # fmt: skip
+        [1.0, 0.0],
+        [0.0, 1.0],
+    ]
 
 
 def test_every_fault_of_correlations_is_named():
     pairs = [("m", "p", 1.5), ("m", "pric", 0.5), ("m", "m", 0.1), ("p", "t", 0.1), ("t", "p", 0.2)]
     with pytest.raises(DataError) as raised:
         register(inputs_with(), plan(*pairs, m=MARKET, p=PRICE, t=CALM))
-    for words in ("entry 1: coefficient is 1.5; write a number from -1 to 1",
-                  "entry 2: between: 1 unknown label: 'pric'",
-                  "entry 3: between is ['m', 'm']; name two different assumptions",
-                  "entry 5: p and t stand twice"):  # fmt: skip
+    for words in (
+        "entry 1: coefficient is 1.5; write a number from -1 to 1",
+        "entry 2: between: 1 unknown label: 'pric'",
+        "entry 3: between is ['m', 'm']; name two different assumptions",
+        "entry 5: p and t stand twice",
+    ):
         assert words in str(raised.value)
 
 
@@ -314,11 +329,16 @@ def model_of(people, assumptions=3, seed=4):
     parts = rng.dirichlet(np.ones(people))
     years = np.sort(rng.uniform(0.2, 1.0, (people, 13)), axis=1)
     return YearModel(
-        parts=parts, low=rng.uniform(-0.2, 0, (assumptions, people)),
-        high=rng.uniform(0, 0.2, (assumptions, people)), correlation=np.eye(assumptions),
-        common=0.05, own=rng.uniform(0, 0.4, people), stay=0.98,
-        start=rng.integers(0, 4, people), years=years,
-    )  # fmt: skip
+        parts=parts,
+        low=rng.uniform(-0.2, 0, (assumptions, people)),
+        high=rng.uniform(0, 0.2, (assumptions, people)),
+        correlation=np.eye(assumptions),
+        common=0.05,
+        own=rng.uniform(0, 0.4, people),
+        stay=0.98,
+        start=rng.integers(0, 4, people),
+        years=years,
+    )
 
 
 def plain_years(model, runs, seed):
@@ -355,8 +375,17 @@ def test_years_drawn_in_blocks_are_those_drawn_at_once(people):
 def test_a_share_of_the_years_lets_somebody_leave_as_the_rate_says():
     # Nothing but leaving: a year is 1 when nobody leaves, and k / 12 after k + 1 months.
     years = np.append(np.arange(1, 13) / 12, 2.0)
-    model = YearModel(np.ones(1), np.zeros((0, 1)), np.zeros((0, 1)), np.eye(0), 0.0, np.zeros(1),
-                      0.8 ** (1 / 12), np.zeros(1, dtype=int), years[None, :])  # fmt: skip
+    model = YearModel(
+        np.ones(1),
+        np.zeros((0, 1)),
+        np.zeros((0, 1)),
+        np.eye(0),
+        0.0,
+        np.zeros(1),
+        0.8 ** (1 / 12),
+        np.zeros(1, dtype=int),
+        years[None, :],
+    )
     drawn = np.concatenate(list(year_blocks(model, 40_000, 2)))[:, 0]
     months = np.bincount(np.round(drawn * 12).astype(int), minlength=25)
     stay = 0.8 ** (1 / 12)
@@ -366,8 +395,17 @@ def test_a_share_of_the_years_lets_somebody_leave_as_the_rate_says():
 
 
 def test_a_goal_met_to_the_last_cent_is_met_and_one_of_nobody_never():
-    model = YearModel(np.ones(2) / 2, np.zeros((0, 2)), np.zeros((0, 2)), np.eye(0), 0.0,
-                      np.zeros(2), 1.0, np.zeros(2, dtype=int), np.ones((2, 13)))  # fmt: skip
+    model = YearModel(
+        np.ones(2) / 2,
+        np.zeros((0, 2)),
+        np.zeros((0, 2)),
+        np.eye(0),
+        0.0,
+        np.zeros(2),
+        1.0,
+        np.zeros(2, dtype=int),
+        np.ones((2, 13)),
+    )
     asked = multiple_of(np.array([1e12 / 3, 0.01]), np.array([1e12 / 3, 0.0]))
     years = simulate_years(model, asked, 10, 1)
     assert years.chances.tolist() == [1.0, 0.0] and years.reached.tolist() == [1.0] * 10
@@ -379,17 +417,32 @@ def test_a_goal_met_to_the_last_cent_is_met_and_one_of_nobody_never():
 
 def test_last_years_register_is_scored_and_stands_beside_this_years():
     last = [
-        {"assumption_id": "m", "driver": "market_growth", "low": 1, "base": 3, "high": 5,
-         "actual": 0.5, "unit": "%"},
-        {"assumption_id": "old", "driver": "price_change", "low": -0.01, "base": 0.0, "high": 0.02,
-         "actual": 0.02, "unit": "share"},
+        {
+            "assumption_id": "m",
+            "driver": "market_growth",
+            "low": 1,
+            "base": 3,
+            "high": 5,
+            "actual": 0.5,
+            "unit": "%",
+        },
+        {
+            "assumption_id": "old",
+            "driver": "price_change",
+            "low": -0.01,
+            "base": 0.0,
+            "high": 0.02,
+            "actual": 0.02,
+            "unit": "share",
+        },
         {"assumption_id": "x", "driver": "sunshine", "low": 1, "base": 2, "high": 3},
-    ]  # fmt: skip
+    ]
     inputs = replace(inputs_with(), assumptions=make_inputs(assumptions=last).assumptions)
     table = last_register(inputs, plan(m=MARKET, p=PRICE, t=CALM)).set_index("assumption_id")
     assert table["inside"].to_dict() == {"m": "no", "old": "yes", "x": "not known"}
-    assert table["error"].to_dict() == pytest.approx({"m": -2.5, "old": 0.02, "x": np.nan},
-                                                     nan_ok=True)  # fmt: skip
+    assert table["error"].to_dict() == pytest.approx(
+        {"m": -2.5, "old": 0.02, "x": np.nan}, nan_ok=True
+    )
     assert table.loc["m", ["this_id", "low", "base", "high"]].tolist() == ["m", -2.0, 0.0, 2.0]
     assert table.loc["old", ["this_id", "low"]].tolist() == ["p", -0.05]
     assert pd.isna(table.loc["x", "this_id"])
@@ -398,8 +451,17 @@ def test_last_years_register_is_scored_and_stands_beside_this_years():
 def test_the_share_of_ranges_that_held_is_the_one_of_the_review():
     from planning_kit.review import range_score
 
-    last = [{"assumption_id": f"a{n}", "driver": "price_change", "low": 0.0, "base": 0.1,
-             "high": 0.2, "actual": n / 20} for n in range(8)]  # fmt: skip
+    last = [
+        {
+            "assumption_id": f"a{n}",
+            "driver": "price_change",
+            "low": 0.0,
+            "base": 0.1,
+            "high": 0.2,
+            "actual": n / 20,
+        }
+        for n in range(8)
+    ]
     inputs = replace(inputs_with(), assumptions=make_inputs(assumptions=last).assumptions)
     inside = last_register(inputs, plan(m=MARKET))["inside"].eq("yes")
     assert inside.sum() == 5 and inside.mean() == range_score(inputs)["inside_share"].iloc[0]
@@ -408,5 +470,7 @@ def test_the_share_of_ranges_that_held_is_the_one_of_the_review():
 def test_chances_of_past_goals_need_two_past_years():
     assert measured_calibration(make_inputs())["share"].isna().all()
     few = measured_calibration(inputs_with(people=4))
-    assert few.groupby("cut")["goals"].first().to_dict() == {"rep and quarter": 16,
-                                                             "rep and year": 4}  # fmt: skip
+    assert few.groupby("cut")["goals"].first().to_dict() == {
+        "rep and quarter": 16,
+        "rep and year": 4,
+    }

@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from planning_kit.batch import (
+from planning_kit.messages import DataError, UsageError
+from planning_kit.plan import Plan, load_plan
+from planning_kit.run import (
     BatchOptions,
     check_parameters,
     latest_run,
@@ -23,9 +25,7 @@ from planning_kit.batch import (
     run_plan,
     status_table,
 )
-from planning_kit.batch.pool import _fresh_processes
-from planning_kit.errors import DataError, UsageError
-from planning_kit.plan import Plan, load_plan
+from planning_kit.run.pool import _fresh_processes
 from tests.conftest import ROOT, PlanMaker
 
 PARAMETERS = (
@@ -100,8 +100,14 @@ def test_a_complete_run_becomes_the_latest_and_has_a_first_page(plan: Plan):
     assert 'href="North/01_small.html"' in page and "http" not in page
     table = status_table(read_manifest(run))
     assert table.columns.tolist() == [
-        "region", "status", "target", "allocated", "gap", "reps", "seconds"
-    ]  # fmt: skip
+        "region",
+        "status",
+        "target",
+        "allocated",
+        "gap",
+        "reps",
+        "seconds",
+    ]
     assert {"pandas", "scipy", "python"} <= set(read_manifest(run)["versions"])
 
 
@@ -242,7 +248,7 @@ def test_every_run_has_the_environment_its_caller_has_then(plan: Plan, monkeypat
 
 
 def test_a_long_name_of_the_temporary_folder_stops_no_run(plan: Plan, monkeypatch):
-    monkeypatch.setattr("planning_kit.batch.pool.get_temp_dir", lambda: "/tmp/" + "x" * 90)
+    monkeypatch.setattr("planning_kit.run.pool.get_temp_dir", lambda: "/tmp/" + "x" * 90)
     assert _fresh_processes().get_start_method() == "spawn"  # a socket has no place there
     own_notebook(plan, "01_small", WRITE)
     run = run_plan(plan, BatchOptions(jobs=1, html=False, regions=("North",)))

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from click.testing import CliRunner
 
-from planning_kit.batch import BatchOptions, read_manifest, run_plan
-from planning_kit.batch.pool import dask_executor
 from planning_kit.cli import main
-from planning_kit.errors import UsageError
+from planning_kit.messages import UsageError
+from planning_kit.run import BatchOptions, read_manifest, run_plan
+from planning_kit.run.pool import dask_executor
 from tests.conftest import PlanMaker
 from tests.test_batch import WRITE, own_notebook
 
@@ -46,11 +46,14 @@ def test_a_killed_worker_costs_its_notebook_alone(make_plan: PlanMaker, schedule
         run = run_plan(plan, BatchOptions(html=False, fork=False), executor=executor)
     manifest = read_manifest(run)
     assert {r["region"]: r["status"] for r in manifest["regions"]} == {
-        "North": "done", "South": "done", "(company)": "done"
-    }  # fmt: skip
+        "North": "done",
+        "South": "done",
+        "(company)": "done",
+    }
     assert mark.exists() and sorted((plan.folder / "count").read_text().split()) == [
-        "North", "South"
-    ]  # fmt: skip
+        "North",
+        "South",
+    ]
 
 
 def test_the_command_runs_on_a_cluster_with_forked_kernels(make_plan: PlanMaker, scheduler: str):

@@ -20,8 +20,8 @@ import nbformat
 import pytest
 from jupyter_client.provisioning import KernelProvisionerFactory
 
-from planning_kit.batch import BatchOptions, kernels, read_manifest, run_plan, template
 from planning_kit.plan import Plan
+from planning_kit.run import BatchOptions, kernels, read_manifest, run_plan, template
 from tests.conftest import ROOT, PlanMaker
 from tests.test_batch import WRITE, own_notebook, said
 
@@ -87,9 +87,7 @@ def test_a_forked_kernel_starts_with_the_libraries_and_leaves_nothing(own_templa
     assert text == f"True __main__ {os.getcwd()} True here\n"
     assert kernels.Private.last_start == "forked"
     folder = kernels.private_folder()
-    assert {path.name for path in folder.iterdir()} == {
-        "lock", Path(kernels.Private.address).name
-    }  # fmt: skip
+    assert {path.name for path in folder.iterdir()} == {"lock", Path(kernels.Private.address).name}
 
 
 def test_two_forked_kernels_draw_other_numbers(own_template):
@@ -155,7 +153,7 @@ def test_a_template_with_a_second_thread_forks_nothing():
 
 OWNER = """
 import asyncio, sys
-from planning_kit.batch import kernels
+from planning_kit.run import kernels
 async def run():
     kernel = kernels.ForkedKernelManager(kernel_name="python3")
     await kernel.start_kernel()
@@ -184,7 +182,7 @@ def test_a_folder_that_a_dead_process_left_is_swept_and_a_living_one_is_not(tmp_
     for name in ("pk-dead", "pk-alive"):
         (tmp_path / name / "lock").touch()
     code = (
-        "import sys, time\nfrom pathlib import Path\nfrom planning_kit.batch import kernels\n"
+        "import sys, time\nfrom pathlib import Path\nfrom planning_kit.run import kernels\n"
         "kernels._hold_lock(Path(sys.argv[1])); print('held', flush=True); time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "pk-alive")]

@@ -20,13 +20,14 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-import planning_kit.batch.run as batch_run
-from planning_kit.batch import BatchOptions, earlier, read_manifest, run_plan, unfinished_run
-from planning_kit.batch.manifest import process_is_gone
+import planning_kit.run.batch as batch_run
 from planning_kit.cli import main
-from planning_kit.errors import UsageError
-from planning_kit.plan import MADE_BY, Plan, load_plan
-from planning_kit.sources import open_inputs, prepare
+from planning_kit.data import MADE_BY, open_inputs, prepare
+from planning_kit.messages import UsageError
+from planning_kit.plan import Plan, load_plan
+from planning_kit.run import BatchOptions, read_manifest, run_plan, unfinished_run
+from planning_kit.run.manifest import process_is_gone
+from planning_kit.steps import STEPS
 from tests.conftest import ROOT, PlanMaker
 from tests.test_batch import WRITE, own_notebook
 
@@ -198,9 +199,9 @@ class Recording(dict):
         return super().get(name, default)
 
 
-@pytest.mark.parametrize("name", sorted(earlier.READS_OF_SCENARIO))
+@pytest.mark.parametrize("name", [n for n, step in STEPS.items() if step.scenario is not None])
 def test_a_notebook_reads_of_a_scenario_what_is_written_down(sample, monkeypatch, name, tmp_path):
-    from planning_kit.walk.step import open_step
+    from planning_kit.walk import open_step
 
     seen: set[str] = set()
 
@@ -222,7 +223,7 @@ def test_a_notebook_reads_of_a_scenario_what_is_written_down(sample, monkeypatch
     exec(code[0], names)
     names.update(region="East", plan_folder=str(sample.folder), run_folder=str(tmp_path / "run"))
     exec("\n".join(code[1:]), names)
-    assert seen - {"targets"} <= set(earlier.READS_OF_SCENARIO[name])
+    assert seen - {"targets"} <= set(STEPS[name].scenario)
 
 
 # --- stopped, killed, full -----------------------------------------------------------------------
@@ -259,9 +260,14 @@ def nobody_left(place: Path, seconds: float = 5.0) -> bool:
 def begin(plan: Plan, place: Path, *words: str, **more) -> subprocess.Popen:
     command = [*RUNNER, str(plan.folder), "--jobs", "2", "--no-html", *words]
     return subprocess.Popen(
-        command, env={**os.environ, "TMPDIR": str(place)}, start_new_session=True, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more,
-    )  # fmt: skip
+        command,
+        env={**os.environ, "TMPDIR": str(place)},
+        start_new_session=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **more,
+    )
 
 
 def finish(plan: Plan, place: Path, *words: str) -> None:

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from planning_kit.batch import read_manifest
-from planning_kit.batch.storage import Storage
 from planning_kit.cli import main
-from planning_kit.errors import DataError, UsageError
+from planning_kit.messages import DataError, UsageError
 from planning_kit.plan import Plan
+from planning_kit.run import read_manifest
+from planning_kit.run.storage import Storage
 from tests.conftest import PlanMaker
 from tests.test_batch import STOP_SOUTH, WRITE, own_notebook
 
@@ -73,8 +73,13 @@ def test_a_plan_behind_a_url_is_run_and_its_run_lies_there(plan: Plan, here: Pat
         and (plan.runs_folder / "latest").read_text().strip() == run.name
     )
     there = names(run)
-    assert {"index.html", "manifest.json", "North/01_small.html", "North/tables/mine.csv",
-            "company/08_company.ipynb"} <= {*there}  # fmt: skip
+    assert {
+        "index.html",
+        "manifest.json",
+        "North/01_small.html",
+        "North/tables/mine.csv",
+        "company/08_company.ipynb",
+    } <= {*there}
     assert names(Storage(url).copy / "runs" / run.name) == there
     assert f"run {run.name}: done" in command("status", url)
     again = command("run", url)
@@ -141,10 +146,13 @@ def test_workers_of_other_machines_bring_and_send_for_themselves(
     with (
         warnings.catch_warnings(),
         distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
             env={"TMPDIR": str(place)},
         ) as cluster,
-    ):  # fmt: skip
+    ):
         warnings.simplefilter("default")
         command(
             "run", url, "--quiet", "--executor", "dask", "--scheduler", cluster.scheduler_address
@@ -183,11 +191,12 @@ def test_no_file_of_a_url_gets_a_place_outside_the_copy(here: Path, plan: Plan):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("s3://planning/2027", "s3fs"), ("nowhere://x", "nowhere"),
+        ("s3://planning/2027", "s3fs"),
+        ("nowhere://x", "nowhere"),
         ("file:///no/such/plan", "nothing at"),
         ("nowhere://ann:secret@host/plan", "^nowhere://host/plan: "),
     ],
-)  # fmt: skip
+)
 def test_an_address_that_cannot_be_read_is_named(url: str, words: str, here: Path):
     with pytest.raises(UsageError, match=words):
         Storage(url).fetch_plan()

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from planning_kit.charts._renderer import SPEC_TYPE
+from planning_kit.output.charts.renderer import SPEC_TYPE
+from planning_kit.output.report import export_html
 from planning_kit.plan import load_plan, load_scenario
 from planning_kit.plan.new import new_plan
-from planning_kit.report import export_html
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -31,8 +31,15 @@ pytestmark = pytest.mark.browser
 
 SECONDS = 120
 TOKEN = "only-for-this-test"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking",
-         "--disable-component-update", "--no-first-run", "--disable-dev-shm-usage"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+]
 # A canvas that nothing was drawn on has one colour.
 COLOURS = """canvas => {
   const bytes = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
@@ -142,15 +149,26 @@ def lab(chromium: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
     command = [
-        sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}",
-        "--ServerApp.port_retries=0", f"--IdentityProvider.token={TOKEN}",
-        f"--ServerApp.root_dir={home / 'plan'}", "--allow-root",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        "--ip=127.0.0.1",
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={TOKEN}",
+        f"--ServerApp.root_dir={home / 'plan'}",
+        "--allow-root",
+    ]
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=log, env=settings_of_its_own(home), cwd=home / "plan",
+            command,
+            stdout=log,
+            stderr=log,
+            env=settings_of_its_own(home),
+            cwd=home / "plan",
             start_new_session=True,
-        )  # fmt: skip
+        )
     try:
         address = f"http://127.0.0.1:{port}"
         wait_for(lambda: answers(address, process, home / "log"), "JupyterLab to start")
@@ -290,11 +308,22 @@ def executed(folder: Path, name: str) -> Path:
     sample_without_results(folder / "plan")
     notebooks = folder / "plan" / "notebooks"
     subprocess.run(
-        [sys.executable, "-m", "nbconvert", "--to", "notebook", "--execute", "--inplace",
-         str(notebooks / f"{name}.ipynb")],
-        check=True, capture_output=True, timeout=SECONDS * 2, cwd=notebooks,
+        [
+            sys.executable,
+            "-m",
+            "nbconvert",
+            "--to",
+            "notebook",
+            "--execute",
+            "--inplace",
+            str(notebooks / f"{name}.ipynb"),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=SECONDS * 2,
+        cwd=notebooks,
         env=settings_of_its_own(folder),
-    )  # fmt: skip
+    )
     return notebooks / f"{name}.ipynb"
 
 

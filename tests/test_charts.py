@@ -5,24 +5,38 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from planning_kit import charts
-from planning_kit.charts import show
+from planning_kit.output import charts
+from planning_kit.output.charts import show
 
 PEOPLE = pd.DataFrame(
     {
-        "rep": ["Ann", "Bob"], "goal": [100.0, 200.0], "actual": [90.0, 210.0], "base": [95.0, 190.0],
-        "attainment": [0.9, 1.05], "chance": [0.4, 0.6], "proposed": [90.0, None], "agreed": [95.0, 205.0],
+        "rep": ["Ann", "Bob"],
+        "goal": [100.0, 200.0],
+        "actual": [90.0, 210.0],
+        "base": [95.0, 190.0],
+        "attainment": [0.9, 1.05],
+        "chance": [0.4, 0.6],
+        "proposed": [90.0, None],
+        "agreed": [95.0, 205.0],
         "line": ["A", "B"],
     }
-)  # fmt: skip
+)
 MONTHS = pd.DataFrame(
     {
-        "month": pd.to_datetime(["2026-01-01", "2026-02-01"]), "expected": [1.0, 2.0], "low": [0.5, 1.0],
-        "high": [2.0, 3.0], "last_year": [1.0, None], "goal_period": pd.to_datetime(["2025-01-01"] * 2),
-        "goal": [1.0, 2.0], "actual": [1.0, 1.0], "attainment": [1.0, 0.5], "activity": ["coaching", "admin"],
-        "hours": [3.0, 4.0], "available": [5.0, 6.0],
+        "month": pd.to_datetime(["2026-01-01", "2026-02-01"]),
+        "expected": [1.0, 2.0],
+        "low": [0.5, 1.0],
+        "high": [2.0, 3.0],
+        "last_year": [1.0, None],
+        "goal_period": pd.to_datetime(["2025-01-01"] * 2),
+        "goal": [1.0, 2.0],
+        "actual": [1.0, 1.0],
+        "attainment": [1.0, 0.5],
+        "activity": ["coaching", "admin"],
+        "hours": [3.0, 4.0],
+        "available": [5.0, 6.0],
     }
-)  # fmt: skip
+)
 SWINGS = pd.DataFrame(
     {"assumption_id": ["a"], "effect_low": [-2.0], "effect_high": [3.0], "swing": [5.0]}
 )
@@ -124,8 +138,9 @@ def test_a_heat_map_has_its_margins_last():
 
 def test_small_panels_stand_by_size_and_say_what_is_left_out():
     names = [f"P{number:02d}" for number in range(30)]
-    table = pd.DataFrame({"rep": names, "month": pd.Timestamp("2025-01-01"),
-                          "review": range(30), "previous": 1.0})  # fmt: skip
+    table = pd.DataFrame(
+        {"rep": names, "month": pd.Timestamp("2025-01-01"), "review": range(30), "previous": 1.0}
+    )
     spec = charts.chart_years(table, "rep", "T", "EUR").to_dict()
     assert spec["facet"]["sort"][:2] == ["P29", "P28"] and len(spec["facet"]["sort"]) == 24
     assert "6 smaller ones are left out" in spec["description"]
@@ -140,10 +155,14 @@ def test_the_same_table_gives_the_same_chart(name: str):
 def test_shown_numbers_are_readable_and_empty_is_a_dash():
     table = pd.DataFrame(
         {
-            "rep_id": ["<b>x</b>", None], "goal": [1234567.891, None], "attainment": [0.9345, None],
-            "small": [0.012, -0.0], "month": pd.to_datetime(["2026-01-01", None]), "fits": [True, False],
+            "rep_id": ["<b>x</b>", None],
+            "goal": [1234567.891, None],
+            "attainment": [0.9345, None],
+            "small": [0.012, -0.0],
+            "month": pd.to_datetime(["2026-01-01", None]),
+            "fits": [True, False],
         }
-    )  # fmt: skip
+    )
     shown = show(table, unit="EUR")
     assert shown.rows == (
         ("<b>x</b>", "1,234,568", "93.5 %", "0.012", "2026-01", "yes"),

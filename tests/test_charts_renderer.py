@@ -12,19 +12,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planning_kit.charts._png import shrink_png
-from planning_kit.charts._renderer import (
+from planning_kit.messages import DataError
+from planning_kit.output.charts import describe, enable
+from planning_kit.output.charts.png import shrink_png
+from planning_kit.output.charts.renderer import (
     PNG_LIMIT,
     SPEC_TYPE,
     SWITCH,
     chart_bundle,
     chart_png,
     chart_svg,
-    enable,
     text_alternative,
 )
-from planning_kit.charts._theme import BLUE, GRID, INK, MUTED, PALETTE, describe, planning_theme
-from planning_kit.errors import DataError
+from planning_kit.output.charts.theme import BLUE, GRID, INK, MUTED, PALETTE, planning_theme
 
 GOALS = pd.DataFrame(
     {
@@ -84,7 +84,7 @@ def test_an_unknown_switch_is_refused_before_any_chart(monkeypatch):
 def test_an_import_changes_nothing_of_altair():
     program = (
         "import altair as alt; before = alt.renderers.active, alt.theme.active;"
-        "import planning_kit.charts, planning_kit.charts._renderer;"
+        "import planning_kit.output.charts, planning_kit.output.charts.renderer;"
         "assert (alt.renderers.active, alt.theme.active) == before"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -154,7 +154,7 @@ def test_a_picture_of_a_usual_chart_is_small_and_shown_at_its_own_size():
 def test_a_picture_too_large_is_drawn_with_fewer_dots(monkeypatch):
     sizes = iter([PNG_LIMIT + 1, PNG_LIMIT])
     monkeypatch.setattr(
-        "planning_kit.charts._renderer.shrink_png", lambda png: png.ljust(next(sizes), b"\0")
+        "planning_kit.output.charts.renderer.shrink_png", lambda png: png.ljust(next(sizes), b"\0")
     )
     picture, width, _ = chart_png(described().to_dict())
     assert struct.unpack(">I", picture[16:20])[0] == width

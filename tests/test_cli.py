@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from planning_kit.cli import main
+from planning_kit.data import check_plan
 from planning_kit.plan import load_plan
-from planning_kit.sources import check_plan
 from tests.conftest import PlanMaker
 
 

@@ -20,11 +20,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from planning_kit.errors import DataError
+from planning_kit.data import check_plan, open_inputs, prepare
+from planning_kit.data.load import load_tables
+from planning_kit.data.readers import database_chunks
+from planning_kit.messages import DataError
 from planning_kit.plan import Plan
-from planning_kit.sources import check_plan, open_inputs, prepare
-from planning_kit.sources.load import load_tables
-from planning_kit.sources.readers import database_chunks
 from tests.conftest import TABLES, PlanMaker
 
 sqlalchemy = pytest.importorskip("sqlalchemy", reason="the extra [databases] is not installed")
@@ -325,10 +325,26 @@ def initialise(folder: Path, initdb: str, user: list[str]) -> None:
         shutil.chown(folder, "postgres")
         shutil.chown(secret, "postgres")
     subprocess.run(
-        [*user, initdb, "-D", str(folder / "data"), "-U", "owner", "-A", "scram-sha-256",
-         f"--pwfile={secret}", "-E", "UTF8", "--locale=C", "--no-sync"],
-        check=True, capture_output=True, cwd="/", timeout=120,
-    )  # fmt: skip
+        [
+            *user,
+            initdb,
+            "-D",
+            str(folder / "data"),
+            "-U",
+            "owner",
+            "-A",
+            "scram-sha-256",
+            f"--pwfile={secret}",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ],
+        check=True,
+        capture_output=True,
+        cwd="/",
+        timeout=120,
+    )
 
 
 def wait_until_ready(server: subprocess.Popen[bytes], url: str, log: Path) -> None:

@@ -6,9 +6,9 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from planning_kit.exports import write_star, write_workbook
-from planning_kit.walk import open_step, read_table
-from planning_kit.walk.rollup import roll_up
+from planning_kit.data import read_table
+from planning_kit.walk import open_step
+from planning_kit.walk.rollup import roll_up, write_files
 from tests.conftest import TABLES, PlanMaker
 
 
@@ -25,7 +25,7 @@ def company(make_plan: PlanMaker, tmp_path, monkeypatch):
 
 def test_the_workbook_adds_up_and_runs_nothing(company):
     step, rollup = company
-    book = openpyxl.load_workbook(write_workbook(step, rollup))
+    book = openpyxl.load_workbook(write_files(step, rollup)[0])
     assert book.sheetnames == ["Cover", "Regions", "Goals", "Sums"]
     goals = pd.DataFrame(book["Goals"].values).iloc[1:]
     goals.columns = goals.iloc[0]
@@ -40,13 +40,13 @@ def test_the_workbook_adds_up_and_runs_nothing(company):
 
 def test_the_same_goals_give_the_same_workbook(company):
     step, rollup = company
-    first = write_workbook(step, rollup).read_bytes()
-    assert write_workbook(step, rollup).read_bytes() == first
+    first = write_files(step, rollup)[0].read_bytes()
+    assert write_files(step, rollup)[0].read_bytes() == first
 
 
 def test_every_fact_finds_its_dimensions(company):
     step, rollup = company
-    files = {path.stem: read_table(path) for path in write_star(step, rollup)}
+    files = {path.stem: read_table(path) for path in write_files(step, rollup)[1:]}
     facts = files.pop("fact_goal")
     assert facts["goal"].sum() == step.inputs.target
     for name, dimension in files.items():

@@ -6,15 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_kit.errors import DataError
-from planning_kit.manager import (
-    ACTIVITIES,
-    ManagerLevers,
-    manager_plan,
-    read_levers,
-    time_review,
-)
-from planning_kit.plan import Scenario
+from planning_kit.manager import manager_plan, time_review
+from planning_kit.messages import DataError
+from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, read_levers
 from tests.making import make_inputs
 
 COUNTS = st.integers(0, 30)
@@ -115,9 +109,19 @@ def test_working_days_are_monday_to_friday_less_leave():
 
 
 def test_hours_by_hand():
-    plan = manager_plan(company(4), scenario(
-        coaching_share=0.0, field_days_a_rep_quarter=1.0, trade_shows=2, trade_show_days=3,
-        industry_days=4, market_reading_hours=5, planning_hours=10, admin_share=0.2))  # fmt: skip
+    plan = manager_plan(
+        company(4),
+        scenario(
+            coaching_share=0.0,
+            field_days_a_rep_quarter=1.0,
+            trade_shows=2,
+            trade_show_days=3,
+            industry_days=4,
+            market_reading_hours=5,
+            planning_hours=10,
+            admin_share=0.2,
+        ),
+    )
     assert activity_hours(plan, "field_work").tolist() == [8.0, 8.0, 16.0] * 4  # 1, 1, 2 days
     shows = activity_hours(plan, "trade_show")
     assert shows[shows > 0].index.month.tolist() == [3, 9] and shows.sum() == 2 * 3 * 8
@@ -172,9 +176,15 @@ def test_who_has_too_few_hours_in_the_year_raises_nobodys_coaching_in_a_calm_mon
 @settings(max_examples=15, deadline=None)
 @given(COUNTS, st.floats(0, 0.6), st.floats(0, 10), st.floats(0, 3), st.floats(0, 0.5))
 def test_hours_add_up_and_keep_floor_and_capacity(people, share, floor, days, leave):
-    plan = manager_plan(company(people), scenario(
-        coaching_share=share, coaching_hours_a_rep=floor, field_days_a_rep_quarter=days,
-        leave_share=leave))  # fmt: skip
+    plan = manager_plan(
+        company(people),
+        scenario(
+            coaching_share=share,
+            coaching_hours_a_rep=floor,
+            field_days_a_rep_quarter=days,
+            leave_share=leave,
+        ),
+    )
     assert sorted(plan.hours["activity"].unique()) == sorted(ACTIVITIES)
     assert (plan.hours["hours"] >= 0).all()
     by_month = plan.hours.groupby("month")["hours"].sum()
@@ -197,10 +207,11 @@ def test_hours_add_up_and_keep_floor_and_capacity(people, share, floor, days, le
 
 def test_who_comes_or_goes_counts_only_in_the_months_of_being_there():
     reps = [
-        {"rep_id": "m"}, {"rep_id": "a", "manager_id": "m"},
+        {"rep_id": "m"},
+        {"rep_id": "a", "manager_id": "m"},
         {"rep_id": "b", "manager_id": "m", "hired_on": "2026-04-15"},
         {"rep_id": "c", "manager_id": "m", "left_on": "2026-02-10"},
-    ]  # fmt: skip
+    ]
     plan = manager_plan(make_inputs(reps=reps), scenario())
     assert plan.coaching.set_index("rep_id")["months"].to_dict() == {"a": 12, "b": 9, "c": 2}
     assert activity_hours(plan, "one_on_one").tolist() == [2, 2, 1] + [2] * 9
@@ -208,9 +219,10 @@ def test_who_comes_or_goes_counts_only_in_the_months_of_being_there():
 
 def test_a_region_leaves_out_who_leads_only_managers():
     reps = [
-        {"rep_id": "boss", "region": "N"}, {"rep_id": "m", "manager_id": "boss", "region": "N"},
+        {"rep_id": "boss", "region": "N"},
+        {"rep_id": "m", "manager_id": "boss", "region": "N"},
         {"rep_id": "a", "manager_id": "m", "region": "N"},
-    ]  # fmt: skip
+    ]
     here = manager_plan(make_inputs(reps=reps, region="N"), scenario())
     company_wide = manager_plan(make_inputs(reps=reps), scenario())
     assert here.capacity["manager_id"].unique().tolist() == ["m"]
@@ -220,9 +232,10 @@ def test_a_region_leaves_out_who_leads_only_managers():
 def test_a_manager_with_a_goal_is_asked_for_hours_to_sell():
     reps = [{"rep_id": "m"}, {"rep_id": "a", "manager_id": "m"}]
     sells = {
-        "reps": reps, "territories": [{"territory_id": "t", "region": "N"}],
+        "reps": reps,
+        "territories": [{"territory_id": "t", "region": "N"}],
         "assignments": [{"rep_id": "m", "territory_id": "t"}],
-    }  # fmt: skip
+    }
     inputs = make_inputs(**sells)
     assert (
         "'m'"

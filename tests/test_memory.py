@@ -9,12 +9,13 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from planning_kit.plan import Inputs, Targets, once
+from planning_kit.data import Region, once
+from planning_kit.plan import Targets
 from tests.making import make_inputs
 
 
 @pytest.fixture
-def inputs() -> Inputs:
+def inputs() -> Region:
     return make_inputs(sales=[{"sold_on": date(2025, 1, 5), "rep_id": "a", "amount": 10.0}])
 
 

@@ -12,29 +12,31 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import betabinom, binom
 
-from planning_kit.errors import DataError
+from planning_kit.data import open_inputs, prepare
+from planning_kit.messages import DataError
 from planning_kit.metrics import (
     METRIC_COLUMNS,
     ActivityOptions,
-    break_even_volume,
-    closing_ratios,
     deal_share,
-    funnel_rates,
     margin_goals,
     metric_goals,
     metrics_findings,
     pipeline_start,
-    price_dispersion,
-    price_latitude,
     product_goals,
-    safe_tries,
     territory_goals,
     units_goals,
 )
-from planning_kit.metrics.phasing import round_rows, shift_earlier, sum_window
-from planning_kit.metrics.shrink import shrink_mean, shrink_ratio
+from planning_kit.numbers.phasing import round_rows, shift_earlier, sum_window
+from planning_kit.numbers.shrinkage import shrink_mean, shrink_ratio
+from planning_kit.numbers.tries import safe_tries
 from planning_kit.plan import load_plan
-from planning_kit.sources import open_inputs, prepare
+from planning_kit.review import (
+    break_even_volume,
+    closing_ratios,
+    funnel_rates,
+    price_dispersion,
+    price_latitude,
+)
 from tests.making import make_inputs, make_settings
 
 FEW = settings(max_examples=60, deadline=None)
@@ -48,24 +50,30 @@ def deals(rep_id, won, lost, *, amount=1000.0, cycle_days=61, presented=True):
     began = closed_on - pd.Timedelta(days=cycle_days)
     return [
         {
-            "opportunity_id": f"{rep_id}-{k:04}", "rep_id": rep_id, "amount": amount,
-            "outcome": "won" if k < won else "lost", "created_on": began,
+            "opportunity_id": f"{rep_id}-{k:04}",
+            "rep_id": rep_id,
+            "amount": amount,
+            "outcome": "won" if k < won else "lost",
+            "created_on": began,
             "presented_on": began if presented else None,
-            "proposed_on": began if presented else None, "closed_on": closed_on,
+            "proposed_on": began if presented else None,
+            "closed_on": closed_on,
         }
         for k in range(won + lost)
-    ]  # fmt: skip
+    ]
 
 
 def monthly(goals, months=MONTHS):
     """Goals of people: a number is the same in every month, a list is month by month."""
-    return pd.DataFrame([
-        {"rep_id": rep_id, "month": month, "goal": goal}
-        for rep_id, values in goals.items()
-        for month, goal in zip(
-            months, [values] * len(months) if np.isscalar(values) else values, strict=True
-        )
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {"rep_id": rep_id, "month": month, "goal": goal}
+            for rep_id, values in goals.items()
+            for month, goal in zip(
+                months, [values] * len(months) if np.isscalar(values) else values, strict=True
+            )
+        ]
+    )
 
 
 def team(*rep_ids):
@@ -270,9 +278,10 @@ def test_closing_ratios_by_hand():
     assert table.loc["c", "ratio"] == pytest.approx(31.5 / 102)
     assert np.isnan(table.loc["c", "ratio_raw"])
     assert table["note"].tolist() == [
-        "", "only 1 closed deals: pulled towards the team's ratio",
+        "",
+        "only 1 closed deals: pulled towards the team's ratio",
         "no closed deals: the team's ratio",
-    ]  # fmt: skip
+    ]
     assert (table["presentation_basis"] == "deals").all()
 
 
@@ -288,8 +297,10 @@ def test_open_deals_and_deals_of_other_years_do_not_count():
 
 
 def test_deals_closed_after_the_plan_starts_do_not_count():
-    later = [{**row, "closed_on": pd.Timestamp("2026-02-01"), "opportunity_id": f"late{k}"}
-             for k, row in enumerate(deals("a", 9, 0))]  # fmt: skip
+    later = [
+        {**row, "closed_on": pd.Timestamp("2026-02-01"), "opportunity_id": f"late{k}"}
+        for k, row in enumerate(deals("a", 9, 0))
+    ]
     inputs = make_inputs(reps=team("a"), opportunities=[*deals("a", 5, 5), *later])
     assert closing_ratios(inputs)["closed"].tolist() == [10]
 
@@ -303,10 +314,13 @@ def test_ratios_by_product_line_and_an_unknown_cut():
     rows = [{**row, "product_id": "p1"} for row in deals("a", 3, 7)]
     rows += [{**row, "product_id": "p2"} for row in deals("b", 8, 2)]
     inputs = make_inputs(
-        reps=team("a", "b"), opportunities=rows,
-        products=[{"product_id": "p1", "product_line": "X"},
-                  {"product_id": "p2", "product_line": "Y"}],
-    )  # fmt: skip
+        reps=team("a", "b"),
+        opportunities=rows,
+        products=[
+            {"product_id": "p1", "product_line": "X"},
+            {"product_id": "p2", "product_line": "Y"},
+        ],
+    )
     table = closing_ratios(inputs, by=("product_line",))
     assert table["product_line"].tolist() == ["X", "Y"]
     assert table["ratio_raw"].tolist() == [0.3, 0.8]
@@ -316,10 +330,12 @@ def test_ratios_by_product_line_and_an_unknown_cut():
 
 def test_counted_presentations_serve_where_deals_have_none():
     inputs = make_inputs(
-        reps=team("a"), opportunities=deals("a", 30, 30, presented=False),
-        activities=[{"done_on": "2025-03-01", "rep_id": "a", "activity": "Presentations",
-                     "count": 120}],
-    )  # fmt: skip
+        reps=team("a"),
+        opportunities=deals("a", 30, 30, presented=False),
+        activities=[
+            {"done_on": "2025-03-01", "rep_id": "a", "activity": "Presentations", "count": 120}
+        ],
+    )
     row = closing_ratios(inputs).iloc[0]
     assert row["presentation_basis"] == "activities"
     assert row["won_per_presentation"] == pytest.approx(30 / 120, abs=0.01)
@@ -328,10 +344,13 @@ def test_counted_presentations_serve_where_deals_have_none():
 def test_funnel_rates_by_hand():
     counted = [("prospect", 400), ("presentation", 100), ("proposal", 50)]
     inputs = make_inputs(
-        reps=team("a"), opportunities=deals("a", 25, 75, amount=2000.0, cycle_days=61),
-        activities=[{"done_on": "2025-02-01", "rep_id": "a", "activity": name, "count": count}
-                    for name, count in counted],
-    )  # fmt: skip
+        reps=team("a"),
+        opportunities=deals("a", 25, 75, amount=2000.0, cycle_days=61),
+        activities=[
+            {"done_on": "2025-02-01", "rep_id": "a", "activity": name, "count": count}
+            for name, count in counted
+        ],
+    )
     row = funnel_rates(inputs).iloc[0]
     assert row["average_sale"] == 2000.0
     assert row["prospect_to_presentation"] == pytest.approx(0.25, abs=0.005)
@@ -344,9 +363,16 @@ def test_funnel_rates_by_hand():
 
 def test_a_deal_without_a_proposal_does_not_lengthen_the_time_a_proposal_is_open():
     rows = deals("a", 20, 20, cycle_days=30)
-    rows += [{**row, "opportunity_id": "n" + row["opportunity_id"], "outcome": "lost",
-              "proposed_on": None, "created_on": row["closed_on"] - pd.Timedelta(days=300)}
-             for row in rows]  # fmt: skip
+    rows += [
+        {
+            **row,
+            "opportunity_id": "n" + row["opportunity_id"],
+            "outcome": "lost",
+            "proposed_on": None,
+            "created_on": row["closed_on"] - pd.Timedelta(days=300),
+        }
+        for row in rows
+    ]
     row = funnel_rates(make_inputs(reps=team("a"), opportunities=rows)).iloc[0]
     assert row["proposal_months"] == pytest.approx(30 / 30.4375)
     assert row["months_open"] == pytest.approx((30 + 300) / 2 / 30.4375)
@@ -365,7 +391,8 @@ def test_one_huge_deal_among_small_ones_counts_as_little_knowledge():
         rows = [*deals("a", 10, 10), *deals("b", 40, 160)]
         rows[0]["amount"] = first
         return funnel_rates(make_inputs(reps=team("a", "b"), opportunities=rows)).set_index(
-            "rep_id")["win_rate_by_value"]["a"]  # fmt: skip
+            "rep_id"
+        )["win_rate_by_value"]["a"]
 
     # By value nearly everything of the second was won, but it rests on one deal.
     assert rate_of_a(1000.0) == pytest.approx(0.36, abs=0.03)
@@ -373,8 +400,9 @@ def test_one_huge_deal_among_small_ones_counts_as_little_knowledge():
 
 
 def test_lost_deals_written_as_zero_tell_no_rate_by_value():
-    rows = [{**row, "amount": 0.0 if row["outcome"] == "lost" else 900.0}
-            for row in deals("a", 10, 10)]  # fmt: skip
+    rows = [
+        {**row, "amount": 0.0 if row["outcome"] == "lost" else 900.0} for row in deals("a", 10, 10)
+    ]
     row = funnel_rates(make_inputs(reps=team("a"), opportunities=rows)).iloc[0]
     assert np.isnan(row["win_rate_by_value"])
     inputs = make_inputs(reps=team("a"), opportunities=rows)
@@ -410,10 +438,13 @@ def test_the_order_of_the_rows_does_not_matter():
 def certain(**more):
     """One person with so many deals that shrinking changes nothing: a quarter of them is won."""
     return make_inputs(
-        reps=team("a"), opportunities=deals("a", 4_000, 12_000, cycle_days=0),
-        activities=[{"done_on": "2025-02-01", "rep_id": "a", "activity": "prospect",
-                     "count": 32_000}], **more,
-    )  # fmt: skip
+        reps=team("a"),
+        opportunities=deals("a", 4_000, 12_000, cycle_days=0),
+        activities=[
+            {"done_on": "2025-02-01", "rep_id": "a", "activity": "prospect", "count": 32_000}
+        ],
+        **more,
+    )
 
 
 def test_a_goal_of_sixty_sales_needs_262_presentations_by_hand():
@@ -456,38 +487,53 @@ def test_open_proposals_follow_littles_law():
 
 GOALS = st.lists(
     st.lists(st.one_of(st.none(), st.integers(0, 2_000_000)), min_size=12, max_size=12),
-    min_size=1, max_size=4,
-)  # fmt: skip
+    min_size=1,
+    max_size=4,
+)
 
 
 @cache
 def small_team(count):
     people = [f"r{k}" for k in range(count)]
     sales = [
-        {"sold_on": "2025-05-02", "rep_id": rep_id, "product_id": product, "amount": amount,
-         "units": 3, "cost": 0.7 * amount, "territory_id": f"t{k % 2}"}
+        {
+            "sold_on": "2025-05-02",
+            "rep_id": rep_id,
+            "product_id": product,
+            "amount": amount,
+            "units": 3,
+            "cost": 0.7 * amount,
+            "territory_id": f"t{k % 2}",
+        }
         for k, rep_id in enumerate(people)
         for product, amount in (("p1", 900.0 + 70 * k), ("p2", 400.0))
-    ]  # fmt: skip
+    ]
     return make_inputs(
-        reps=team(*people), sales=sales,
+        reps=team(*people),
+        sales=sales,
         opportunities=[d for k, rep in enumerate(people) for d in deals(rep, 3 + 4 * k, 20)],
-        products=[{"product_id": "p1", "product_line": "X"},
-                  {"product_id": "p2", "product_line": "Y"}],
+        products=[
+            {"product_id": "p1", "product_line": "X"},
+            {"product_id": "p2", "product_line": "Y"},
+        ],
         territories=[{"territory_id": t, "region": "N"} for t in ("t0", "t1")],
-        assignments=[{"rep_id": rep, "territory_id": t, "share": 0.5}
-                     for rep in people for t in ("t0", "t1")],
-        activities=[{"done_on": "2025-04-01", "rep_id": rep, "activity": "prospect", "count": 90}
-                    for rep in people],
-    )  # fmt: skip
+        assignments=[
+            {"rep_id": rep, "territory_id": t, "share": 0.5} for rep in people for t in ("t0", "t1")
+        ],
+        activities=[
+            {"done_on": "2025-04-01", "rep_id": rep, "activity": "prospect", "count": 90}
+            for rep in people
+        ],
+    )
 
 
 @settings(max_examples=10, deadline=None)
 @given(GOALS)
 def test_activity_is_whole_and_adds_up_to_the_year(rows):
     inputs = small_team(len(rows))
-    goals = monthly({f"r{k}": [np.nan if v is None else float(v) for v in row]
-                     for k, row in enumerate(rows)})  # fmt: skip
+    goals = monthly(
+        {f"r{k}": [np.nan if v is None else float(v) for v in row] for k, row in enumerate(rows)}
+    )
     table = metric_goals(inputs, goals)
     rates = closing_ratios(inputs).set_index("rep_id")["won_per_presentation"]
     average = funnel_rates(inputs).set_index("rep_id")["average_sale"]
@@ -510,8 +556,9 @@ def test_activity_is_whole_and_adds_up_to_the_year(rows):
 def test_parts_add_up_to_the_goal(rows, unit):
     inputs = small_team(len(rows))
     inputs = type(inputs)(**{**vars(inputs), "settings": make_settings(rounding_unit=unit)})
-    goals = monthly({f"r{k}": [np.nan if v is None else float(v) for v in row]
-                     for k, row in enumerate(rows)})  # fmt: skip
+    goals = monthly(
+        {f"r{k}": [np.nan if v is None else float(v) for v in row] for k, row in enumerate(rows)}
+    )
     asked = goals.set_index(["rep_id", "month"])["goal"]
     for split in (product_goals, territory_goals):
         parts = split(goals, inputs)
@@ -531,10 +578,15 @@ def test_parts_add_up_to_the_goal(rows, unit):
 
 
 def test_goals_that_name_their_line_and_territory_are_kept_as_they_are():
-    goals = pd.DataFrame({
-        "rep_id": ["r0"] * 3, "month": MONTHS[:1].repeat(3), "goal": [70.0, 30.0, np.nan],
-        "product_line": ["X", "Y", "Z"], "territory_id": ["t0", "t0", "t1"],
-    })  # fmt: skip
+    goals = pd.DataFrame(
+        {
+            "rep_id": ["r0"] * 3,
+            "month": MONTHS[:1].repeat(3),
+            "goal": [70.0, 30.0, np.nan],
+            "product_line": ["X", "Y", "Z"],
+            "territory_id": ["t0", "t0", "t1"],
+        }
+    )
     inputs = small_team(1)
     lines = product_goals(goals, inputs).set_index("product_line")["goal"]
     assert lines[["X", "Y"]].tolist() == [70.0, 30.0] and np.isnan(lines["Z"])
@@ -550,13 +602,18 @@ def test_a_goal_without_a_line_is_split_by_the_persons_own_mix():
 
 
 def test_whoever_sold_nothing_gets_the_teams_mix():
-    sales = [{"sold_on": "2025-05-02", "rep_id": "a", "product_id": p, "amount": amount}
-             for p, amount in (("p", 300.0), ("q", 100.0))]  # fmt: skip
+    sales = [
+        {"sold_on": "2025-05-02", "rep_id": "a", "product_id": p, "amount": amount}
+        for p, amount in (("p", 300.0), ("q", 100.0))
+    ]
     inputs = make_inputs(
-        reps=team("a", "new"), sales=sales,
-        products=[{"product_id": "p", "product_line": "X"},
-                  {"product_id": "q", "product_line": "Y"}],
-    )  # fmt: skip
+        reps=team("a", "new"),
+        sales=sales,
+        products=[
+            {"product_id": "p", "product_line": "X"},
+            {"product_id": "q", "product_line": "Y"},
+        ],
+    )
     parts = product_goals(monthly({"new": 40.0}, MONTHS[:1]), inputs)
     assert parts.set_index("product_line")["goal"].to_dict() == {"X": 30.0, "Y": 10.0}
 
@@ -581,10 +638,26 @@ def test_units_follow_the_realised_price_of_the_line():
 
 
 def test_margin_uses_the_own_share_only_with_enough_sales_lines():
-    sales = [{"sold_on": "2025-05-02", "rep_id": "a", "product_id": "p", "amount": 100.0,
-              "units": 1, "cost": 50.0}] * 5  # fmt: skip
-    sales += [{"sold_on": "2025-05-02", "rep_id": "b", "product_id": "p", "amount": 100.0,
-               "units": 1, "cost": 90.0}]  # fmt: skip
+    sales = [
+        {
+            "sold_on": "2025-05-02",
+            "rep_id": "a",
+            "product_id": "p",
+            "amount": 100.0,
+            "units": 1,
+            "cost": 50.0,
+        }
+    ] * 5
+    sales += [
+        {
+            "sold_on": "2025-05-02",
+            "rep_id": "b",
+            "product_id": "p",
+            "amount": 100.0,
+            "units": 1,
+            "cost": 90.0,
+        }
+    ]
     inputs = make_inputs(sales=sales, products=[{"product_id": "p", "product_line": "X"}])
     table = margin_goals(inputs, monthly({"a": 100.0, "b": 100.0}, MONTHS[:1])).set_index("rep_id")
     assert table.loc["a", ["margin_basis", "margin"]].tolist() == ["own", 50.0]
@@ -593,8 +666,16 @@ def test_margin_uses_the_own_share_only_with_enough_sales_lines():
 
 
 def test_a_line_sold_below_cost_has_a_negative_margin_that_adds_up():
-    sales = [{"sold_on": "2025-05-02", "rep_id": "a", "product_id": "p", "amount": 100.0,
-              "units": 1, "cost": 113.0}] * 5  # fmt: skip
+    sales = [
+        {
+            "sold_on": "2025-05-02",
+            "rep_id": "a",
+            "product_id": "p",
+            "amount": 100.0,
+            "units": 1,
+            "cost": 113.0,
+        }
+    ] * 5
     inputs = make_inputs(sales=sales, products=[{"product_id": "p", "product_line": "X"}])
     table = margin_goals(inputs, monthly({"a": 55.0}))
     assert table["margin"].sum() == round(-0.13 * 55 * 12)
@@ -602,8 +683,9 @@ def test_a_line_sold_below_cost_has_a_negative_margin_that_adds_up():
 
 
 def test_the_unit_cost_serves_where_lines_have_no_cost():
-    sales = [{"sold_on": "2025-05-02", "rep_id": "a", "product_id": "p", "amount": 100.0,
-              "units": 2}]  # fmt: skip
+    sales = [
+        {"sold_on": "2025-05-02", "rep_id": "a", "product_id": "p", "amount": 100.0, "units": 2}
+    ]
     inputs = make_inputs(
         sales=sales, products=[{"product_id": "p", "product_line": "X", "unit_cost": 30.0}]
     )
@@ -622,8 +704,16 @@ def test_the_break_even_volume_leaves_the_margin_as_it_was(change, margin, price
 
 
 def test_a_price_below_cost_has_no_break_even_volume():
-    sales = [{"sold_on": "2025-05-02", "rep_id": "a", "product_id": "p", "amount": 100.0,
-              "units": 1, "cost": 92.0}]  # fmt: skip
+    sales = [
+        {
+            "sold_on": "2025-05-02",
+            "rep_id": "a",
+            "product_id": "p",
+            "amount": 100.0,
+            "units": 1,
+            "cost": 92.0,
+        }
+    ]
     inputs = make_inputs(sales=sales, products=[{"product_id": "p", "product_line": "X"}])
     table = price_latitude(inputs, (-0.1, -0.04)).set_index("price_change_share")
     assert (
@@ -765,8 +855,12 @@ def test_without_tables_columns_stay_empty_and_findings_say_what_is_needed():
     findings = metrics_findings(inputs, table)
     assert (findings["status"] == "review").all()
     needs = set(findings["finding_id"])
-    assert {"metrics.needs.opportunities", "metrics.needs.sales_needed", "metrics.needs.units",
-            "metrics.needs.margin"} <= needs  # fmt: skip
+    assert {
+        "metrics.needs.opportunities",
+        "metrics.needs.sales_needed",
+        "metrics.needs.units",
+        "metrics.needs.margin",
+    } <= needs
 
 
 def test_deals_without_presentations_count_as_one_each_and_it_is_said():
@@ -776,8 +870,12 @@ def test_deals_without_presentations_count_as_one_each_and_it_is_said():
     assert table["presentations"].sum() == safe_tries(12, closing_ratios(inputs)["ratio"].item())
     assert table["proposals"].isna().all() and table["open_proposals"].isna().all()
     ids = set(metrics_findings(inputs, table)["finding_id"])
-    assert {"metrics.presentations.basis", "metrics.cycle.missing", "metrics.needs.activities",
-            "metrics.needs.proposals"} <= ids  # fmt: skip
+    assert {
+        "metrics.presentations.basis",
+        "metrics.cycle.missing",
+        "metrics.needs.activities",
+        "metrics.needs.proposals",
+    } <= ids
 
 
 def test_thin_histories_unowned_deals_and_odd_dates_are_named():
@@ -797,8 +895,16 @@ def test_thin_histories_unowned_deals_and_odd_dates_are_named():
 
 def test_the_start_says_whose_open_deals_do_not_reach():
     rows = [*deals("a", 300, 300), *deals("b", 300, 300)]
-    rows += [{"opportunity_id": f"o{k}", "outcome": "open", "rep_id": "a", "amount": None,
-              "proposed_on": "2025-12-01"} for k in range(40)]  # fmt: skip
+    rows += [
+        {
+            "opportunity_id": f"o{k}",
+            "outcome": "open",
+            "rep_id": "a",
+            "amount": None,
+            "proposed_on": "2025-12-01",
+        }
+        for k in range(40)
+    ]
     inputs = make_inputs(reps=team("a", "b"), opportunities=rows)
     table = metric_goals(inputs, monthly({"a": 8000.0, "b": 8000.0}))
     start = pipeline_start(inputs, table).set_index("rep_id")
@@ -830,10 +936,14 @@ def test_nothing_at_all_gives_empty_tables_with_their_columns(people):
     assert metrics_findings(inputs, table)["finding_id"].tolist() == ["metrics.goals.none"]
     assert len(funnel_rates(inputs)) == len(closing_ratios(inputs)) == len(people)
     empties = (
-        units_goals(inputs, goals), margin_goals(inputs, goals), pipeline_start(inputs, table),
-        product_goals(goals, inputs), territory_goals(goals, inputs), price_latitude(inputs),
+        units_goals(inputs, goals),
+        margin_goals(inputs, goals),
+        pipeline_start(inputs, table),
+        product_goals(goals, inputs),
+        territory_goals(goals, inputs),
+        price_latitude(inputs),
         price_dispersion(inputs),
-    )  # fmt: skip
+    )
     assert all(part.empty and len(part.columns) >= 4 for part in empties)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from planning_kit.batch import notebook_parameters
+from planning_kit.run import notebook_parameters
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -115,8 +115,19 @@ def test_jupyter_execute_runs_one_where_it_stands(tmp_path: Path, sample):
 
 def test_a_bad_parameter_gives_one_line_and_no_stack(tmp_path: Path, sample):
     notebook = ROOT / "notebooks" / "00_start_here.ipynb"
-    command = [sys.executable, "-m", "papermill", str(notebook), "out.ipynb", "-r", "region", "Wets",
-               "-r", "plan_folder", str(sample.folder)]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "papermill",
+        str(notebook),
+        "out.ipynb",
+        "-r",
+        "region",
+        "Wets",
+        "-r",
+        "plan_folder",
+        str(sample.folder),
+    ]
     assert run(command, tmp_path).returncode == 1
     out = nbformat.read(tmp_path / "out.ipynb", as_version=4)
     errors = [

@@ -7,9 +7,9 @@ import json
 import pandas as pd
 import pytest
 
+from planning_kit.data import check_plan, open_inputs, prepare
 from planning_kit.plan import Plan
 from planning_kit.review import attainment, goal_history, margins
-from planning_kit.sources import check_plan, open_inputs, prepare
 from tests.conftest import REAL, real_plan
 from tests.walking import table, walk
 

@@ -9,10 +9,10 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat import v4
 
-from planning_kit.charts import show
-from planning_kit.charts._renderer import SPEC_TYPE, chart_bundle
-from planning_kit.errors import DataError
-from planning_kit.report import _OWN_TABLE, _cleaner, clean_html, export_html
+from planning_kit.messages import DataError
+from planning_kit.output.charts import show
+from planning_kit.output.charts.renderer import SPEC_TYPE, chart_bundle
+from planning_kit.output.report import _OWN_TABLE, _cleaner, clean_html, export_html
 
 HOSTILE = '<script>alert(1)</script> O\'Brien & "x" </title>'
 SPEC = {
@@ -369,15 +369,20 @@ def test_a_table_of_the_kit_gets_what_any_other_table_gets(report):
     goals = pd.DataFrame(
         {"rep": ["Ann", "a name of more than thirty-six characters"], "goal": [1200.0, None]}
     )
-    _, page = report(shown({"text/html": show(goals, unit="EUR", most=1)._repr_html_()}),
-                     shown({"text/html": show(goals)._repr_html_()}),
-                     table(goals))  # fmt: skip
+    _, page = report(
+        shown({"text/html": show(goals, unit="EUR", most=1)._repr_html_()}),
+        shown({"text/html": show(goals)._repr_html_()}),
+        table(goals),
+    )
     own, whole, other = page.select("div.scroll")
     assert own.attrs == other.attrs and own.find_next_sibling("p").get_text() == "and 1 more rows"
     assert [frame.table["style"] for frame in (own, whole)] == ["--columns:3"] * 2
     assert [cell["class"] for cell in whole.select("td")] == [
-        ["short"], ["number"], ["long"], ["number", "nothing"],
-    ]  # fmt: skip
+        ["short"],
+        ["number"],
+        ["long"],
+        ["number", "nothing"],
+    ]
     assert [head.get("class") for head in whole.select("th")] == [None, ["number"]]
 
 
@@ -412,11 +417,15 @@ def test_the_kits_own_tables_are_what_cleaning_would_leave(rows):
 @pytest.mark.parametrize(
     "change",
     [
-        ("</td>", "<script>alert(1)</script></td>"), ("<tr>", '<tr onclick="x()">'),
-        ("padding:0.25em", "background:url(//x)"), ("</table>", "</table><img src=//x>"),
-        ("</td>", "<b></td>"), ("</table>", "</table></div>"), (">a &amp; b", "><i>"),
+        ("</td>", "<script>alert(1)</script></td>"),
+        ("<tr>", '<tr onclick="x()">'),
+        ("padding:0.25em", "background:url(//x)"),
+        ("</table>", "</table><img src=//x>"),
+        ("</td>", "<b></td>"),
+        ("</table>", "</table></div>"),
+        (">a &amp; b", "><i>"),
     ],
-)  # fmt: skip
+)
 def test_what_only_looks_like_the_kits_own_table_is_cleaned(change):
     table = pd.DataFrame({"a": ["x"], "b": [1.0]})
     markup = show(table, caption="a & b")._repr_html_().replace(*change, 1)

@@ -155,8 +155,13 @@ def test_an_installed_wheel_starts_a_plan_and_runs_it(wheel, tmp_path):
             [*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
 
-    where = subprocess.run([str(python), "-P", "-c", "import planning_kit; print(planning_kit.__file__)"],
-                           cwd=tmp_path, env=environment, capture_output=True, text=True)  # fmt: skip
+    where = subprocess.run(
+        [str(python), "-P", "-c", "import planning_kit; print(planning_kit.__file__)"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert where.stdout.startswith(str(site))
     assert call("init", "mine", "--sample").returncode == 0
     done = call("run", "mine", "--region", "East")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError
 from planning_kit.review import (
     EFFECTS,
     MARGIN_EFFECTS,
@@ -61,8 +61,12 @@ def row_of(table, **labels):
 def test_results_without_goals_and_goals_without_results_stay_visible():
     table = attainment(small_company())
     assert dict(zip(table["rep_id"], table["status"], strict=True)) == {
-        "ann": "missed", "bob": "reached", "cyd": "no sales", "dan": "no goal", "eve": "no goal",
-    }  # fmt: skip
+        "ann": "missed",
+        "bob": "reached",
+        "cyd": "no sales",
+        "dan": "no goal",
+        "eve": "no goal",
+    }
     ann = row_of(table, rep_id="ann")
     assert (ann["goal"], ann["actual"], ann["gap"], ann["attainment"]) == (200, 180, -20, 0.9)
     assert np.isnan(row_of(table, rep_id="bob")["attainment"])  # a goal of 0 has no share of it
@@ -84,9 +88,11 @@ def test_a_sale_counts_in_the_year_of_its_goal_and_not_of_its_month():
 
 def test_quarters_follow_the_fiscal_year_of_the_plan():
     fiscal = make_settings(
-        starts_on=date(2026, 7, 1), ends_on=date(2027, 6, 30),
-        review_starts_on=date(2025, 7, 1), review_ends_on=date(2026, 6, 30),
-    )  # fmt: skip
+        starts_on=date(2026, 7, 1),
+        ends_on=date(2027, 6, 30),
+        review_starts_on=date(2025, 7, 1),
+        review_ends_on=date(2026, 6, 30),
+    )
     sales = "sold_on rep_id amount\n2025-07-01 ann 1\n2026-06-30 ann 2"
     table = attainment(make_inputs(settings=fiscal, sales=sales), ("quarter",))
     assert table["quarter"].tolist() == ["2025-Q1", "2025-Q4"]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from planning_kit import review
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError
 from planning_kit.plan import Scenario
 from planning_kit.review import (
     MARKET_EFFECTS,
@@ -37,23 +37,51 @@ PRODUCTS = "product_id product_name product_line\nbike Bike Bikes\nsock Sock Wea
 
 
 def deal(number, amount, product="bike", rep="ann", closed="2025-03-05", outcome="won"):
-    return {"opportunity_id": f"O{number:03d}", "rep_id": rep, "outcome": outcome,
-            "closed_on": closed, "amount": amount, "product_id": product}  # fmt: skip
+    return {
+        "opportunity_id": f"O{number:03d}",
+        "rep_id": rep,
+        "outcome": outcome,
+        "closed_on": closed,
+        "amount": amount,
+        "product_id": product,
+    }
 
 
 def usual_deals(count=20):
-    return [deal(n, 1000 * 1.05 ** (n % 7 - 3), closed=f"2025-{n % 12 + 1:02d}-05")
-            for n in range(count)]  # fmt: skip
+    return [
+        deal(n, 1000 * 1.05 ** (n % 7 - 3), closed=f"2025-{n % 12 + 1:02d}-05")
+        for n in range(count)
+    ]
 
 
 def whale_company(**tables):
-    sales = [{"sold_on": d["closed_on"], "rep_id": "ann", "product_id": "bike", "units": 1,
-              "amount": d["amount"], "cost": 400} for d in usual_deals()]  # fmt: skip
-    sales.append({"sold_on": "2025-06-05", "rep_id": "bob", "product_id": "bike",
-                  "amount": 30_000, "units": 30, "cost": 12_000})  # fmt: skip
-    given = {"products": PRODUCTS, "sales": sales,
-             "reps": "rep_id rep_name role\nann Ann hunter\nbob Bob hunter",
-             "opportunities": [*usual_deals(), deal(99, 30_000, rep="bob", closed="2025-06-05")]}  # fmt: skip
+    sales = [
+        {
+            "sold_on": d["closed_on"],
+            "rep_id": "ann",
+            "product_id": "bike",
+            "units": 1,
+            "amount": d["amount"],
+            "cost": 400,
+        }
+        for d in usual_deals()
+    ]
+    sales.append(
+        {
+            "sold_on": "2025-06-05",
+            "rep_id": "bob",
+            "product_id": "bike",
+            "amount": 30_000,
+            "units": 30,
+            "cost": 12_000,
+        }
+    )
+    given = {
+        "products": PRODUCTS,
+        "sales": sales,
+        "reps": "rep_id rep_name role\nann Ann hunter\nbob Bob hunter",
+        "opportunities": [*usual_deals(), deal(99, 30_000, rep="bob", closed="2025-06-05")],
+    }
     return make_inputs(**{**given, **tables})
 
 
@@ -87,8 +115,9 @@ def test_a_large_single_sale_without_an_opportunity_is_found_in_its_month():
 
 def test_a_large_return_is_as_unusual_as_a_large_sale():
     inputs = whale_company(opportunities=[])
-    sales = inputs.sales.assign(amount=inputs.sales["amount"].where(
-        inputs.sales["rep_id"] == "ann", -30_000))  # fmt: skip
+    sales = inputs.sales.assign(
+        amount=inputs.sales["amount"].where(inputs.sales["rep_id"] == "ann", -30_000)
+    )
     row = unusual_deals(make_inputs(sales=sales.drop(columns=["lines", "goal_period"]))).iloc[0]
     assert row["amount"] == -30_000 and row["reason"].endswith("a return")
 
@@ -142,22 +171,34 @@ def test_an_excluded_deal_leaves_sales_and_funnel_and_stays_in_sight():
 
 
 def test_a_part_of_a_month_takes_units_and_cost_along():
-    entry = {"rep_id": "bob", "month": date(2025, 6, 9), "product_id": "bike", "amount": 10_000,
-             "owner": "Mia", "reason": "frame contract"}  # fmt: skip
+    entry = {
+        "rep_id": "bob",
+        "month": date(2025, 6, 9),
+        "product_id": "bike",
+        "amount": 10_000,
+        "owner": "Mia",
+        "reason": "frame contract",
+    }
     sales = exclude_deals(whale_company(), scenario(entry)).inputs.sales
     bob = sales[sales["rep_id"] == "bob"].iloc[0]
     assert bob[["amount", "units", "cost"]].tolist() == pytest.approx([20_000, 20, 8_000])
 
 
 def test_no_more_is_taken_out_than_was_sold_and_it_is_said():
-    entry = {"rep_id": "bob", "month": date(2025, 6, 1), "amount": 50_000, "owner": "Mia",
-             "reason": "x"}  # fmt: skip
+    entry = {
+        "rep_id": "bob",
+        "month": date(2025, 6, 1),
+        "amount": 50_000,
+        "owner": "Mia",
+        "reason": "x",
+    }
     nothing = {**entry, "month": date(2025, 7, 1)}
     table = exclude_deals(whale_company(), scenario(entry, nothing)).table
     assert table["excluded_amount"].tolist() == [30_000, 0]
     assert table["note"].tolist() == [
-        "the month had only 30,000.00 of it", "nothing of it was sold here in that month"
-    ]  # fmt: skip
+        "the month had only 30,000.00 of it",
+        "nothing of it was sold here in that month",
+    ]
 
 
 def test_every_fault_of_an_exclusion_is_named_at_once_with_the_nearest_label():
@@ -168,9 +209,15 @@ def test_every_fault_of_an_exclusion_is_named_at_once_with_the_nearest_label():
     ]
     with pytest.raises(DataError) as error:
         exclude_deals(whale_company(), scenario(*bad))
-    for text in ("'anne' (did you mean 'ann'?)", "'O9' (did you mean 'O", "'reson' (did you mean",
-                 "2 needs reason", "month is 'June'", "amount is -1",
-                 "3: name an opportunity_id"):  # fmt: skip
+    for text in (
+        "'anne' (did you mean 'ann'?)",
+        "'O9' (did you mean 'O",
+        "'reson' (did you mean",
+        "2 needs reason",
+        "month is 'June'",
+        "amount is -1",
+        "3: name an opportunity_id",
+    ):
         assert text in str(error.value)
     with pytest.raises(DataError, match=r"write \[\[review.exclude\]\]"):
         exclude_deals(whale_company(), Scenario("base", {"review": {"exclude": {"a": 1}}}))
@@ -258,17 +305,22 @@ def test_chained_factors_leave_nothing_over():
 def people(rates, sizes=None, managers=None, target=None):
     ids = [f"r{n:02d}" for n in range(len(rates))]
     sizes = sizes if sizes is not None else [100.0] * len(rates)
-    sales = [{"sold_on": "2024-05-01", "rep_id": i, "amount": s}
-             for i, s in zip(ids, sizes, strict=True)]  # fmt: skip
-    sales += [{"sold_on": "2025-05-01", "rep_id": i, "amount": 100 * r}
-              for i, r in zip(ids, rates, strict=True)]  # fmt: skip
+    sales = [
+        {"sold_on": "2024-05-01", "rep_id": i, "amount": s} for i, s in zip(ids, sizes, strict=True)
+    ]
+    sales += [
+        {"sold_on": "2025-05-01", "rep_id": i, "amount": 100 * r}
+        for i, r in zip(ids, rates, strict=True)
+    ]
     return make_inputs(
         sales=sales,
         target=target,
         reps={"rep_id": ids, "manager_id": managers or [None] * len(ids)},
-        goals=[{"starts_on": "2025-01-01", "ends_on": "2025-12-31", "rep_id": i, "goal": 100.0}
-               for i in ids],
-    )  # fmt: skip
+        goals=[
+            {"starts_on": "2025-01-01", "ends_on": "2025-12-31", "rep_id": i, "goal": 100.0}
+            for i in ids
+        ],
+    )
 
 
 def test_the_coming_target_implies_a_share_at_goal():
@@ -316,9 +368,11 @@ def test_the_chance_of_the_buckets_counts_all_six_tests(monkeypatch):
 def test_buckets_of_a_fair_team_show_no_sign_and_of_a_small_one_cannot_tell():
     rng = np.random.default_rng(8)
     verdicts = [
-        size_buckets(people((1 + 0.1 * rng.standard_normal(40)).tolist(), np.arange(40.0) + 1))
-        ["verdict"].iloc[0] for _ in range(8)
-    ]  # fmt: skip
+        size_buckets(people((1 + 0.1 * rng.standard_normal(40)).tolist(), np.arange(40.0) + 1))[
+            "verdict"
+        ].iloc[0]
+        for _ in range(8)
+    ]
     assert verdicts.count("biased") <= 1
     few = size_buckets(people([0.9, 1.0, 1.1, 1.0, 0.8, 1.2], np.arange(6.0) + 1))
     assert set(few["verdict"]) == {"cannot tell"} and "four people" in few["note"].iloc[0]
@@ -327,8 +381,11 @@ def test_buckets_of_a_fair_team_show_no_sign_and_of_a_small_one_cannot_tell():
 
 def test_a_small_lucky_team_is_drawn_to_the_others_and_a_large_good_one_is_not():
     rng = np.random.default_rng(6)
-    rates = [*(1.2 + 0.1 * rng.standard_normal(2)), *(1 + 0.1 * rng.standard_normal(40)),
-             *(0.8 + 0.1 * rng.standard_normal(40))]  # fmt: skip
+    rates = [
+        *(1.2 + 0.1 * rng.standard_normal(2)),
+        *(1 + 0.1 * rng.standard_normal(40)),
+        *(0.8 + 0.1 * rng.standard_normal(40)),
+    ]
     managers = ["m1"] * 2 + ["m2"] * 40 + ["m3"] * 40
     table = manager_effects(people(rates, managers=managers)).set_index("manager_id")
     shrunk = table["effect_share"] / table["own_share"]
@@ -344,19 +401,25 @@ def test_a_goal_out_of_line_with_result_and_goal_of_last_year_is_named():
     goal[0] *= 1.5
     goal[1] = last[1] * 1.3  # out of line with neither both
     sold[1] = goal[1] / 1.05
-    rows = [{"starts_on": f"{y}-01-01", "ends_on": f"{y}-12-31", "rep_id": i, "goal": g}
-            for y, goals in ((2024, last), (2025, goal))
-            for i, g in zip(ids, goals, strict=True)]  # fmt: skip
-    sales = [{"sold_on": "2024-05-01", "rep_id": i, "amount": a}
-             for i, a in zip(ids, sold, strict=True)]  # fmt: skip
+    rows = [
+        {"starts_on": f"{y}-01-01", "ends_on": f"{y}-12-31", "rep_id": i, "goal": g}
+        for y, goals in ((2024, last), (2025, goal))
+        for i, g in zip(ids, goals, strict=True)
+    ]
+    sales = [
+        {"sold_on": "2024-05-01", "rep_id": i, "amount": a} for i, a in zip(ids, sold, strict=True)
+    ]
     table = goal_outliers(make_inputs(goals=rows, sales=sales))
     verdicts = table.set_index("rep_id")["verdict"]
     assert verdicts[verdicts != "in line"].to_dict() == {"r00": "too high"}
     assert table["rep_id"].iloc[0] == "r00"
     found = review_findings(make_inputs(goals=rows, sales=sales)).set_index("finding_id")
     assert "r00 too high" in found.loc["review.goals_out_of_line", "message"]
-    assert goal_outliers(make_inputs(goals=rows[:5] + rows[20:25], sales=sales))[
-        "verdict"].eq("cannot tell").all()  # fmt: skip
+    assert (
+        goal_outliers(make_inputs(goals=rows[:5] + rows[20:25], sales=sales))["verdict"]
+        .eq("cannot tell")
+        .all()
+    )
 
 
 # ---- proposals ------------------------------------------------------------------------------
@@ -367,10 +430,21 @@ def proposing_company(habits, years=(2023, 2024, 2025), seed=5, noise=0.04):
     proposals, sales = [], []
     for number, habit in enumerate(habits):
         for year in years:
-            proposals.append({"starts_on": f"{year}-01-01", "ends_on": f"{year}-12-31",
-                              "rep_id": f"r{number:02d}", "proposed": 1000 * habit})  # fmt: skip
-            sales.append({"sold_on": f"{year}-05-01", "rep_id": f"r{number:02d}",
-                          "amount": 1000 * np.exp(noise * rng.standard_normal())})  # fmt: skip
+            proposals.append(
+                {
+                    "starts_on": f"{year}-01-01",
+                    "ends_on": f"{year}-12-31",
+                    "rep_id": f"r{number:02d}",
+                    "proposed": 1000 * habit,
+                }
+            )
+            sales.append(
+                {
+                    "sold_on": f"{year}-05-01",
+                    "rep_id": f"r{number:02d}",
+                    "amount": 1000 * np.exp(noise * rng.standard_normal()),
+                }
+            )
     return make_inputs(proposals=proposals, sales=sales)
 
 
@@ -405,9 +479,13 @@ def test_a_year_does_not_correct_itself():
 def test_row_order_changes_nothing_in_the_new_sections():
     inputs = proposing_company([0.7, 0.8, 1.25, *[1.0] * 9])
     deals = make_inputs(products=PRODUCTS, opportunities=[*usual_deals(), deal(99, 30_000)])
-    cases = [(proposal_check, inputs), (unusual_deals, deals), (market_bridge, market_company()),
-             (size_buckets, people(np.linspace(0.8, 1.2, 40).tolist())),
-             (manager_effects, people([1.0, 0.9, 1.1, 1.3], managers=["a", "a", "b", "b"]))]  # fmt: skip
+    cases = [
+        (proposal_check, inputs),
+        (unusual_deals, deals),
+        (market_bridge, market_company()),
+        (size_buckets, people(np.linspace(0.8, 1.2, 40).tolist())),
+        (manager_effects, people([1.0, 0.9, 1.1, 1.3], managers=["a", "a", "b", "b"])),
+    ]
     names = "sales goals proposals opportunities assignments territories reps products".split()
     for make, company in cases:
         turned = {n: getattr(company, n).iloc[::-1].reset_index(drop=True) for n in names}
@@ -418,8 +496,10 @@ def test_row_order_changes_nothing_in_the_new_sections():
 
 # ---- what it must withstand -----------------------------------------------------------------
 
-SALES = "sold_on rep_id territory_id product_id amount units\n2024-05-01 ann t1 bike 100 1\n" \
-        "2025-05-01 ann t1 bike 120 1\n2025-06-01 bob t1 sock -30 -3"  # fmt: skip
+SALES = (
+    "sold_on rep_id territory_id product_id amount units\n2024-05-01 ann t1 bike 100 1\n"
+    "2025-05-01 ann t1 bike 120 1\n2025-06-01 bob t1 sock -30 -3"
+)
 GOAL = "starts_on ends_on rep_id goal\n2025-01-01 2025-12-31 "
 CASES = {
     "no goals at all": ({}, "review.missing.goals"),
@@ -428,14 +508,19 @@ CASES = {
         "review.result",
     ),
     "one quarter of data": (
-        {"sales": "sold_on rep_id amount\n2025-10-01 ann 10\n2025-11-01 ann 20",
-         "goals": "starts_on ends_on rep_id goal\n2025-10-01 2025-12-31 ann 30"},
+        {
+            "sales": "sold_on rep_id amount\n2025-10-01 ann 10\n2025-11-01 ann 20",
+            "goals": "starts_on ends_on rep_id goal\n2025-10-01 2025-12-31 ann 30",
+        },
         "review.result",
     ),
     "a single person": ({"goals": GOAL + "ann 100"}, "review.fairness.size"),
     "negative sales": (
-        {"sales": "sold_on rep_id product_id amount units\n2024-05-01 ann bike -5 -1\n"
-                  "2025-05-01 ann bike -50 -2", "goals": GOAL + "ann 100"},
+        {
+            "sales": "sold_on rep_id product_id amount units\n2024-05-01 ann bike -5 -1\n"
+            "2025-05-01 ann bike -50 -2",
+            "goals": GOAL + "ann 100",
+        },
         "review.result",
     ),
     "a product sold but not in the product table": (
@@ -448,13 +533,18 @@ CASES = {
     ),
     "zero goals": ({"goals": GOAL + "ann 0"}, "review.result"),
     "people without a territory": (
-        {"reps": "rep_id\nann\nbob", "territories": "territory_id region potential\nt1 North 900",
-         "sales": "sold_on rep_id amount\n2024-05-01 ann 100\n2025-05-01 ann 120"},
+        {
+            "reps": "rep_id\nann\nbob",
+            "territories": "territory_id region potential\nt1 North 900",
+            "sales": "sold_on rep_id amount\n2024-05-01 ann 100\n2025-05-01 ann 120",
+        },
         "review.result",
     ),
     "an event that touches all territories": (
-        {"events": "event_id kind starts_on\nE1 price 2025-03-01"}, "review.event.E1"),
-}  # fmt: skip
+        {"events": "event_id kind starts_on\nE1 price 2025-03-01"},
+        "review.event.E1",
+    ),
+}
 
 
 @pytest.mark.parametrize(("tables", "said"), CASES.values(), ids=CASES)
@@ -463,10 +553,12 @@ def test_every_section_withstands(tables, said):
     assert said in set(review_findings(inputs)["finding_id"])
     done = exclude_deals(inputs, Scenario("base"))
     assert done.totals["excluded"].eq(0).all()
-    plain = ("goal_bridge bridge funnel staffing_bridge vacancies event_effects event_path "
-             "market_bridge assumption_replay range_score fairness goal_level goal_history growth "
-             "goal_outliers size_buckets manager_effects proposal_bias proposal_check margins "
-             "unusual_deals outside_assignments attainment ratchet_pairs").split()  # fmt: skip
+    plain = (
+        "goal_bridge bridge funnel staffing_bridge vacancies event_effects event_path "
+        "market_bridge assumption_replay range_score fairness goal_level goal_history growth "
+        "goal_outliers size_buckets manager_effects proposal_bias proposal_check margins "
+        "unusual_deals outside_assignments attainment ratchet_pairs"
+    ).split()
     for name in plain:
         table = getattr(review, name)(inputs)
         assert len(table.columns) >= 4 or name == "goal_level"
@@ -502,8 +594,13 @@ def test_zero_goals_have_no_attainment_and_are_not_counted_as_reached():
 
 def test_every_finding_names_the_section_that_shows_it():
     book = nbformat.read(str(ROOT / "notebooks" / "01_historical_review.ipynb"), as_version=4)
-    headings = {line[3:] for c in book.cells if c.cell_type == "markdown"
-                for line in c.source.splitlines() if line.startswith("## ")}  # fmt: skip
+    headings = {
+        line[3:]
+        for c in book.cells
+        if c.cell_type == "markdown"
+        for line in c.source.splitlines()
+        if line.startswith("## ")
+    }
     source = (ROOT / "planning_kit" / "review" / "findings.py").read_text(encoding="utf-8")
     ids = set(re.findall(r'"(review\.[a-z_.]+)', source)) - {"review.no_sales", "review.missing."}
     table = pd.DataFrame({"finding_id": sorted(ids)})

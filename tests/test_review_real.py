@@ -7,7 +7,8 @@ import math
 
 import pytest
 
-from planning_kit.plan import Inputs, Plan
+from planning_kit.data import Region, open_inputs, prepare
+from planning_kit.plan import Plan
 from planning_kit.review import (
     attainment,
     bridge,
@@ -22,14 +23,13 @@ from planning_kit.review import (
     review_findings,
     unusual_deals,
 )
-from planning_kit.sources import open_inputs, prepare
 from tests.conftest import REAL, ROOT, real_plan
 
 TRUTH = json.loads((ROOT / "data_samples" / "truth.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
-def bicycles(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+def bicycles(tmp_path_factory: pytest.TempPathFactory) -> Region:
     plan = real_plan("adventureworks", tmp_path_factory.mktemp("adventureworks"))
     return open_inputs(plan, prepare(plan))
 
@@ -84,7 +84,7 @@ def test_the_review_sees_by_itself_what_is_wrong_with_the_bicycle_company(bicycl
 
 
 @pytest.fixture
-def instruments(sample: Plan) -> Inputs:
+def instruments(sample: Plan) -> Region:
     return open_inputs(sample, prepare(sample))
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, permutation_test, spearmanr
 
+from planning_kit.numbers.statistics import holm, wilson
 from planning_kit.review import (
     assumption_replay,
     event_effects,
@@ -23,7 +24,6 @@ from planning_kit.review import (
 )
 from planning_kit.review.factors import FUNNEL_EFFECTS, factor_effects, shapley
 from planning_kit.review.replay import availability
-from planning_kit.review.statistics import holm, wilson
 from tests.making import make_inputs, make_settings
 
 # ---- factors --------------------------------------------------------------------------------
@@ -58,11 +58,16 @@ def deals(rep, year, presentations, won, amount):
     rows = []
     for number in range(presentations):
         wins = number < won
-        rows.append({
-            "opportunity_id": f"{rep}{year}{number}", "rep_id": rep,
-            "outcome": "won" if wins else "lost", "presented_on": f"{year}-03-01",
-            "closed_on": f"{year}-04-01", "amount": amount if wins else None,
-        })  # fmt: skip
+        rows.append(
+            {
+                "opportunity_id": f"{rep}{year}{number}",
+                "rep_id": rep,
+                "outcome": "won" if wins else "lost",
+                "presented_on": f"{year}-03-01",
+                "closed_on": f"{year}-04-01",
+                "amount": amount if wins else None,
+            }
+        )
     return rows
 
 
@@ -145,11 +150,13 @@ A5 launch new_product 0.0 0.03 0.05 -
 def replayed(order=None, actual=880.0):
     lines = REGISTER.strip().splitlines()
     text = "\n".join([lines[0], *(lines[1:] if order is None else [lines[i + 1] for i in order])])
-    return assumption_replay(make_inputs(
-        assumptions=text,
-        goals="starts_on ends_on rep_id goal\n2025-01-01 2025-12-31 ann 1000",
-        sales=[{"sold_on": "2025-05-01", "rep_id": "ann", "amount": actual}],
-    )).set_index("assumption_id")  # fmt: skip
+    return assumption_replay(
+        make_inputs(
+            assumptions=text,
+            goals="starts_on ends_on rep_id goal\n2025-01-01 2025-12-31 ann 1000",
+            sales=[{"sold_on": "2025-05-01", "rep_id": "ann", "amount": actual}],
+        )
+    ).set_index("assumption_id")
 
 
 def test_contributions_and_execution_are_the_whole_gap():
@@ -180,22 +187,33 @@ def test_shapley_refuses_to_prefer_an_order():
 
 
 def test_without_goals_the_plan_is_the_year_before_times_the_assumptions():
-    table = assumption_replay(make_inputs(
-        assumptions=REGISTER.strip().splitlines()[0] + "\nA1 market market_growth 0 0.1 0.2 0.2",
-        sales="sold_on rep_id amount\n2024-05-01 ann 100\n2025-05-01 ann 130",
-    ))  # fmt: skip
+    table = assumption_replay(
+        make_inputs(
+            assumptions=REGISTER.strip().splitlines()[0]
+            + "\nA1 market market_growth 0 0.1 0.2 0.2",
+            sales="sold_on rep_id amount\n2024-05-01 ann 100\n2025-05-01 ann 130",
+        )
+    )
     assert table["effect"].tolist() == pytest.approx([10, 10])
 
 
 def one_assumption(driver, base, actual, unit="share", **tables):
-    row = {"assumption_id": "A", "statement": "it", "base": base, "actual": actual, "unit": unit,
-           "driver": driver}  # fmt: skip
-    return assumption_replay(make_inputs(
-        assumptions=[row],
-        goals="starts_on ends_on rep_id goal\n2025-01-01 2025-12-31 ann 1000",
-        sales="sold_on rep_id territory_id amount\n2025-05-01 ann t1 900",
-        **tables,
-    )).iloc[0]  # fmt: skip
+    row = {
+        "assumption_id": "A",
+        "statement": "it",
+        "base": base,
+        "actual": actual,
+        "unit": unit,
+        "driver": driver,
+    }
+    return assumption_replay(
+        make_inputs(
+            assumptions=[row],
+            goals="starts_on ends_on rep_id goal\n2025-01-01 2025-12-31 ann 1000",
+            sales="sold_on rep_id territory_id amount\n2025-05-01 ann t1 900",
+            **tables,
+        )
+    ).iloc[0]
 
 
 def test_percent_and_shares_are_the_same_assumption():
@@ -227,8 +245,10 @@ def test_a_competitor_who_was_elsewhere_explains_nothing_here():
 def test_ranges_are_scored_by_what_lay_inside():
     row = range_score(make_inputs(assumptions=REGISTER)).iloc[0]
     assert (row["assumptions"], row["inside"], row["verdict"]) == (4, 2, "cannot tell")
-    wide = [{"assumption_id": str(i), "statement": "x", "low": 0, "base": 1, "high": 2, "actual": 9}
-            for i in range(8)]  # fmt: skip
+    wide = [
+        {"assumption_id": str(i), "statement": "x", "low": 0, "base": 1, "high": 2, "actual": 9}
+        for i in range(8)
+    ]
     row = range_score(make_inputs(assumptions=wide)).iloc[0]
     assert row["verdict"] == "ranges too narrow"
     assert row["pinball_loss"] == pytest.approx((0.1 * 9 + 0.5 * 8 + 0.9 * 7) / 3 / 2)
@@ -249,8 +269,15 @@ def touched_company(seed, effect=-0.12, touched=6, count=30, spread=0.05, years=
                 hit = number < touched and (year, month) >= (2025, 4)
                 amount = level * (1 + effect * hit) * np.exp(0.1 * rng.standard_normal())
                 rows.append((f"{year}-{month:02d}-01", "ann", f"t{number:02d}", amount))
-    events = [{"event_id": "E1", "kind": "competitor entry", "territory_id": f"t{n:02d}",
-               "starts_on": "2025-04-01"} for n in range(touched)]  # fmt: skip
+    events = [
+        {
+            "event_id": "E1",
+            "kind": "competitor entry",
+            "territory_id": f"t{n:02d}",
+            "starts_on": "2025-04-01",
+        }
+        for n in range(touched)
+    ]
     sales = pd.DataFrame(rows, columns=["month", "rep_id", "territory_id", "amount"])
     return make_inputs(sales=sales, events=events)
 
@@ -323,20 +350,29 @@ def team(seed, people=40, bias=0.0, years=(2025,)):
     ids = [f"r{n:03d}" for n in range(people)]
     hired = pd.Timestamp("2010-01-01") + pd.to_timedelta(rng.integers(0, 4000, people), unit="D")
     last = 100 * rng.uniform(0.5, 1.5, people)
-    sales = pd.concat([
-        pd.DataFrame({"sold_on": "2024-06-01", "rep_id": ids, "territory_id": ids, "amount": last}),
-        pd.DataFrame({"sold_on": "2025-06-01", "rep_id": ids, "territory_id": ids,
-                      "amount": 100 * rate}),
-    ])  # fmt: skip
+    sales = pd.concat(
+        [
+            pd.DataFrame(
+                {"sold_on": "2024-06-01", "rep_id": ids, "territory_id": ids, "amount": last}
+            ),
+            pd.DataFrame(
+                {"sold_on": "2025-06-01", "rep_id": ids, "territory_id": ids, "amount": 100 * rate}
+            ),
+        ]
+    )
     return make_inputs(
         settings=make_settings(seed=seed),
         reps={"rep_id": ids, "hired_on": hired, "manager_id": [f"m{n % 5}" for n in range(people)]},
         territories={"territory_id": ids, "region": ["North"] * people, "potential": potential},
         assignments={"rep_id": ids, "territory_id": ids},
-        goals={"starts_on": ["2025-01-01"] * people, "ends_on": ["2025-12-31"] * people,
-               "rep_id": ids, "goal": [100.0] * people},
+        goals={
+            "starts_on": ["2025-01-01"] * people,
+            "ends_on": ["2025-12-31"] * people,
+            "rep_id": ids,
+            "goal": [100.0] * people,
+        },
         sales=sales,
-    )  # fmt: skip
+    )
 
 
 def alarms(seeds, **kind):
@@ -372,10 +408,14 @@ def test_permutation_and_holm_agree_with_the_textbook():
     scores = norm.ppf(rate.rank().to_numpy() / 13)
     ranks = potential[rate.index].rank().to_numpy()
     exact = permutation_test(
-        (scores,), lambda x: abs(np.corrcoef(x, ranks)[0, 1]),
-        permutation_type="pairings", n_resamples=4999, alternative="greater",
-        rng=np.random.default_rng(3), vectorized=False,
-    )  # fmt: skip
+        (scores,),
+        lambda x: abs(np.corrcoef(x, ranks)[0, 1]),
+        permutation_type="pairings",
+        n_resamples=4999,
+        alternative="greater",
+        rng=np.random.default_rng(3),
+        vectorized=False,
+    )
     assert table.loc["potential", "p"] == pytest.approx(exact.pvalue, abs=0.03)
     assert holm({"a": 0.01, "b": 0.03, "c": 0.04}) == pytest.approx(
         {"a": 0.03, "b": 0.06, "c": 0.06}
@@ -393,8 +433,12 @@ def test_a_handful_of_people_gets_no_verdict_and_the_reason():
 def test_equal_attainment_of_everybody_says_nothing_about_size():
     inputs = team(1)
     flat = inputs.sales.assign(amount=100.0).drop(columns=["goal_period", "lines", "product_line"])
-    flat = make_inputs(sales=flat, goals=inputs.goals, territories=inputs.territories,
-                       assignments=inputs.assignments)  # fmt: skip
+    flat = make_inputs(
+        sales=flat,
+        goals=inputs.goals,
+        territories=inputs.territories,
+        assignments=inputs.assignments,
+    )
     table = fairness(flat).set_index("test")
     assert table.loc["potential", "note"].endswith("is the same for everybody")
 
@@ -408,14 +452,25 @@ def ratchet_company(seed, up, down, people=60):
         gap > 0, up * gap, down * gap
     )
     ids = [f"r{n}" for n in range(people)]
-    goals = pd.concat([
-        pd.DataFrame({"starts_on": f"{year}-01-01", "ends_on": f"{year}-12-31", "rep_id": ids,
-                      "goal": values}) for year, values in ((2024, goal), (2025, later))
-    ])  # fmt: skip
-    sales = pd.concat([
-        pd.DataFrame({"sold_on": f"{year}-05-01", "rep_id": ids, "amount": values})
-        for year, values in ((2024, actual), (2025, later))
-    ])  # fmt: skip
+    goals = pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "starts_on": f"{year}-01-01",
+                    "ends_on": f"{year}-12-31",
+                    "rep_id": ids,
+                    "goal": values,
+                }
+            )
+            for year, values in ((2024, goal), (2025, later))
+        ]
+    )
+    sales = pd.concat(
+        [
+            pd.DataFrame({"sold_on": f"{year}-05-01", "rep_id": ids, "amount": values})
+            for year, values in ((2024, actual), (2025, later))
+        ]
+    )
     return make_inputs(settings=make_settings(seed=seed), goals=goals, sales=sales)
 
 
@@ -437,11 +492,18 @@ def test_a_sandbagger_is_seen_through_and_short_history_gets_the_groups_value():
         for year in (2024, 2025) if number else (2023, 2024, 2025):
             result = 1000 * np.exp(0.05 * rng.standard_normal())
             name = f"r{number:02d}"
-            proposals.append({"starts_on": f"{year}-01-01", "ends_on": f"{year}-12-31",
-                              "rep_id": name, "proposed": 1000 * habit})  # fmt: skip
+            proposals.append(
+                {
+                    "starts_on": f"{year}-01-01",
+                    "ends_on": f"{year}-12-31",
+                    "rep_id": name,
+                    "proposed": 1000 * habit,
+                }
+            )
             sales.append({"sold_on": f"{year}-05-01", "rep_id": name, "amount": result})
-    proposals.append({"starts_on": "2025-01-01", "ends_on": "2025-12-31", "rep_id": "new",
-                      "proposed": 500.0})  # fmt: skip
+    proposals.append(
+        {"starts_on": "2025-01-01", "ends_on": "2025-12-31", "rep_id": "new", "proposed": 500.0}
+    )
     sales.append({"sold_on": "2025-05-01", "rep_id": "new", "amount": 1000.0})
     table = proposal_bias(make_inputs(proposals=proposals, sales=sales)).set_index("rep_id")
     assert 1.1 < table.loc["r00", "factor"] < 1.25 + 0.05

@@ -332,8 +332,9 @@ def test_affected_territories_stand_in_the_events_and_in_two_regions(
     assert entry["territory_id"].tolist() == TRUTH["competitor"]["territories"]
     assert entry["starts_on"].unique().tolist() == [TRUTH["competitor"]["starts_on"]]
     assert territories.loc[entry["territory_id"], "region"].value_counts().to_dict() == {
-        "West": 4, "Central": 2,
-    }  # fmt: skip
+        "West": 4,
+        "Central": 2,
+    }
 
 
 def test_new_people_ramp_up_month_by_month(sales: pd.DataFrame, reps: pd.DataFrame) -> None:
@@ -351,9 +352,11 @@ def test_new_people_ramp_up_month_by_month(sales: pd.DataFrame, reps: pd.DataFra
         )
     ]
     hires = pd.DataFrame(rows, columns=["rep_id", "tenure", "sold", "usual"])
-    settled = hires[hires["tenure"] >= 5].groupby("rep_id").agg(
-        months=("tenure", "size"), sold=("sold", "sum"), usual=("usual", "sum")
-    )  # fmt: skip
+    settled = (
+        hires[hires["tenure"] >= 5]
+        .groupby("rep_id")
+        .agg(months=("tenure", "size"), sold=("sold", "sum"), usual=("usual", "sum"))
+    )
     level = (settled["sold"] / settled["usual"])[settled["months"] >= 2]
     known = hires[hires["rep_id"].isin(level.index)]
     full = known["usual"] * known["rep_id"].map(level)
@@ -476,9 +479,11 @@ def test_deals_won_explain_about_sixty_per_cent_of_sales(
 def test_deals_go_through_their_steps_in_order(opportunities: pd.DataFrame) -> None:
     steps = opportunities[["created_on", "presented_on", "proposed_on", "closed_on"]]
     for earlier, later in (
-        ("created_on", "presented_on"), ("presented_on", "proposed_on"),
-        ("proposed_on", "closed_on"), ("created_on", "closed_on"),
-    ):  # fmt: skip
+        ("created_on", "presented_on"),
+        ("presented_on", "proposed_on"),
+        ("proposed_on", "closed_on"),
+        ("created_on", "closed_on"),
+    ):
         assert not (steps[later] < steps[earlier]).any()
     assert steps.max().max() <= pd.Timestamp("2025-12-31")
     is_open = opportunities["outcome"] == "open"

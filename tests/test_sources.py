@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_kit.errors import DataError
+from planning_kit.data import check_plan, open_inputs, prepare
+from planning_kit.data.text_files import open_text_file
+from planning_kit.messages import DataError
 from planning_kit.plan import Plan
-from planning_kit.sources import check_plan, open_inputs, prepare
-from planning_kit.sources.text_files import open_text_file
 from tests.conftest import PlanMaker
 
 SALES = ["month", "rep_id", "amount"]
@@ -343,7 +343,7 @@ def test_the_same_inputs_are_prepared_once(make_plan: PlanMaker):
 def test_processes_that_prepare_at_once_all_find_the_same(make_plan: PlanMaker):
     plan = make_plan()
     code = (
-        "import sys; from planning_kit.plan import load_plan; from planning_kit.sources import *\n"
+        "import sys; from planning_kit.plan import load_plan; from planning_kit.data import *\n"
         "plan = load_plan(sys.argv[1]); prepared = prepare(plan)\n"
         "print(open_inputs(plan, prepared).sales['amount'].sum(), prepared.folder.name)"
     )
@@ -376,10 +376,15 @@ def test_what_is_no_plain_number_is_refused(make_plan: PlanMaker, amount: str):
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(
-        st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8), min_size=2, max_size=2),
-        min_size=1, max_size=6,
+        st.lists(
+            st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8),
+            min_size=2,
+            max_size=2,
+        ),
+        min_size=1,
+        max_size=6,
     )
-)  # fmt: skip
+)
 def test_every_text_a_spreadsheet_writes_comes_back(tmp_path_factory, rows):
     import csv
 
@@ -392,11 +397,15 @@ def test_every_text_a_spreadsheet_writes_comes_back(tmp_path_factory, rows):
     scratch = folder / "scratch"
     scratch.mkdir()
     text = open_text_file(source, scratch)
-    found = duckdb.connect().execute(
-        "SELECT a, b FROM read_csv(?, delim=?, header=true, all_varchar=true, quote='\"', "
-        "escape='\"', auto_detect=false, columns={'a': 'VARCHAR', 'b': 'VARCHAR'})",
-        [str(text.path), text.delimiter],
-    ).fetchall()  # fmt: skip
+    found = (
+        duckdb.connect()
+        .execute(
+            "SELECT a, b FROM read_csv(?, delim=?, header=true, all_varchar=true, quote='\"', "
+            "escape='\"', auto_detect=false, columns={'a': 'VARCHAR', 'b': 'VARCHAR'})",
+            [str(text.path), text.delimiter],
+        )
+        .fetchall()
+    )
     assert [[a or "", b or ""] for a, b in found] == rows
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from planning_kit.errors import DataError
+from planning_kit.data import TABLES, check_plan, empty_table, prepare
+from planning_kit.data.dictionary import dictionary, template_csv
+from planning_kit.messages import DataError, require_labels
+from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import load_plan
-from planning_kit.sources import check_plan, prepare
-from planning_kit.tables import TABLES, empty_table, from_units, require_labels, to_units
-from planning_kit.tables.dictionary import dictionary, template_csv
 from tests.conftest import ROOT, PlanMaker
 
 DIRTY = ROOT / "data_samples" / "dirty"
@@ -48,8 +48,11 @@ def test_every_planted_fault_is_named_with_its_cell(dirty_problems, file, row, c
 def test_the_dirty_extract_lists_faults_of_every_table():
     assert len(listed_faults()) >= 35
     assert {file for file, _, _ in listed_faults()} == {
-        "reps_dirty.csv", "assignments_dirty.csv", "goals_dirty.csv", "sales_dirty.csv"
-    }  # fmt: skip
+        "reps_dirty.csv",
+        "assignments_dirty.csv",
+        "goals_dirty.csv",
+        "sales_dirty.csv",
+    }
 
 
 def test_names_like_na_and_no_are_no_problems(dirty_problems):

@@ -10,19 +10,11 @@ import pandas as pd
 import pytest
 
 from planning_kit.assumptions import chance_of_target
-from planning_kit.errors import DataError, UsageError
+from planning_kit.data import prepare, read_table, write_table
+from planning_kit.messages import DataError, UsageError
 from planning_kit.plan import Plan, Scenario, load_plan
-from planning_kit.sources import prepare
-from planning_kit.walk import (
-    Step,
-    chances,
-    chosen_person,
-    frontier,
-    open_step,
-    read_table,
-    what_gave,
-    write_table,
-)
+from planning_kit.walk import Step, chances, chosen_person, frontier, open_step, what_gave
+from planning_kit.walk.split import allocate_region
 from tests.conftest import TABLES, PlanMaker
 from tests.walking import run_cells, table, walk
 
@@ -65,18 +57,23 @@ def test_a_small_company_walks_from_history_to_the_roll_up(make_plan: PlanMaker,
 
 @pytest.mark.parametrize("missing", ["products", "goals", "assignments"])
 def test_a_missing_table_closes_its_sections_and_nothing_else(make_plan, tmp_path, missing):
-    plan = make_plan(**{missing: None if missing != "assignments" else "rep_id,territory_id\n"},
-                     reps="rep_id,region\nann,North\nbob,South\n")  # fmt: skip
+    plan = make_plan(
+        **{missing: None if missing != "assignments" else "rep_id,territory_id\n"},
+        reps="rep_id,region\nann,North\nbob,South\n",
+    )
     walk(plan, tmp_path / "run", ["North", "South"])
     adds_up(plan, tmp_path / "run")
 
 
 def test_one_person_is_enough(make_plan: PlanMaker, tmp_path: Path):
     plan = make_plan(
-        reps="rep_id\nann\n", territories="territory_id,region\nt1,North\n",
-        assignments="rep_id,territory_id\nann,t1\n", products=None, goals=None,
+        reps="rep_id\nann\n",
+        territories="territory_id,region\nt1,North\n",
+        assignments="rep_id,territory_id\nann,t1\n",
+        products=None,
+        goals=None,
         sales="sold_on,rep_id,amount\n2025-03-01,ann,1200\n",
-    )  # fmt: skip
+    )
     walk(plan, tmp_path / "run", ["North"])
     adds_up(plan, tmp_path / "run")
 
@@ -181,14 +178,14 @@ def test_a_rule_about_another_region_is_left_out_here(make_plan: PlanMaker):
         '[[rules]]\nname = "bob"\nwhere = { rep_id = "bob" }\nexactly = 30\n'
     )
     options = {"plan_folder": str(plan.folder), "run_folder": str(plan.folder / "runs/t")}
-    north = open_step("03", region="North", **options).allocation()
-    south = open_step("03", region="South", **options).allocation()
+    north = allocate_region(open_step("03", region="North", **options))
+    south = allocate_region(open_step("03", region="South", **options))
     assert "bob" not in set(north.rules["name"]) and "bob" in set(south.rules["name"])
     (plan.folder / "scenarios" / "base.toml").write_text(
         '[[rules]]\nname = "who"\nwhere = { rep_id = "bobb" }\nexactly = 30\n'
     )
     with pytest.raises(ValueError, match=r"'bobb' \(did you mean 'bob'\?\)"):
-        open_step("03", region="North", **options).allocation()
+        allocate_region(open_step("03", region="North", **options))
 
 
 def test_an_unknown_table_or_region_is_named(make_plan: PlanMaker):
@@ -224,15 +221,22 @@ def test_the_what_if_notebook_shows_its_result_without_a_click(make_plan: PlanMa
     plan = make_plan()
     names = run_cells(
         Path(__file__).parents[1] / "notebooks" / "07_what_if.ipynb",
-        region="North", plan_folder=str(plan.folder), run_folder=str(tmp_path), target_change=0.5,
-    )  # fmt: skip
+        region="North",
+        plan_folder=str(plan.folder),
+        run_folder=str(tmp_path),
+        target_change=0.5,
+    )
     people = names["result"].people
     assert people["goal"].sum() == pytest.approx(1.5 * people["before"].sum(), abs=10)
 
 
 def test_equal_chance_is_one_of_the_person_whatever_the_base(sample: Plan, tmp_path: Path):
-    step = open_step("03_target_allocation", region="West", plan_folder=str(sample.folder),
-                     run_folder=str(tmp_path / "run"))  # fmt: skip
+    step = open_step(
+        "03_target_allocation",
+        region="West",
+        plan_folder=str(sample.folder),
+        run_folder=str(tmp_path / "run"),
+    )
     bases = {"run_rate": 0.4, "account_build_up": 0.3, "fair_share": 0.3}
     content = {"objective": {"kind": "equal_chance"}, "base": {"blend": bases}}
     step = replace(step, scenario=Scenario("equal", content))
@@ -248,8 +252,12 @@ def test_equal_chance_is_one_of_the_person_whatever_the_base(sample: Plan, tmp_p
 @pytest.mark.parametrize("region", ["North", "West", "Nordics"])
 def test_chances_are_those_of_the_simulated_years(sample: Plan, tmp_path: Path, region):
     """Two notebooks answer the same question: 02 by simulation, 03 by a fitted lognormal."""
-    step = open_step("03_target_allocation", region=region, plan_folder=str(sample.folder),
-                     run_folder=str(tmp_path / "run"))  # fmt: skip
+    step = open_step(
+        "03_target_allocation",
+        region=region,
+        plan_folder=str(sample.folder),
+        run_folder=str(tmp_path / "run"),
+    )
     goals = step.table("allocation")[["rep_id", "goal"]]
     people = chances(step, goals).set_index("rep_id")
     simulated = chance_of_target(step.inputs, step.scenario, goals=goals)
@@ -263,8 +271,12 @@ def test_chances_are_those_of_the_simulated_years(sample: Plan, tmp_path: Path, 
 
 def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path: Path):
     def opened(notebook: str, content: dict) -> Step:
-        step = open_step(notebook, region="West", plan_folder=str(sample.folder),
-                         run_folder=str(tmp_path / "run"))  # fmt: skip
+        step = open_step(
+            notebook,
+            region="West",
+            plan_folder=str(sample.folder),
+            run_folder=str(tmp_path / "run"),
+        )
         return step.other("West", Scenario("taken out", content), step.folder)
 
     entry = {"rep_id": "R041", "month": date(2025, 12, 1), "owner": "Ann", "reason": "once"}
@@ -273,8 +285,10 @@ def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path
     sold = booked.inputs.sales
     gone = sold[sold["rep_id"].eq("R041") & sold["month"].eq("2025-12-01")]["amount"].sum()
     assert gone > 0
-    last = [s.cells().set_index("rep_id")["last_year"].groupby("rep_id").sum()
-            for s in (booked, counted)]  # fmt: skip
+    last = [
+        s.cells().set_index("rep_id")["last_year"].groupby("rep_id").sum()
+        for s in (booked, counted)
+    ]
     assert (last[0] - last[1]).round(2).to_dict() == {
         rep: pytest.approx(gone if rep == "R041" else 0.0, abs=0.02) for rep in last[0].index
     }
@@ -288,8 +302,12 @@ def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path
 
 
 def test_what_gave_lists_relaxed_limits_and_padding(sample: Plan, tmp_path: Path):
-    step = open_step("03_target_allocation", region="West", plan_folder=str(sample.folder),
-                     run_folder=str(tmp_path / "run"))  # fmt: skip
+    step = open_step(
+        "03_target_allocation",
+        region="West",
+        plan_folder=str(sample.folder),
+        run_folder=str(tmp_path / "run"),
+    )
     cap = {"name": "calm", "each": ["rep_id"], "most_up_share": 0.0, "priority": 2}
     content = {"rules": [cap], "relax": {"allow": True}, "over_assignment": {"region": 0.02}}
     gave = what_gave(replace(step, scenario=Scenario("tight", content)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from planning_kit.assumptions import read_assumptions
-from planning_kit.errors import UsageError
+from planning_kit.messages import UsageError
+from planning_kit.outlook import read_assumptions
 from planning_kit.plan import Plan, Scenario, load_scenario
 from planning_kit.walk import Step, open_step
 from planning_kit.widgets import WhatIf, compare_scenarios, register_panel, what_if, what_if_panel
@@ -56,8 +56,13 @@ def test_apply_writes_a_scenario_that_gives_the_same_goals(step: Step):
     change = WhatIf(target_change=0.01, most_up=0.25, most_down=0.1)
     path = save_scenario(step, "trial", change)
     scenario = load_scenario(path)
-    again = open_step("03", region="West", plan_folder=str(step.plan.folder),
-                      run_folder=str(step.folder.parent / "again"), scenario="trial")  # fmt: skip
+    again = open_step(
+        "03",
+        region="West",
+        plan_folder=str(step.plan.folder),
+        run_folder=str(step.folder.parent / "again"),
+        scenario="trial",
+    )
     assert scenario.name == "trial"
     expected = what_if(step, change).people.set_index("rep_id")["goal"]
     found = again.table("allocation").groupby("rep_id")["goal"].sum()
@@ -127,13 +132,15 @@ def test_the_register_is_edited_in_the_notebook_and_written_as_a_scenario(step: 
     form.press("Apply")
     assert "written: scenarios/bold.toml" in form.message.value
     again = step.other("West", step.plan.scenario("bold"), step.folder)
-    market = next(a for a in read_assumptions(again.inputs, again.scenario)
-                  if a.assumption_id == "market")  # fmt: skip
+    market = next(
+        a for a in read_assumptions(again.inputs, again.scenario) if a.assumption_id == "market"
+    )
     assert (market.low, market.base, market.high, market.actual) == (0.07, 0.08, 0.09, 0.075)
     assert market.owner == "Ann" and market.status == "this plan"
     written = {k: v for k, v in again.scenario.content.items() if k not in ("assumptions", "name")}
-    assert written == {k: v for k, v in step.scenario.content.items()
-                       if k not in ("assumptions", "name")}  # fmt: skip
+    assert written == {
+        k: v for k, v in step.scenario.content.items() if k not in ("assumptions", "name")
+    }
     assert again.ranges()["expected"].iloc[0] > step.ranges()["expected"].iloc[0]
 
 
@@ -176,8 +183,16 @@ def test_a_register_taken_over_from_last_year_becomes_this_plans(step: Step):
 
 
 def test_what_is_not_touched_comes_back_as_it_was(step: Step):
-    content = {"assumptions": {"m": {"driver": "market_growth", "low": 0.0123456789, "base": 0.02,
-                                     "high": 0.0333333333}}}  # fmt: skip
+    content = {
+        "assumptions": {
+            "m": {
+                "driver": "market_growth",
+                "low": 0.0123456789,
+                "base": 0.02,
+                "high": 0.0333333333,
+            }
+        }
+    }
     form = Form(step.other("West", Scenario("fine", content), step.folder))
     form.below.children[3].value = "same"
     form.press("Apply")

@@ -8,8 +8,8 @@ from typing import Any
 
 import nbformat
 
+from planning_kit.data import read_table
 from planning_kit.plan import Plan, folder_name
-from planning_kit.walk import read_table
 from tests.conftest import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))

@@ -50,14 +50,17 @@ def opportunity(
     proposed = closed - timedelta(days=days[0])
     presented = proposed - timedelta(days=days[1])
     created = (presented if ratio is not None else closed) - timedelta(days=days[2])
-    steps: Row = [created, presented if ratio is not None else "",
-                  proposed if ratio is not None and offered else "", closed]  # fmt: skip
+    steps: Row = [
+        created,
+        presented if ratio is not None else "",
+        proposed if ratio is not None and offered else "",
+        closed,
+    ]
     amount = round(story.WON_AMOUNT * math.exp(0.6 * rng.standard_normal() - 0.18), -2)
     steps = ["" if day == "" or (day > LAST_DAY and day != created) else day for day in steps]
     outcome = "open" if closed > LAST_DAY else "won" if won else "lost"
     on_sale = list(PRODUCTS)[: 8 if created.isoformat() < story.NEW_FROM else 9]
-    return [rep_id, outcome, *steps, f"{amount:.0f}", pick(rng, on_sale),
-            pick(rng, seat.accounts)]  # fmt: skip
+    return [rep_id, outcome, *steps, f"{amount:.0f}", pick(rng, on_sale), pick(rng, seat.accounts)]
 
 
 def table_activities(company: Company, opportunities: list[Row]) -> list[Row]:

@@ -43,8 +43,9 @@ def table_goals(company: Company, years: Credit) -> list[Row]:
                     amount: int | str = round(goal * share / 100) * 100
                     if place == story.NO_SENSOR_GOAL and line == "Sensors" and first >= 30:
                         amount = ""
-                    rows.append([first_day(first), last_day(first + 2), rep_id, line, "amount",
-                                 amount])  # fmt: skip
+                    rows.append(
+                        [first_day(first), last_day(first + 2), rep_id, line, "amount", amount]
+                    )
     return sorted(rows, key=lambda row: [str(cell) for cell in row[:4]])
 
 
@@ -80,8 +81,15 @@ def table_proposals(company: Company, years: Credit) -> list[Row]:
             season = sum(weights[:here]) / sum(weights)
             spread = 0.02 if rep.bias != 1 else story.PROPOSAL_NOISE
             proposed = years[rep.rep_id, year] / season * rep.bias * math.exp(spread * noise)
-            rows.append([rep.rep_id, rep.name, f"01.01.{year}", f"31.12.{year}",
-                         f"{round(proposed, -3):.2f}".replace(".", ",")])  # fmt: skip
+            rows.append(
+                [
+                    rep.rep_id,
+                    rep.name,
+                    f"01.01.{year}",
+                    f"31.12.{year}",
+                    f"{round(proposed, -3):.2f}".replace(".", ","),
+                ]
+            )
     return rows + coming_proposals(company, years)
 
 
@@ -94,6 +102,13 @@ def coming_proposals(company: Company, years: Credit) -> list[Row]:
         if here and answers:
             proposed = years[rep.rep_id, 2025] * 1.03 * rep.bias
             proposed *= math.exp(story.PROPOSAL_NOISE * noise)
-            rows.append([rep.rep_id, rep.name, "01.01.2026", "31.12.2026",
-                         f"{round(proposed, -3):.2f}".replace(".", ",")])  # fmt: skip
+            rows.append(
+                [
+                    rep.rep_id,
+                    rep.name,
+                    "01.01.2026",
+                    "31.12.2026",
+                    f"{round(proposed, -3):.2f}".replace(".", ","),
+                ]
+            )
     return rows

@@ -133,7 +133,9 @@ def seat_people(company: Company, rng: np.random.Generator) -> None:
     for here, there, day in story.SWAPS:
         one, two, month = company.seat(here), company.seat(there), month_of(day)
         (left, left_first, left_end), (right, right_first, right_end) = (
-            one.spells.pop(), two.spells.pop())  # fmt: skip
+            one.spells.pop(),
+            two.spells.pop(),
+        )
         one.spells += [(left, left_first, month - 1), (right, month, right_end)]
         two.spells += [(right, right_first, month - 1), (left, month, left_end)]
     for place in (*story.SANDBAGGERS, story.OPTIMIST):
@@ -171,8 +173,17 @@ def table_reps(company: Company) -> list[Row]:
         rows.append([f"M{number:02d}", name, "H01", "manager", hired_on, "", region])
     manager = {row[6]: row[0] for row in rows}
     for rep in company.reps.values():
-        rows.append([rep.rep_id, rep.name, manager[rep.region], "rep", rep.hired_on,
-                     rep.left_on or "", rep.region])  # fmt: skip
+        rows.append(
+            [
+                rep.rep_id,
+                rep.name,
+                manager[rep.region],
+                "rep",
+                rep.hired_on,
+                rep.left_on or "",
+                rep.region,
+            ]
+        )
     return rows
 
 

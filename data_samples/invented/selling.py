@@ -92,8 +92,17 @@ def sale_line(
     price = round(list_price * (1 - discount) * (story.PRICE_CUT_FACTOR if cut else 1), 2)
     account = seat.accounts[int(len(seat.accounts) * rng.random() ** 2)]
     cost = units * unit_cost * story.COST_LEVEL[FIRST_YEAR + month // 12]
-    return [workday(rng, month), rep.rep_id, seat.territory_id, product, account, units,
-            f"{units * price:.2f}", f"{cost:.2f}", "1"]  # fmt: skip
+    return [
+        workday(rng, month),
+        rep.rep_id,
+        seat.territory_id,
+        product,
+        account,
+        units,
+        f"{units * price:.2f}",
+        f"{cost:.2f}",
+        "1",
+    ]
 
 
 def returned(company: Company, rng: np.random.Generator, sales: list[Row]) -> list[Row]:

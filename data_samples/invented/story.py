@@ -60,12 +60,21 @@ RAMP = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)  # of full sales, by month since hiring
 # territory, seat (1 = first), last month of the leaver, months vacant. A leaver never leaves a
 # whole quarter without a holder, so that every quarterly goal has a name.
 LEAVERS = [
-    ("T02", 1, "2023-04", 3), ("T27", 1, "2023-05", 3), ("T12", 2, "2023-08", 3),
-    ("T04", 2, "2024-02", 3), ("T14", 1, "2024-08", 3), ("T03", 1, "2024-11", 3),
-    ("T06", 2, "2025-01", 4), ("T07", 1, "2025-02", 3), ("T08", 3, "2025-03", 2),
-    ("T09", 2, "2025-04", 3), ("T22", 2, "2025-02", 3), ("T26", 1, "2025-06", 2),
-    ("T05", 2, "2025-10", 3), ("T15", 1, "2025-11", 3),
-]  # fmt: skip
+    ("T02", 1, "2023-04", 3),
+    ("T27", 1, "2023-05", 3),
+    ("T12", 2, "2023-08", 3),
+    ("T04", 2, "2024-02", 3),
+    ("T14", 1, "2024-08", 3),
+    ("T03", 1, "2024-11", 3),
+    ("T06", 2, "2025-01", 4),
+    ("T07", 1, "2025-02", 3),
+    ("T08", 3, "2025-03", 2),
+    ("T09", 2, "2025-04", 3),
+    ("T22", 2, "2025-02", 3),
+    ("T26", 1, "2025-06", 2),
+    ("T05", 2, "2025-10", 3),
+    ("T15", 1, "2025-11", 3),
+]
 TURNOVER_ASSUMED, VACANCY_ASSUMED = 0.05, 2  # for 2025
 LAST_FILLED = "2025-10"  # seats left from this month on are still empty at the end of 2025
 SIGNED = ("T05",)  # vacant at the end of 2025, and the successor of 2026 has already signed
@@ -94,6 +103,12 @@ Thoma Voigt Sauer Arnold Pfeiffer Andersson Johansson Karlsson Nilsson Eriksson 
 Persson Svensson Gustafsson Pettersson Jonsson Jansson Berg Lund Holm Dahl Strand Nygaard Sørensen
 Rasmussen Petersen Madsen Kristensen Olsen Larsen Johnsen Moen Haugen Moreau Rossi Novak Kowalski
 Janssen Vries-Maas Costa Silva Murphy Walsh"""
-MANAGERS = ("Birgit Falk", "Henrik Thorsen", "Carla Ferrari", "Joachim Reuter", "Maud Lefèvre",
-            "Gunnar Ek")  # fmt: skip
+MANAGERS = (
+    "Birgit Falk",
+    "Henrik Thorsen",
+    "Carla Ferrari",
+    "Joachim Reuter",
+    "Maud Lefèvre",
+    "Gunnar Ek",
+)
 COACHING_DONE = (1.05, 0.55, 0.90, 0.70, 1.10, 0.95)  # actual over planned, by manager

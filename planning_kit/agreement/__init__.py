@@ -1,6 +1,5 @@
 """Proposals with evidence, counter-proposals, acceptance; the log; the total stays."""
 
-from planning_kit.agreement.exact import least_movement
 from planning_kit.agreement.heard import propose_from_table
 from planning_kit.agreement.log import (
     Event,
@@ -12,12 +11,7 @@ from planning_kit.agreement.log import (
     verify,
 )
 from planning_kit.agreement.meet import counter_offers
-from planning_kit.agreement.publish import (
-    agreed_goals,
-    agreement_findings,
-    can_publish,
-    still_open,
-)
+from planning_kit.agreement.publish import agreed_goals, agreement_findings, can_publish, still_open
 from planning_kit.agreement.state import MOVES, replay
 from planning_kit.agreement.store import EVENT_COLUMNS
 
@@ -31,7 +25,6 @@ __all__ = [
     "append",
     "can_publish",
     "counter_offers",
-    "least_movement",
     "open_log",
     "propose_from_table",
     "read_events",

@@ -9,9 +9,9 @@ import pandas as pd
 
 from planning_kit.agreement.log import Event
 from planning_kit.agreement.publish import check_goals
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError
+from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import Settings
-from planning_kit.tables import from_units, to_units
 
 _PART = ["rep_id", "part"]
 
@@ -48,10 +48,16 @@ def propose_from_table(
     assigned: Any = parts.itertuples()
     heard: Any = _heard(parts, proposals, settings, by_product_line).itertuples()
     return [Event("assign", p.rep_id, "plan", p.amount, product_line=p.part) for p in assigned] + [
-        Event(p.kind, p.rep_id, p.rep_id, None if p.kind == "note" else p.amount, p.reason,
-              product_line=p.part)
+        Event(
+            p.kind,
+            p.rep_id,
+            p.rep_id,
+            None if p.kind == "note" else p.amount,
+            p.reason,
+            product_line=p.part,
+        )
         for p in heard
-    ]  # fmt: skip
+    ]
 
 
 def _heard(

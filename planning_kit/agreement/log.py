@@ -17,9 +17,8 @@ import pandas as pd
 
 from planning_kit.agreement.state import play, utc_text
 from planning_kit.agreement.store import EVENT_COLUMNS, Line, Lines, LogStore, SqliteStore
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError, finding, findings_table, require_labels, shorten
 from planning_kit.plan import Settings
-from planning_kit.tables import finding, findings_table, require_labels, shorten
 
 EVIDENCE_KEYS = ("account", "product", "amount", "probability", "reason")
 MOST = 10**15  # plan currency; the same bound as for targets in plan.toml
@@ -273,12 +272,17 @@ def _line(event: Event, unit: Decimal, last: Line, time: str) -> Line:
     line = {
         "sequence": last["sequence"] + 1,
         "time": utc_text(event.time) if event.time else now,
-        "actor": event.actor.strip(), "kind": event.kind, "rep_id": event.rep_id.strip(),
-        "product_line": event.product_line, "territory_id": event.territory_id,
-        "units": units, "amount": "" if units is None else f"{units * unit:f}",
-        "reason": event.reason.strip(), "evidence": _evidence_text(event),
+        "actor": event.actor.strip(),
+        "kind": event.kind,
+        "rep_id": event.rep_id.strip(),
+        "product_line": event.product_line,
+        "territory_id": event.territory_id,
+        "units": units,
+        "amount": "" if units is None else f"{units * unit:f}",
+        "reason": event.reason.strip(),
+        "evidence": _evidence_text(event),
         "previous": last["digest"],
-    }  # fmt: skip
+    }
     if not (line["rep_id"] and line["actor"]):
         raise DataError(f"{event.kind} of {event.rep_id!r} by {event.actor!r}: a name is empty.")
     try:

@@ -7,16 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.agreement.exact import least_movement
 from planning_kit.agreement.publish import check_goals
 from planning_kit.agreement.state import CLOSED
-from planning_kit.errors import InfeasiblePlanError
+from planning_kit.messages import InfeasiblePlanError, shorten
+from planning_kit.numbers.movement import least_movement
+from planning_kit.numbers.units import from_units
 from planning_kit.plan import Settings
-from planning_kit.tables import from_units, shorten
 
 OFFER_COLUMNS = (
-    "rep_id", "goal", "proposed", "adjusted", "gap", "suggested", "reason", "status",
-)  # fmt: skip
+    "rep_id",
+    "goal",
+    "proposed",
+    "adjusted",
+    "gap",
+    "suggested",
+    "reason",
+    "status",
+)
 Z_80 = 1.2816  # an 80 % range is as many standard deviations wide to either side
 LEAST_SPREAD = 0.01  # nobody's past is taken as free of error
 

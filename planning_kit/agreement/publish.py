@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pandas as pd
 
-from planning_kit.agreement.exact import split_units
-from planning_kit.errors import DataError
-from planning_kit.tables import finding, findings_table, from_units, shorten, to_units
+from planning_kit.messages import DataError, finding, findings_table, shorten
+from planning_kit.numbers.movement import split_units
+from planning_kit.numbers.units import from_units, to_units
 
 LABELS = ("territory_id", "product_line", "product_id", "account_id", "month")
 LEAST_COVERAGE = 0.8  # share of a goal that evidence has to reach, else it is flagged

@@ -12,13 +12,22 @@ from typing import Any
 
 import pandas as pd
 
-from planning_kit.errors import DataError
-from planning_kit.tables import require_labels
+from planning_kit.messages import DataError, require_labels
 
 STATE_COLUMNS = (
-    "rep_id", "assigned", "proposed", "countered", "agreed", "status", "rounds", "coverage",
-    "last_kind", "last_by", "last_at", "agreed_cells",
-)  # fmt: skip
+    "rep_id",
+    "assigned",
+    "proposed",
+    "countered",
+    "agreed",
+    "status",
+    "rounds",
+    "coverage",
+    "last_kind",
+    "last_by",
+    "last_at",
+    "agreed_cells",
+)
 CLOSED = ("accepted", "decided")
 _OPEN_MOVES = ("assign", "propose", "counter", "accept", "escalate", "note")
 MOVES = {
@@ -30,9 +39,13 @@ MOVES = {
     "decided": ("assign", "note"),
 }
 _STATUS_AFTER = {
-    "assign": "not started", "propose": "proposed", "counter": "countered",
-    "accept": "accepted", "escalate": "escalated", "decide": "decided",
-}  # fmt: skip
+    "assign": "not started",
+    "propose": "proposed",
+    "counter": "countered",
+    "accept": "accepted",
+    "escalate": "escalated",
+    "decide": "decided",
+}
 _WORD = {"assign": "assigned", "propose": "proposed", "counter": "countered", "decide": "agreed"}
 _NEEDS_REASON = ("counter", "escalate", "decide", "note")
 _NEEDS_AMOUNT = ("assign", "propose", "counter", "accept", "decide")
@@ -243,5 +256,12 @@ def _row(talk: Talk) -> tuple[Any, ...]:
     coverage = backed / float(goal) if talk.backing and goal else math.nan
     cells = [[*c, f"{v:f}"] for c, v in sorted(talk.numbers.get("agreed", {}).items())]
     last = (talk.last["kind"], talk.last["actor"], talk.last["time"])
-    return (talk.rep_id, *numbers, talk.status, talk.rounds, coverage, *last,
-            json.dumps(cells, ensure_ascii=False))  # fmt: skip
+    return (
+        talk.rep_id,
+        *numbers,
+        talk.status,
+        talk.rounds,
+        coverage,
+        *last,
+        json.dumps(cells, ensure_ascii=False),
+    )

@@ -8,12 +8,23 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError
 
 EVENT_COLUMNS = (
-    "sequence", "time", "actor", "kind", "rep_id", "product_line", "territory_id", "units",
-    "amount", "reason", "evidence", "previous", "digest",
-)  # fmt: skip
+    "sequence",
+    "time",
+    "actor",
+    "kind",
+    "rep_id",
+    "product_line",
+    "territory_id",
+    "units",
+    "amount",
+    "reason",
+    "evidence",
+    "previous",
+    "digest",
+)
 LOCK_SECONDS = 30.0
 Line = dict[str, Any]
 Lines = tuple[dict[str, str], list[Line]]  # the head of the log, and its lines in order

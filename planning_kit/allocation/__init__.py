@@ -14,30 +14,13 @@ from planning_kit.allocation.engine import allocate, compare_objectives, score_p
 from planning_kit.allocation.explain import Allocation, explain_rep
 from planning_kit.allocation.phasing import phase
 from planning_kit.allocation.reading import OBJECTIVES, read_rules
-from planning_kit.allocation.rounding import round_many_way, round_two_way, round_units
-from planning_kit.allocation.rules import (
-    GroupRange,
-    Hold,
-    MaxChange,
-    Rule,
-    ShareOfGroup,
-    Total,
-    ZeroOrAtLeast,
-)
 
 __all__ = [
     "NAMED_BASES",
     "OBJECTIVES",
     "Allocation",
     "EqualChance",
-    "GroupRange",
-    "Hold",
-    "MaxChange",
-    "Rule",
     "RulesConflictError",
-    "ShareOfGroup",
-    "Total",
-    "ZeroOrAtLeast",
     "allocate",
     "blend_bases",
     "chance_of_reaching",
@@ -49,8 +32,5 @@ __all__ = [
     "padding_ledger",
     "phase",
     "read_rules",
-    "round_many_way",
-    "round_two_way",
-    "round_units",
     "score_plan",
 ]

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from planning_kit.errors import DataError
-from planning_kit.tables import require_labels, shorten
+from planning_kit.messages import DataError, require_labels, shorten
 
 Array = npt.NDArray[Any]
 Codes = npt.NDArray[Any]  # whole numbers
@@ -125,8 +124,9 @@ def lay_out(
     table = taken.iloc[order].reset_index(drop=True)
     factors = {name: (codes[order], names) for name, (codes, names) in factors.items()}
     order = np.flatnonzero(taking)[order]
-    grid = Grid(table, labels, table["base"].to_numpy(dtype=float), order,
-                _given_fills(table), factors)  # fmt: skip
+    grid = Grid(
+        table, labels, table["base"].to_numpy(dtype=float), order, _given_fills(table), factors
+    )
     _check_unique(grid)
     return _fill(grid, fill)
 

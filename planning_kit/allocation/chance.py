@@ -10,8 +10,8 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from planning_kit.errors import DataError
-from planning_kit.tables import finding, findings_table, from_units
+from planning_kit.messages import DataError, finding, findings_table
+from planning_kit.numbers.units import from_units
 
 PADDING_COLUMNS = ("level", "share", "amount_before", "amount_after", "cumulative_share")
 USUAL = (0.60, 0.75)  # share of people who should reach their goal (HBR / ZS, docs/methods)
@@ -124,8 +124,10 @@ def equal_chance(expected: pd.Series, cv: pd.Series | float, total: float) -> Eq
     spread = cv if isinstance(cv, pd.Series) else pd.Series(float(cv), expected.index)
     table = pd.DataFrame({"expected": expected, "cv": spread}).reindex(expected.index).astype(float)
     if table.isna().any(axis=None) or not (table["expected"] > 0).any() or total <= 0:
-        raise DataError("equal_chance: every person needs an expectation and a cv, and the total "
-                        "must be above 0.")  # fmt: skip
+        raise DataError(
+            "equal_chance: every person needs an expectation and a cv, and the total "
+            "must be above 0."
+        )
     s, mean = _lognormal(table["cv"]), table["expected"].to_numpy()
 
     def goals_at(z: float) -> np.ndarray:
@@ -133,8 +135,10 @@ def equal_chance(expected: pd.Series, cv: pd.Series | float, total: float) -> Eq
 
     least, most = goals_at(-38.0).sum(), goals_at(38.0).sum()
     if not least <= total <= most:
-        raise DataError(f"equal_chance: with these cv the goals can add up to {least:,.10g} to "
-                        f"{most:,.10g}; the total is {total:,.10g}.")  # fmt: skip
+        raise DataError(
+            f"equal_chance: with these cv the goals can add up to {least:,.10g} to "
+            f"{most:,.10g}; the total is {total:,.10g}."
+        )
     z = (
         0.0
         if least == most
@@ -153,15 +157,21 @@ def share_at_goal(share: float, total: float) -> dict[str, str]:
     """Say whether the expected share of people at goal is what practice calls healthy."""
     low, high = USUAL
     if low <= share <= high:
-        return finding("allocation.share_at_goal", "pass", "total",
-                       f"{share:.0%} of the people are expected to reach their goal.")  # fmt: skip
+        return finding(
+            "allocation.share_at_goal",
+            "pass",
+            "total",
+            f"{share:.0%} of the people are expected to reach their goal.",
+        )
     word = "fewer" if share < low else "more"
     return finding(
-        "allocation.share_at_goal", "fail" if share < low else "review", "total",
+        "allocation.share_at_goal",
+        "fail" if share < low else "review",
+        "total",
         f"A total of {total:,.10g} implies a chance of {share:.0%} for each person: {word} than "
         f"the {low:.0%} to {high:.0%} that practice asks for.",
         "Change the total, or the capacity behind it; no split of this total changes that.",
-    )  # fmt: skip
+    )
 
 
 def padding_ledger(
@@ -244,12 +254,30 @@ def over_assignment_frontier(
         k = asked / level
         reaching = float(chance_of_reaching(mean, spread, expected * k).mean())
         covered = target / (1 + share)
-        rows.append((share, asked, k, reaching,
-                     chance_team_reaches(expected, cv, target, correlation),
-                     chance_team_reaches(expected, cv, asked, correlation), covered,
-                     chance_team_reaches(expected, cv, covered, correlation),
-                     "review" if k > 1 else "pass"))  # fmt: skip
-    return pd.DataFrame(rows, columns=[
-        "over_assignment_share", "goals_total", "goals_to_expected", "share_reaching",
-        "chance_of_target", "chance_of_goals_total", "covered_target", "chance_of_covered_target",
-        "status"])  # fmt: skip
+        rows.append(
+            (
+                share,
+                asked,
+                k,
+                reaching,
+                chance_team_reaches(expected, cv, target, correlation),
+                chance_team_reaches(expected, cv, asked, correlation),
+                covered,
+                chance_team_reaches(expected, cv, covered, correlation),
+                "review" if k > 1 else "pass",
+            )
+        )
+    return pd.DataFrame(
+        rows,
+        columns=[
+            "over_assignment_share",
+            "goals_total",
+            "goals_to_expected",
+            "share_reaching",
+            "chance_of_target",
+            "chance_of_goals_total",
+            "covered_target",
+            "chance_of_covered_target",
+            "status",
+        ],
+    )

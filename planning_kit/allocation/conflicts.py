@@ -14,7 +14,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from planning_kit.allocation.cells import Array, Codes, Grid
 from planning_kit.allocation.limits import Limits, assemble, group_names
 from planning_kit.allocation.reading import Relax
-from planning_kit.errors import InfeasiblePlanError
+from planning_kit.messages import InfeasiblePlanError
 
 GIVE_COLUMNS = ("rule", "group", "priority", "side", "asked", "gives", "becomes")
 CONFLICT_COLUMNS = ("rule", "group", "priority", "limit")
@@ -74,11 +74,25 @@ def _soften(grid: Grid, limits: Limits) -> _Soft:
             use = np.flatnonzero(np.isfinite(limit))
             rows.append(one[use] * side)
             bounds.append(side * limit[use] / size)
-            where.append((np.full(len(use), number), use, np.full(len(use), side),
-                          np.full(len(use), block.rule.priority)))  # fmt: skip
+            where.append(
+                (
+                    np.full(len(use), number),
+                    use,
+                    np.full(len(use), side),
+                    np.full(len(use), block.rule.priority),
+                )
+            )
     block_of, group_of, side_of, priority = (np.concatenate(x) for x in zip(*where, strict=True))
-    return _Soft(sp.vstack(rows).tocsr(), np.concatenate(bounds), block_of, group_of, side_of,
-                 priority, upper / size, size)  # fmt: skip
+    return _Soft(
+        sp.vstack(rows).tocsr(),
+        np.concatenate(bounds),
+        block_of,
+        group_of,
+        side_of,
+        priority,
+        upper / size,
+        size,
+    )
 
 
 def gives_needed(grid: Grid, limits: Limits, unit: float) -> tuple[pd.DataFrame, Array]:
@@ -126,9 +140,19 @@ def _gives_table(
     for k in np.flatnonzero(amounts > 0):
         block, group, amount = limits.blocks[soft.block[k]], int(soft.group[k]), float(amounts[k])
         limit = float(block.low[group] if soft.side[k] > 0 else block.high[group])
-        rows.append((block.rule.name, group_names(grid, block)[group], int(soft.priority[k]),
-                     "at least" if soft.side[k] > 0 else "at most", limit, amount,
-                     limit - soft.side[k] * amount, soft.block[k], group))  # fmt: skip
+        rows.append(
+            (
+                block.rule.name,
+                group_names(grid, block)[group],
+                int(soft.priority[k]),
+                "at least" if soft.side[k] > 0 else "at most",
+                limit,
+                amount,
+                limit - soft.side[k] * amount,
+                soft.block[k],
+                group,
+            )
+        )
     table = pd.DataFrame(rows, columns=[*GIVE_COLUMNS, "block", "number"])
     return table.sort_values(["priority", "rule", "group", "side"], ignore_index=True)
 
@@ -149,10 +173,14 @@ def find_conflict(grid: Grid, limits: Limits, proof: Array) -> pd.DataFrame:
         block = limits.blocks[soft.block[k]]
         limit = block.low if soft.side[k] > 0 else block.high
         side = "at least" if soft.side[k] > 0 else "at most"
-        said = (block.rule.describe() if block.values is not None
-                else f"{side} {limit[soft.group[k]]:,.10g}")  # fmt: skip
-        rows.append((block.rule.name, group_names(grid, block)[soft.group[k]],
-                     int(soft.priority[k]), said))  # fmt: skip
+        said = (
+            block.rule.describe()
+            if block.values is not None
+            else f"{side} {limit[soft.group[k]]:,.10g}"
+        )
+        rows.append(
+            (block.rule.name, group_names(grid, block)[soft.group[k]], int(soft.priority[k]), said)
+        )
     table = pd.DataFrame(rows, columns=list(CONFLICT_COLUMNS)).drop_duplicates()
     return table.sort_values(["priority", "rule", "group"], ignore_index=True)
 
@@ -183,8 +211,9 @@ def _fewest(soft: _Soft, known: Codes) -> Codes:
     if len(known) <= 2 or count > _MOST_SEARCHED:
         return known
     capped = np.flatnonzero(np.isfinite(soft.upper))
-    own = sp.csr_array((-np.ones(len(capped)), (capped, np.arange(len(capped)))),
-                       (cells, len(capped)))  # fmt: skip
+    own = sp.csr_array(
+        (-np.ones(len(capped)), (capped, np.arange(len(capped)))), (cells, len(capped))
+    )
     gap = _contradiction(soft, known)
     none = sp.csr_array((cells, count))
     system = sp.hstack([soft.matrix.T, own, none])
@@ -200,10 +229,11 @@ def _fewest(soft: _Soft, known: Codes) -> Codes:
             LinearConstraint(used.tocsr(), -np.inf, 0.0),
         ],
         integrality=np.concatenate([np.zeros(count + len(capped)), np.ones(count)]),
-        bounds=Bounds(0, np.concatenate([np.ones(count), np.full(len(capped), np.inf),
-                                         np.ones(count)])),
+        bounds=Bounds(
+            0, np.concatenate([np.ones(count), np.full(len(capped), np.inf), np.ones(count)])
+        ),
         options={"node_limit": _MOST_NODES},
-    )  # fmt: skip
+    )
     fewer = known if found.x is None else np.flatnonzero(found.x[-count:] > 0.5)
     return fewer if len(fewer) < len(known) and _cannot_hold(soft, fewer) else known
 
@@ -243,8 +273,12 @@ def gives_alike(grid: Grid, limits: Limits, gives: pd.DataFrame) -> pd.DataFrame
         share = sp.csr_array(np.where(ours, np.abs(bound), 0.0)[:, None])
         system = sp.hstack([soft.matrix, share]).tocsr()
         upper = np.append(soft.upper, np.inf)
-        found = linprog(np.append(np.zeros(cells), 1.0), A_ub=-system, b_ub=-bound,
-                        bounds=np.column_stack([np.zeros(cells + 1), upper]))  # fmt: skip
+        found = linprog(
+            np.append(np.zeros(cells), 1.0),
+            A_ub=-system,
+            b_ub=-bound,
+            bounds=np.column_stack([np.zeros(cells + 1), upper]),
+        )
         if found.x is not None:
             rows.append((block.rule.name, side, int(some.sum()), float(found.x[-1])))
     return pd.DataFrame(rows, columns=["rule", "side", "limits", "gives_share"])
@@ -252,8 +286,10 @@ def gives_alike(grid: Grid, limits: Limits, gives: pd.DataFrame) -> pd.DataFrame
 
 def _given(soft: _Soft, gives: pd.DataFrame) -> Array:
     """How much each limit gives, scaled."""
-    amount = {(int(b), int(g), 1 if s == "at least" else -1): float(a) / soft.size
-              for b, g, s, a in gives[["block", "number", "side", "gives"]].to_numpy()}  # fmt: skip
+    amount = {
+        (int(b), int(g), 1 if s == "at least" else -1): float(a) / soft.size
+        for b, g, s, a in gives[["block", "number", "side", "gives"]].to_numpy()
+    }
     keys = zip(soft.block.tolist(), soft.group.tolist(), soft.side.tolist(), strict=True)
     return np.array([amount.get(key, 0.0) for key in keys])
 
@@ -263,8 +299,9 @@ def _cannot_hold(soft: _Soft, rows: Codes) -> bool:
     cells = np.unique(part.indices)
     part = part[:, cells]
     bounds = np.column_stack([np.zeros(len(cells)), soft.upper[cells]])
-    result = linprog(np.zeros(len(cells)), A_ub=-part, b_ub=-soft.bound[rows], bounds=bounds,
-                     method="highs")  # fmt: skip
+    result = linprog(
+        np.zeros(len(cells)), A_ub=-part, b_ub=-soft.bound[rows], bounds=bounds, method="highs"
+    )
     return result.status == 2
 
 

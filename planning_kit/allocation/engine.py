@@ -32,10 +32,8 @@ from planning_kit.allocation.reading import (
     read_relax,
     read_rules,
 )
-from planning_kit.allocation.rules import Rule
-from planning_kit.errors import DataError
-from planning_kit.plan import Scenario
-from planning_kit.tables import finding, findings_table, shorten
+from planning_kit.messages import DataError, finding, findings_table, shorten
+from planning_kit.plan import Rule, Scenario
 
 Findings = list[dict[str, str]]
 EMPTY = Scenario("none")
@@ -187,15 +185,26 @@ def _read(
     blend, fill = read_base(given)
     if blend:
         before = cells["base"] if "base" in cells else blend_bases(cells, blend)
-        cells = cells.assign(base=blend_bases(cells, blend),
-                             first_base=cells.get("last_year", before))  # fmt: skip
+        cells = cells.assign(
+            base=blend_bases(cells, blend), first_base=cells.get("last_year", before)
+        )
     grid = lay_out(cells, references, fill=fill)
     rules = read_rules(given, grid) if isinstance(scenario, Scenario) else tuple(scenario)
     padding = padding_ledger(target, read_padding(given) if padded else {}, unit)
     asked = float(padding["amount_after"].iloc[-1]) if len(padding) else target
     limits = set_limits(grid, rules, asked, unit, today)
-    return Task(cells, grid, rules, read_aim(grid, given), limits,
-                read_relax(given), target, asked, unit, padding)  # fmt: skip
+    return Task(
+        cells,
+        grid,
+        rules,
+        read_aim(grid, given),
+        limits,
+        read_relax(given),
+        target,
+        asked,
+        unit,
+        padding,
+    )
 
 
 def _check_total(total: float, unit: float) -> float:
@@ -213,15 +222,21 @@ def _check_total(total: float, unit: float) -> float:
     return target
 
 
-def _report(task: Task, limits: Limits, answer: Answer, rounded: Array, gave: pd.DataFrame,
-            notes: Findings) -> Allocation:  # fmt: skip
+def _report(
+    task: Task, limits: Limits, answer: Answer, rounded: Array, gave: pd.DataFrame, notes: Findings
+) -> Allocation:
     grid = task.grid
     rules = rules_table(grid, limits, answer, rounded)
     flat = _proportional(grid, task.total)
     measured = measure(grid, answer.goals, task.aim.weight)
     even = measure(grid, flat, task.aim.weight)
-    objective = pd.DataFrame({"measure": list(measured), "goals": list(measured.values()),
-                              "proportional": list(even.values())})  # fmt: skip
+    objective = pd.DataFrame(
+        {
+            "measure": list(measured),
+            "goals": list(measured.values()),
+            "proportional": list(even.values()),
+        }
+    )
     gap = float(np.round((rounded.sum() - task.total) / task.unit, 6) * task.unit)
     notes = [*limits.findings, *notes, *_findings(task, answer, rules, gave, gap)]
     return Allocation(
@@ -251,9 +266,13 @@ def _stages(task: Task, limits: Limits, answer: Answer, rounded: Array) -> list[
     blended = "first_base" in grid.table
     first = grid.table["first_base"].fillna(0.0).to_numpy(dtype=float) if blended else grid.base
     base = np.where(filled, 0.0, first)
-    stages = [("base", base), ("fill", np.where(filled, grid.base, base)), ("potential", grid.base),
-              ("growth", _proportional(grid, task.target)),
-              ("over_assignment", _proportional(grid, task.total))]  # fmt: skip
+    stages = [
+        ("base", base),
+        ("fill", np.where(filled, grid.base, base)),
+        ("potential", grid.base),
+        ("growth", _proportional(grid, task.target)),
+        ("over_assignment", _proportional(grid, task.total)),
+    ]
     amounts = stages[-1][1]
     for name, kinds in (("holds", ("hold",)), ("limits", ("hold", "range", "change"))):
         amounts = _with_only(task, limits, kinds, amounts, cells_only=name == "limits")
@@ -261,17 +280,24 @@ def _stages(task: Task, limits: Limits, answer: Answer, rounded: Array) -> list[
     return [*stages, ("reconciliation", answer.goals), ("rounding", rounded)]
 
 
-def _with_only(task: Task, limits: Limits, kinds: tuple[str, ...], before: Array,
-               cells_only: bool) -> Array:  # fmt: skip
+def _with_only(
+    task: Task, limits: Limits, kinds: tuple[str, ...], before: Array, cells_only: bool
+) -> Array:
     """Solve with the total and some kinds of rules only: what these rules change."""
     single = set(limits.lower_by.tolist()) | set(limits.upper_by.tolist())
-    chosen = [number for number, block in enumerate(limits.blocks)
-              if block.rule.kind in kinds
-              and (block.rule.kind == "hold" or not cells_only or number in single)]  # fmt: skip
+    chosen = [
+        number
+        for number, block in enumerate(limits.blocks)
+        if block.rule.kind in kinds
+        and (block.rule.kind == "hold" or not cells_only or number in single)
+    ]
     if not chosen or np.isnan(answer_total(limits)):
         return before
-    always = [number for number, block in enumerate(limits.blocks)
-              if block.rule.kind in ("total", "implied")]  # fmt: skip
+    always = [
+        number
+        for number, block in enumerate(limits.blocks)
+        if block.rule.kind in ("total", "implied")
+    ]
     if len(chosen) + len(always) == len(limits.blocks) and not limits.choices:
         part = limits
     else:
@@ -285,45 +311,78 @@ def answer_total(limits: Limits) -> float:
     return float(limits.blocks[0].low[0])
 
 
-def _findings(task: Task, answer: Answer, rules: pd.DataFrame, gave: pd.DataFrame, gap: float
-              ) -> Findings:  # fmt: skip
+def _findings(
+    task: Task, answer: Answer, rules: pd.DataFrame, gave: pd.DataFrame, gap: float
+) -> Findings:
     grid, notes = task.grid, []
     filled = grid.filled_by != ""
     if filled.any():
         person = grid.labels[0]
         who = grid.table.loc[filled, person].astype(str).unique()
         how = sorted(set(grid.filled_by[filled]))
-        notes.append(finding(
-            "allocation.base_filled", "review", shorten(who),
-            f"{int(filled.sum())} of {len(grid)} cells had no base and got one: {'; '.join(how)}.",
-            "Check these goals with the managers, or give the cells a base."))  # fmt: skip
+        notes.append(
+            finding(
+                "allocation.base_filled",
+                "review",
+                shorten(who),
+                f"{int(filled.sum())} of {len(grid)} cells had no base and got one: {'; '.join(how)}.",
+                "Check these goals with the managers, or give the cells a base.",
+            )
+        )
     if (grid.base < 0).any():
-        notes.append(finding(
-            "allocation.base_negative", "review", "cells",
-            f"{int((grid.base < 0).sum())} cells have a base below 0 and get a goal of 0.",
-            "Returns above sales: give them a base or leave them out."))  # fmt: skip
+        notes.append(
+            finding(
+                "allocation.base_negative",
+                "review",
+                "cells",
+                f"{int((grid.base < 0).sum())} cells have a base below 0 and get a goal of 0.",
+                "Returns above sales: give them a base or leave them out.",
+            )
+        )
     if np.allclose(answer.goals, grid.base, rtol=1e-12, atol=0):
-        notes.append(finding(
-            "allocation.nothing_moved", "review", "cells",
-            f"Every goal equals its base: the total of {task.total:,.10g} is what the bases add up "
-            "to.", "If growth was meant, change the total."))  # fmt: skip
+        notes.append(
+            finding(
+                "allocation.nothing_moved",
+                "review",
+                "cells",
+                f"Every goal equals its base: the total of {task.total:,.10g} is what the bases add up "
+                "to.",
+                "If growth was meant, change the total.",
+            )
+        )
     if len(task.padding):
         share = task.total / task.target - 1 if task.target else 0.0
-        notes.append(finding(
-            "allocation.over_assignment", "review", "over_assignment",
-            f"{len(task.padding)} levels add up to {share:.2%} over the target.",
-            "Padding lowers everybody's chance and does not raise that of the team."))  # fmt: skip
+        notes.append(
+            finding(
+                "allocation.over_assignment",
+                "review",
+                "over_assignment",
+                f"{len(task.padding)} levels add up to {share:.2%} over the target.",
+                "Padding lowers everybody's chance and does not raise that of the team.",
+            )
+        )
     if len(gave):
-        notes.append(finding(
-            "allocation.rules_gave", "review", shorten(gave["rule"].unique()),
-            f"{len(gave)} limits gave {gave['gives'].sum():,.10g} in all; the rest holds.",
-            "See the table of what gave, and agree on it."))  # fmt: skip
+        notes.append(
+            finding(
+                "allocation.rules_gave",
+                "review",
+                shorten(gave["rule"].unique()),
+                f"{len(gave)} limits gave {gave['gives'].sum():,.10g} in all; the rest holds.",
+                "See the table of what gave, and agree on it.",
+            )
+        )
     missed = rules[rules["gap"] > 0]
     if len(missed) or gap:
-        notes.append(finding(
-            "allocation.rule_missed", "fail", shorten(missed["name"].unique()) or "total",
-            f"{len(missed)} limits are missed, by up to {missed['gap'].max():,.10g}; the goals "
-            f"miss the total by {gap:,.10g}.", "See the gap column of the rules."))  # fmt: skip
+        notes.append(
+            finding(
+                "allocation.rule_missed",
+                "fail",
+                shorten(missed["name"].unique()) or "total",
+                f"{len(missed)} limits are missed, by up to {missed['gap'].max():,.10g}; the goals "
+                f"miss the total by {gap:,.10g}.",
+                "See the gap column of the rules.",
+            )
+        )
     return notes
 
 
@@ -350,8 +409,14 @@ def compare_objectives(
     rows: dict[str, pd.Series] = {}
     for kind in kinds:
         content = {**scenario.content, "objective": {**scenario.section("objective"), "kind": kind}}
-        plan = allocate(cells, total, Scenario(scenario.name, content), references=references,
-                        rounding_unit=rounding_unit, today=today)  # fmt: skip
+        plan = allocate(
+            cells,
+            total,
+            Scenario(scenario.name, content),
+            references=references,
+            rounding_unit=rounding_unit,
+            today=today,
+        )
         measures = plan.objective.set_index("measure")
         rows.setdefault("proportional", measures["proportional"])
         rows[kind] = measures["goals"]

@@ -10,16 +10,35 @@ import pandas as pd
 
 from planning_kit.allocation.cells import Array, Grid
 from planning_kit.allocation.limits import Block, Limits, group_names
-from planning_kit.errors import DataError
-from planning_kit.tables import require_labels
+from planning_kit.messages import DataError, require_labels
 
 RULE_COLUMNS = (
-    "name", "kind", "group", "limit", "priority", "reference", "reference_amount", "asked_low",
-    "asked_high", "result", "gap", "binding", "price",
-)  # fmt: skip
+    "name",
+    "kind",
+    "group",
+    "limit",
+    "priority",
+    "reference",
+    "reference_amount",
+    "asked_low",
+    "asked_high",
+    "result",
+    "gap",
+    "binding",
+    "price",
+)
 STEP_COLUMNS = ("step", "amount")
-STEPS = ("base", "fill", "potential", "growth", "over_assignment", "holds", "limits",
-         "reconciliation", "rounding")  # fmt: skip
+STEPS = (
+    "base",
+    "fill",
+    "potential",
+    "growth",
+    "over_assignment",
+    "holds",
+    "limits",
+    "reconciliation",
+    "rounding",
+)
 TOUCH = 1e-9  # share of the mean goal within which a goal counts as standing at its limit
 
 
@@ -75,8 +94,9 @@ class Answer:
     pull: Array
 
 
-def goals_table(cells: pd.DataFrame, grid: Grid, limits: Limits, answer: Answer,
-                rounded: Array) -> pd.DataFrame:  # fmt: skip
+def goals_table(
+    cells: pd.DataFrame, grid: Grid, limits: Limits, answer: Answer, rounded: Array
+) -> pd.DataFrame:
     """Lay the goals beside their cells, in the order given."""
     columns = {
         "base": grid.base,
@@ -84,9 +104,13 @@ def goals_table(cells: pd.DataFrame, grid: Grid, limits: Limits, answer: Answer,
         "exact": answer.goals,
         "lower": limits.lower,
         "upper": limits.upper,
-        "change_share": np.divide(rounded - grid.base, np.abs(grid.base),
-                                  out=np.full(len(grid), np.nan), where=grid.base != 0),
-    }  # fmt: skip
+        "change_share": np.divide(
+            rounded - grid.base,
+            np.abs(grid.base),
+            out=np.full(len(grid), np.nan),
+            where=grid.base != 0,
+        ),
+    }
     texts = {"held_by": held_by(limits, answer), "filled_by": grid.filled_by}
     table = cells[grid.labels].copy()
     for name, values in columns.items():
@@ -97,8 +121,19 @@ def goals_table(cells: pd.DataFrame, grid: Grid, limits: Limits, answer: Answer,
         words = np.full(len(cells), "", dtype=object)
         words[grid.order] = texts_of
         table[name] = pd.array(words, dtype="str")
-    return table[[*grid.labels, "base", "filled_by", "goal", "exact", "lower", "upper", "held_by",
-                  "change_share"]]  # fmt: skip
+    return table[
+        [
+            *grid.labels,
+            "base",
+            "filled_by",
+            "goal",
+            "exact",
+            "lower",
+            "upper",
+            "held_by",
+            "change_share",
+        ]
+    ]
 
 
 def held_by(limits: Limits, answer: Answer) -> np.ndarray:
@@ -116,16 +151,19 @@ def held_by(limits: Limits, answer: Answer) -> np.ndarray:
         group = np.zeros(len(block.low) + 1, dtype=bool)
         group[limits.row_group[rows]] = True
         inside = group[block.codes]
-        words[inside] = [f"{old}; {block.rule.name}" if old and old != block.rule.name
-                         else block.rule.name for old in words[inside]]  # fmt: skip
+        words[inside] = [
+            f"{old}; {block.rule.name}" if old and old != block.rule.name else block.rule.name
+            for old in words[inside]
+        ]
     return words
 
 
 def _binding_rows(limits: Limits, answer: Answer, near: float) -> np.ndarray:
     sums = limits.matrix @ answer.goals
     near = near * np.sqrt(len(answer.goals) + 1)
-    return np.where(sums <= limits.low + near, "low",
-                    np.where(sums >= limits.high - near, "high", ""))  # fmt: skip
+    return np.where(
+        sums <= limits.low + near, "low", np.where(sums >= limits.high - near, "high", "")
+    )
 
 
 def rules_table(grid: Grid, limits: Limits, answer: Answer, rounded: Array) -> pd.DataFrame:
@@ -148,12 +186,15 @@ def rules_table(grid: Grid, limits: Limits, answer: Answer, rounded: Array) -> p
     return pd.concat(parts, ignore_index=True)[list(RULE_COLUMNS)]
 
 
-def _price_cells(block: Block, number: int, limits: Limits, answer: Answer,
-                 out: tuple[np.ndarray, Array, float]) -> None:  # fmt: skip
+def _price_cells(
+    block: Block, number: int, limits: Limits, answer: Answer, out: tuple[np.ndarray, Array, float]
+) -> None:
     """Mark limits of single cells that bind, with their price."""
     binding, price, near = out
-    for side, by, limit in (("low", limits.lower_by, limits.lower),
-                            ("high", limits.upper_by, limits.upper)):  # fmt: skip
+    for side, by, limit in (
+        ("low", limits.lower_by, limits.lower),
+        ("high", limits.upper_by, limits.upper),
+    ):
         cells = np.flatnonzero(by == number)
         cells = cells[np.abs(answer.goals[cells] - limit[cells]) <= near]
         binding[block.codes[cells]] = side
@@ -162,17 +203,22 @@ def _price_cells(block: Block, number: int, limits: Limits, answer: Answer,
 
 def _frame(block: Block, count: int, columns: dict[str, object]) -> pd.DataFrame:
     rule = block.rule
-    same = {"name": rule.name, "kind": rule.kind, "limit": rule.describe(),
-            "priority": rule.priority,
-            "reference": getattr(rule, "relative_to", "") or getattr(rule, "keep", "")}  # fmt: skip
+    same = {
+        "name": rule.name,
+        "kind": rule.kind,
+        "limit": rule.describe(),
+        "priority": rule.priority,
+        "reference": getattr(rule, "relative_to", "") or getattr(rule, "keep", ""),
+    }
     table = pd.DataFrame(columns, index=range(count))
     for name, value in same.items():
         table[name] = value
     return table
 
 
-def _rule_rows(grid: Grid, block: Block, rounded: Array, binding: np.ndarray, price: Array
-               ) -> pd.DataFrame:  # fmt: skip
+def _rule_rows(
+    grid: Grid, block: Block, rounded: Array, binding: np.ndarray, price: Array
+) -> pd.DataFrame:
     low, high, result = block.low, block.high, block.sums(rounded)
     if block.values is not None:
         rule = block.rule
@@ -186,11 +232,20 @@ def _rule_rows(grid: Grid, block: Block, rounded: Array, binding: np.ndarray, pr
         binding = np.where(binding == "", "", "low" if floor else "high")
     slip = 1e-9 * np.maximum(1.0, np.abs(result))
     gap = np.maximum(np.maximum(low - result, result - high), 0.0)
-    return _frame(block, len(low), {
-        "group": group_names(grid, block), "reference_amount": block.reference, "asked_low": low,
-        "asked_high": high, "result": result, "gap": np.where(gap <= slip, 0.0, gap),
-        "binding": binding, "price": price,
-    })  # fmt: skip
+    return _frame(
+        block,
+        len(low),
+        {
+            "group": group_names(grid, block),
+            "reference_amount": block.reference,
+            "asked_low": low,
+            "asked_high": high,
+            "result": result,
+            "gap": np.where(gap <= slip, 0.0, gap),
+            "binding": binding,
+            "price": price,
+        },
+    )
 
 
 def _is_floor(block: Block) -> bool:
@@ -206,23 +261,40 @@ def _implied_row(block: Block, rounded: Array) -> pd.DataFrame:
     floor = bool(np.isfinite(block.low).any())
     result = float(inside.min() if floor else inside.max()) if len(inside) else 0.0
     gap = max(0.0, -result if floor else result)
-    return _frame(block, 1, {
-        "group": f"{len(inside)} cells", "reference_amount": np.nan,
-        "asked_low": 0.0 if floor else -np.inf, "asked_high": np.inf if floor else 0.0,
-        "result": result, "gap": gap, "binding": "", "price": np.nan,
-    })  # fmt: skip
+    return _frame(
+        block,
+        1,
+        {
+            "group": f"{len(inside)} cells",
+            "reference_amount": np.nan,
+            "asked_low": 0.0 if floor else -np.inf,
+            "asked_high": np.inf if floor else 0.0,
+            "result": result,
+            "gap": gap,
+            "binding": "",
+            "price": np.nan,
+        },
+    )
 
 
 def _choice_rows(grid: Grid, block: Block, rounded: Array) -> pd.DataFrame:
     result = block.sums(rounded)
     amount = block.rule.amount  # type: ignore[attr-defined]
     gap = np.where((result == 0) | (result >= amount), 0.0, np.minimum(result, amount - result))
-    return _frame(block, len(result), {
-        "group": group_names(grid, block), "reference_amount": np.nan,
-        "asked_low": np.where(result == 0, 0.0, amount), "asked_high": np.inf, "result": result,
-        "gap": gap, "binding": np.where(result == 0, "high", np.where(result == amount, "low", "")),
-        "price": np.nan,
-    })  # fmt: skip
+    return _frame(
+        block,
+        len(result),
+        {
+            "group": group_names(grid, block),
+            "reference_amount": np.nan,
+            "asked_low": np.where(result == 0, 0.0, amount),
+            "asked_high": np.inf,
+            "result": result,
+            "gap": gap,
+            "binding": np.where(result == 0, "high", np.where(result == amount, "low", "")),
+            "price": np.nan,
+        },
+    )
 
 
 def steps_table(grid: Grid, stages: Sequence[tuple[str, Array]], unit: float) -> pd.DataFrame:
@@ -236,16 +308,20 @@ def steps_table(grid: Grid, stages: Sequence[tuple[str, Array]], unit: float) ->
     present = np.unique(codes)
     grain = min(unit, 1.0)
     per_one = round(1 / grain)
-    sums = [np.round(np.bincount(codes, amounts, minlength=len(names))[present] * per_one)
-            for _, amounts in stages]  # fmt: skip
+    sums = [
+        np.round(np.bincount(codes, amounts, minlength=len(names))[present] * per_one)
+        for _, amounts in stages
+    ]
     after = np.vstack(sums).astype(np.int64)
     amounts = np.diff(after, axis=0, prepend=0) / per_one
     people = np.asarray(names, dtype=object)[present]
-    return pd.DataFrame({
-        person: pd.array(np.repeat(people, len(stages)), dtype="str"),
-        "step": pd.array([name for name, _ in stages] * len(people), dtype="str"),
-        "amount": amounts.T.ravel(),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            person: pd.array(np.repeat(people, len(stages)), dtype="str"),
+            "step": pd.array([name for name, _ in stages] * len(people), dtype="str"),
+            "amount": amounts.T.ravel(),
+        }
+    )
 
 
 def measure(grid: Grid, goals: Array, weight: Array) -> dict[str, float]:
@@ -281,10 +357,14 @@ def explain_rep(allocation: Allocation, rep_id: str) -> pd.DataFrame:
     steps = allocation.steps[allocation.steps[person] == str(rep_id)]
     steps = steps[(steps["amount"] != 0) | (steps["step"] == "base")]
     after = steps["amount"].cumsum()
-    return pd.DataFrame({
-        "step": steps["step"], "amount": steps["amount"], "from_amount": after - steps["amount"],
-        "to_amount": after,
-    }).reset_index(drop=True)  # fmt: skip
+    return pd.DataFrame(
+        {
+            "step": steps["step"],
+            "amount": steps["amount"],
+            "from_amount": after - steps["amount"],
+            "to_amount": after,
+        }
+    ).reset_index(drop=True)
 
 
 def require_amount(value: float, what: str) -> float:

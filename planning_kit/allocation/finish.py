@@ -12,14 +12,15 @@ from planning_kit.allocation.cells import Array, Codes, Grid
 from planning_kit.allocation.explain import Answer
 from planning_kit.allocation.limits import Limits
 from planning_kit.allocation.objectives import Aim, find_goals
-from planning_kit.allocation.rounding import (
+from planning_kit.messages import finding, shorten
+from planning_kit.numbers.rounding import (
     indicator,
     round_chain,
     round_chains,
     round_rows,
     whole_range,
 )
-from planning_kit.tables import finding, from_units, shorten
+from planning_kit.numbers.units import from_units
 
 MOST_BY_PROGRAM = 20_000  # cells that integer programming is asked to round
 
@@ -66,9 +67,13 @@ def _round_flow(
 
 def _hierarchies(grid: Grid, limits: Limits) -> tuple[list[Codes], list[Codes], list[str]]:
     """Sort groupings into two hierarchies, those of rules first; name what fits in neither."""
-    rules = [block for block in limits.blocks
-             if block.values is None and block.rule.kind not in ("total", "implied")
-             and len(block.low) < (block.codes >= 0).sum()]  # fmt: skip
+    rules = [
+        block
+        for block in limits.blocks
+        if block.values is None
+        and block.rule.kind not in ("total", "implied")
+        and len(block.low) < (block.codes >= 0).sum()
+    ]
     rules.sort(key=lambda block: len(block.low))
     shares = [block for block in limits.blocks if block.values is not None]
     wanted = [(block.codes, block.rule.name) for block in (*shares, *rules)]
@@ -76,8 +81,9 @@ def _hierarchies(grid: Grid, limits: Limits) -> tuple[list[Codes], list[Codes], 
         values = np.zeros(len(grid)) if block.values is None else block.values
         part = values > 0 if (values > 0).sum() < (values < 0).sum() else values < 0
         wanted.append((np.where(part, block.codes, -1), block.rule.name))
-    wanted += [(grid.codes(name)[0], name) for name in grid.labels
-               if len(grid.codes(name)[1]) < len(grid)]  # fmt: skip
+    wanted += [
+        (grid.codes(name)[0], name) for name in grid.labels if len(grid.codes(name)[1]) < len(grid)
+    ]
     one: list[Codes] = []
     other: list[Codes] = []
     left = []
@@ -142,7 +148,13 @@ def _by_program(
             return whole, []
     else:
         missed = left or sorted(set(names))
-    return whole, [finding(
-        "allocation.rounding_gave", "review", shorten(missed),
-        f"No whole units of {unit:,.10g} keep {shorten(missed)} to the unit; the gap column of the "
-        "rules says by how much it is missed.", advice)]  # fmt: skip
+    return whole, [
+        finding(
+            "allocation.rounding_gave",
+            "review",
+            shorten(missed),
+            f"No whole units of {unit:,.10g} keep {shorten(missed)} to the unit; the gap column of the "
+            "rules says by how much it is missed.",
+            advice,
+        )
+    ]

@@ -12,17 +12,9 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from planning_kit.allocation.cells import Array, Codes, Grid
-from planning_kit.allocation.rules import (
-    CELL,
-    GroupRange,
-    Hold,
-    MaxChange,
-    Rule,
-    ShareOfGroup,
-    Total,
-    ZeroOrAtLeast,
-)
-from planning_kit.tables import finding
+from planning_kit.messages import finding
+from planning_kit.plan import GroupRange, Hold, MaxChange, Rule, ShareOfGroup, Total, ZeroOrAtLeast
+from planning_kit.plan.rules import CELL
 
 NO_NEGATIVE = "no goal below 0"
 ZERO_STAYS = "0 stays 0"
@@ -115,22 +107,33 @@ def set_limits(grid: Grid, rules: Sequence[Rule], total: float, unit: float, tod
     notes: list[dict[str, str]] = []
     everything = np.zeros(len(grid), dtype=np.int64)
     one = np.array([total])
-    blocks = [Block(Total(name="total", amount=total), everything, [""], one, one,
-                    np.array([np.nan]))]  # fmt: skip
+    blocks = [
+        Block(Total(name="total", amount=total), everything, [""], one, one, np.array([np.nan]))
+    ]
     choices: list[Block] = []
     for rule in rules:
         if isinstance(rule, Hold) and rule.expires_on < today:
-            notes.append(finding(
-                "allocation.hold_expired", "review", rule.name,
-                f"The hold of {rule.owner} ended on {rule.expires_on} and is not applied.",
-                "Renew it with a new day, or take it out of the scenario."))  # fmt: skip
+            notes.append(
+                finding(
+                    "allocation.hold_expired",
+                    "review",
+                    rule.name,
+                    f"The hold of {rule.owner} ended on {rule.expires_on} and is not applied.",
+                    "Renew it with a new day, or take it out of the scenario.",
+                )
+            )
             continue
         for block in _blocks(grid, rule):
             if not len(block.low):
-                notes.append(finding(
-                    "allocation.rule_without_cells", "review", rule.name,
-                    f"The rule is about no cell with an amount to refer to: {rule.describe()}.",
-                    "Check the labels and the reference it names."))  # fmt: skip
+                notes.append(
+                    finding(
+                        "allocation.rule_without_cells",
+                        "review",
+                        rule.name,
+                        f"The rule is about no cell with an amount to refer to: {rule.describe()}.",
+                        "Check the labels and the reference it names.",
+                    )
+                )
             elif isinstance(rule, ZeroOrAtLeast):
                 choices.append(block)
             else:
@@ -163,8 +166,14 @@ def _drop(block: Block, gone: npt.NDArray[np.bool_]) -> Block:
     new = np.where(gone, -1, np.cumsum(~gone) - 1)
     codes = np.where(block.codes >= 0, new[block.codes], -1)
     groups = [name for name, out in zip(block.groups, gone, strict=False) if not out]
-    return replace(block, codes=codes, groups=groups, low=block.low[~gone], high=block.high[~gone],
-                   reference=block.reference[~gone])  # fmt: skip
+    return replace(
+        block,
+        codes=codes,
+        groups=groups,
+        low=block.low[~gone],
+        high=block.high[~gone],
+        reference=block.reference[~gone],
+    )
 
 
 def _inside(grid: Grid, where: object) -> npt.NDArray[np.bool_]:
@@ -239,11 +248,16 @@ def _on_units(block: Block, unit: float, notes: list[dict[str, str]]) -> Block:
     moved = np.abs(np.where(exact, low - np.where(exact, least, 0.0), 0.0)) > 1e-6
     odd = int(moved.sum() + between.sum())
     if odd:
-        notes.append(finding(
-            "allocation.limit_between_units", "review", block.rule.name,
-            f"{odd} of {len(low)} limits lie between two rounding units of {unit:,.10g} and were "
-            "moved to the nearest.",
-            "Write the limit in whole units, or plan in a smaller unit."))  # fmt: skip
+        notes.append(
+            finding(
+                "allocation.limit_between_units",
+                "review",
+                block.rule.name,
+                f"{odd} of {len(low)} limits lie between two rounding units of {unit:,.10g} and were "
+                "moved to the nearest.",
+                "Write the limit in whole units, or plan in a smaller unit.",
+            )
+        )
     return replace(block, low=least * unit, high=most * unit)
 
 
@@ -253,14 +267,23 @@ def _implied(grid: Grid, blocks: list[Block]) -> list[Block]:
     none = np.full(count, np.nan)
     cells = np.arange(count)
     low = np.zeros(count)
-    implied = [Block(Implied(name=NO_NEGATIVE, each=(CELL,)), cells, [], low,
-                     np.full(count, np.inf), none)]  # fmt: skip
+    implied = [
+        Block(Implied(name=NO_NEGATIVE, each=(CELL,)), cells, [], low, np.full(count, np.inf), none)
+    ]
     zero = (grid.base == 0) & ~opened(grid.base, blocks)
     if zero.any():
         codes = np.where(zero, np.cumsum(zero) - 1, -1)
         size = int(zero.sum())
-        implied.append(Block(Implied(name=ZERO_STAYS, each=(CELL,)), codes, [],
-                             np.full(size, -np.inf), np.zeros(size), none[:size]))  # fmt: skip
+        implied.append(
+            Block(
+                Implied(name=ZERO_STAYS, each=(CELL,)),
+                codes,
+                [],
+                np.full(size, -np.inf),
+                np.zeros(size),
+                none[:size],
+            )
+        )
     return implied
 
 
@@ -311,8 +334,20 @@ def assemble(
     if start:
         low = np.concatenate([blocks[k].low[g] for k, g in enumerate(row_group)])
         high = np.concatenate([blocks[k].high[g] for k, g in enumerate(row_group)])
-    return Limits(blocks, lower, upper, lower_by, upper_by, matrix, low, high, blocks_of, groups_of,
-                  choices, notes)  # fmt: skip
+    return Limits(
+        blocks,
+        lower,
+        upper,
+        lower_by,
+        upper_by,
+        matrix,
+        low,
+        high,
+        blocks_of,
+        groups_of,
+        choices,
+        notes,
+    )
 
 
 def _tighten(
@@ -330,6 +365,8 @@ def group_names(grid: Grid, block: Block) -> list[str]:
     cells = np.empty(len(block.low), dtype=np.int64)
     inside = np.flatnonzero(block.codes >= 0)
     cells[block.codes[inside]] = inside
-    columns = [np.asarray(names, dtype=object)[codes[cells]]
-               for codes, names in (grid.codes(name) for name in grid.labels)]  # fmt: skip
+    columns = [
+        np.asarray(names, dtype=object)[codes[cells]]
+        for codes, names in (grid.codes(name) for name in grid.labels)
+    ]
     return [" / ".join(parts) for parts in zip(*columns, strict=True)]

@@ -100,8 +100,9 @@ def _smallest(entries: Codes, size: Codes) -> Codes:
     return leaf
 
 
-def _below(matrix: sp.csc_array, entries: Codes, values: Array | None,
-           kept: tuple[Codes, Mask, Codes]) -> sp.csc_array:  # fmt: skip
+def _below(
+    matrix: sp.csc_array, entries: Codes, values: Array | None, kept: tuple[Codes, Mask, Codes]
+) -> sp.csc_array:
     leaf, common, number = kept
     rules, cells = matrix.shape
     own = ~common[leaf] & (entries < rules)

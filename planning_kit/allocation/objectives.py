@@ -12,14 +12,13 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 from scipy.stats import norm
 
 from planning_kit.allocation.cells import Array, Grid
+from planning_kit.allocation.dual import Problem
 from planning_kit.allocation.explain import Answer
 from planning_kit.allocation.limits import Block, Limits, assemble, group_names, opened
 from planning_kit.allocation.reading import read_objective
-from planning_kit.allocation.rules import GroupRange
-from planning_kit.allocation.solve import Problem, solve
-from planning_kit.errors import DataError, InfeasiblePlanError
-from planning_kit.plan import Scenario
-from planning_kit.tables import shorten
+from planning_kit.allocation.solve import solve
+from planning_kit.messages import DataError, InfeasiblePlanError, shorten
+from planning_kit.plan import GroupRange, Scenario
 
 _ROUNDS = 300  # levels of the fairest stretch told apart
 _TIGHT = 1e-9
@@ -32,7 +31,7 @@ class Aim:
     Attributes
     ----------
     kind : str
-        One of `planning_kit.allocation.reading.OBJECTIVES`.
+        One of `planning_kit.allocation.OBJECTIVES`.
     weight : array
         How easily each cell moves.
     expected, spread : array
@@ -68,8 +67,12 @@ def read_aim(grid: Grid, scenario: Scenario) -> Aim:
     expected = grid.base
     if "expected" in grid.table:
         expected = _filled(grid.table["expected"].to_numpy(dtype=float), grid.base, "expected")
-    return replace(aim, expected=np.maximum(expected, 0.0), spread=np.sqrt(np.log1p(cv**2)),
-                   chances=objective.chances)  # fmt: skip
+    return replace(
+        aim,
+        expected=np.maximum(expected, 0.0),
+        spread=np.sqrt(np.log1p(cv**2)),
+        chances=objective.chances,
+    )
 
 
 def _filled(values: Array, like: Array, what: str) -> Array:
@@ -114,8 +117,15 @@ def _problem(grid: Grid, aim: Aim, limits: Limits) -> Problem:
     known = aim.weight[aim.weight > 0]
     weight = np.where(free, known.mean() if known.size else 1.0, aim.weight)
     weight = np.where((grid.base == 0) & ~free, 0.0, weight)
-    return Problem(grid.base, weight, limits.lower, np.maximum(limits.lower, limits.upper),
-                   limits.matrix, limits.low, limits.high)  # fmt: skip
+    return Problem(
+        grid.base,
+        weight,
+        limits.lower,
+        np.maximum(limits.lower, limits.upper),
+        limits.matrix,
+        limits.low,
+        limits.high,
+    )
 
 
 def _least_movement(grid: Grid, aim: Aim, limits: Limits) -> Answer | None:
@@ -123,16 +133,21 @@ def _least_movement(grid: Grid, aim: Aim, limits: Limits) -> Answer | None:
     found = solve(problem)
     if not found.settled:
         return None
-    away = np.divide(found.goals - problem.aim, problem.weight, out=np.zeros(len(grid)),
-                     where=problem.weight > 0)  # fmt: skip
+    away = np.divide(
+        found.goals - problem.aim, problem.weight, out=np.zeros(len(grid)), where=problem.weight > 0
+    )
     return Answer(found.goals, found.prices, problem.matrix.T @ found.prices - away)
 
 
 def _equal_chance(grid: Grid, aim: Aim, limits: Limits) -> Answer | None:
     """Give cells under the same rules the same chance: the same quantile of their forecasts."""
     aims = aim.expected * np.exp(-(aim.spread**2) / 2)
-    problem = replace(_problem(grid, aim, limits), aim=aims, spread=aim.spread,
-                      weight=np.where(aims > 0, aims * aim.spread, 0.0))  # fmt: skip
+    problem = replace(
+        _problem(grid, aim, limits),
+        aim=aims,
+        spread=aim.spread,
+        weight=np.where(aims > 0, aims * aim.spread, 0.0),
+    )
     found = solve(problem)
     if not found.settled:
         return None
@@ -174,9 +189,15 @@ def _fewest_changes(grid: Grid, aim: Aim, limits: Limits) -> Answer | None:
     size = _size(grid, limits)
     equal, at, above, most = _rows(limits, size)
     cost, bounds, base = _moves(grid, aim, limits, size)
-    found = linprog(np.concatenate([cost, cost]), A_ub=sp.hstack([above, -above]),
-                    b_ub=most - above @ base, A_eq=sp.hstack([equal, -equal]),
-                    b_eq=at - equal @ base, bounds=bounds, method="highs")  # fmt: skip
+    found = linprog(
+        np.concatenate([cost, cost]),
+        A_ub=sp.hstack([above, -above]),
+        b_ub=most - above @ base,
+        A_eq=sp.hstack([equal, -equal]),
+        b_eq=at - equal @ base,
+        bounds=bounds,
+        method="highs",
+    )
     if found.x is None:
         return None
     moved = found.x[: len(grid)] - found.x[len(grid) :]
@@ -242,9 +263,15 @@ def _smallest_stretch(
     right = np.concatenate([most, base[cells], -base[cells]])
     cost = np.append(np.zeros(count), 1.0)
     bounds = np.column_stack([np.append(limits[0], 0.0), np.append(limits[1], np.inf)])
-    found = linprog(cost, A_ub=system.tocsr(), b_ub=right,
-                    A_eq=sp.hstack([equal, sp.csr_array((equal.shape[0], 1))]).tocsr(), b_eq=at,
-                    bounds=bounds, method="highs")  # fmt: skip
+    found = linprog(
+        cost,
+        A_ub=system.tocsr(),
+        b_ub=right,
+        A_eq=sp.hstack([equal, sp.csr_array((equal.shape[0], 1))]).tocsr(),
+        b_eq=at,
+        bounds=bounds,
+        method="highs",
+    )
     if found.x is None:
         return None
     prices = -found.ineqlin.marginals[above.shape[0] :]
@@ -293,8 +320,12 @@ def _given_chances(grid: Grid, aim: Aim) -> list[Block]:
         codes, names = grid.codes("role")
         inside = codes == names.index(role)
         goals = aim.expected * np.exp(aim.spread * norm.isf(chance) - aim.spread**2 / 2)
-        rule = GroupRange(name=f"chance of {chance:.0%} for {role}", where={"role": (role,)},
-                          each=("cell",), priority=3)  # fmt: skip
+        rule = GroupRange(
+            name=f"chance of {chance:.0%} for {role}",
+            where={"role": (role,)},
+            each=("cell",),
+            priority=3,
+        )
         each = np.where(inside, np.cumsum(inside) - 1, -1)
         blocks.append(Block(rule, each, [], goals[inside], goals[inside], goals[inside] * np.nan))
     return blocks
@@ -307,9 +338,18 @@ def _decide(grid: Grid, aim: Aim, limits: Limits) -> list[Block] | None:
     count, groups = len(grid), sum(len(block.low) for block in limits.choices)
     size = _size(grid, limits)
     cost, bounds, base = _moves(grid, aim, limits, size)
-    part = sp.vstack([sp.csr_array((np.ones((b.codes >= 0).sum()),
-                                    (b.codes[b.codes >= 0], np.flatnonzero(b.codes >= 0))),
-                                   (len(b.low), count)) for b in limits.choices])  # fmt: skip
+    part = sp.vstack(
+        [
+            sp.csr_array(
+                (
+                    np.ones((b.codes >= 0).sum()),
+                    (b.codes[b.codes >= 0], np.flatnonzero(b.codes >= 0)),
+                ),
+                (len(b.low), count),
+            )
+            for b in limits.choices
+        ]
+    )
     amount = np.concatenate([np.full(len(b.low), b.rule.amount) for b in limits.choices]) / size  # type: ignore[attr-defined]
     most = part @ np.minimum(bounds[:count, 1] + base, limits.blocks[0].low[0] / size)
     for elastic in (0.0, np.inf):
@@ -346,16 +386,23 @@ def _milp(
         np.concatenate([cost, cost, np.zeros(groups), heavy]),
         constraints=constraints,
         integrality=np.concatenate([np.zeros(2 * len(cost)), np.ones(groups), np.zeros(groups)]),
-        bounds=Bounds(np.concatenate([bounds[:, 0], np.zeros(2 * groups)]),
-                      np.concatenate([bounds[:, 1], np.ones(groups), np.full(groups, elastic)])),
-    )  # fmt: skip
+        bounds=Bounds(
+            np.concatenate([bounds[:, 0], np.zeros(2 * groups)]),
+            np.concatenate([bounds[:, 1], np.ones(groups), np.full(groups, elastic)]),
+        ),
+    )
 
 
 def _raise_short(grid: Grid, limits: Limits, short: Array, amount: Array) -> None:
-    names = [f"{block.rule.name!r} for {name!r}" if name else repr(block.rule.name)
-             for block in limits.choices for name in group_names(grid, block)]  # fmt: skip
-    said = [f"{names[k]} by {short[k]:,.10g} (to at least {amount[k] - short[k]:,.10g})"
-            for k in np.flatnonzero(short > 0)]  # fmt: skip
+    names = [
+        f"{block.rule.name!r} for {name!r}" if name else repr(block.rule.name)
+        for block in limits.choices
+        for name in group_names(grid, block)
+    ]
+    said = [
+        f"{names[k]} by {short[k]:,.10g} (to at least {amount[k] - short[k]:,.10g})"
+        for k in np.flatnonzero(short > 0)
+    ]
     raise InfeasiblePlanError(
         "No choice of nothing or enough keeps the other rules. It would fit if these give: "
         f"{shorten(said).replace(chr(34), '')}."
@@ -368,6 +415,7 @@ def _decided(limits: Limits, takes: np.ndarray) -> list[Block]:
         mine = takes[start : start + len(block.low)]
         start += len(block.low)
         least = block.rule.amount  # type: ignore[attr-defined]
-        blocks.append(replace(block, low=np.where(mine, least, -np.inf),
-                              high=np.where(mine, np.inf, 0.0)))  # fmt: skip
+        blocks.append(
+            replace(block, low=np.where(mine, least, -np.inf), high=np.where(mine, np.inf, 0.0))
+        )
     return blocks

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.allocation.cells import Array, Codes, label_columns
-from planning_kit.allocation.rounding import round_chain, round_chains, whole_range
-from planning_kit.errors import DataError
-from planning_kit.tables import from_units, require_labels, shorten
+from planning_kit.messages import DataError, require_labels, shorten
+from planning_kit.numbers.rounding import round_chain, round_chains, whole_range
+from planning_kit.numbers.units import from_units
 
 
 def phase(
@@ -58,8 +58,15 @@ def phase(
     count = len(months)
     amounts = goals["goal"].to_numpy(dtype=float)
     planned = np.flatnonzero(~np.isnan(amounts))
-    order = planned[np.lexsort([goals[c].astype(str).to_numpy(dtype=object)[planned]
-                                for c in reversed(labels)])] if labels else planned  # fmt: skip
+    order = (
+        planned[
+            np.lexsort(
+                [goals[c].astype(str).to_numpy(dtype=object)[planned] for c in reversed(labels)]
+            )
+        ]
+        if labels
+        else planned
+    )
     whole = _whole_goals(goals, labels, amounts[order], unit)
     exact = (whole[:, None] * shares[row[order]]).ravel()
     kept = _by_month(goals, by, order, count)
@@ -84,8 +91,12 @@ def _read_profile(
         require_labels(stray, labels, "phase: columns of the profile")
         if profile.duplicated([*keys, "month"]).any():
             raise DataError("phase: the profile has a month more than once.")
-        wide = (profile.assign(_all=0).pivot(index=[*keys, "_all"], columns="month", values="share")
-                .reset_index().drop(columns="_all"))  # fmt: skip
+        wide = (
+            profile.assign(_all=0)
+            .pivot(index=[*keys, "_all"], columns="month", values="share")
+            .reset_index()
+            .drop(columns="_all")
+        )
     else:
         wide = profile
     months = [name for name in wide.columns if name not in keys]
@@ -118,8 +129,10 @@ def _match(goals: pd.DataFrame, labels: list[str], keys: pd.DataFrame) -> Codes:
 def _whole_goals(goals: pd.DataFrame, labels: list[str], amounts: Array, unit: float) -> Codes:
     low, high = whole_range(amounts / unit)
     if (low != high).any():
-        raise DataError(f"phase: {int((low != high).sum())} goals are not a multiple of "
-                        f"{unit:,.10g}; round them first.")  # fmt: skip
+        raise DataError(
+            f"phase: {int((low != high).sum())} goals are not a multiple of "
+            f"{unit:,.10g}; round them first."
+        )
     return low
 
 
@@ -130,8 +143,9 @@ def _by_month(goals: pd.DataFrame, by: str, order: Codes, count: int) -> Codes |
     person = pd.factorize(goals[by].astype(str).to_numpy(dtype=object)[order], sort=True)[0]
     if len(np.unique(person)) == len(person):
         return None
-    return (np.tile(np.arange(count), len(order)) * (person.max() + 1)
-            + np.repeat(person, count)).astype(np.int64)  # fmt: skip
+    return (
+        np.tile(np.arange(count), len(order)) * (person.max() + 1) + np.repeat(person, count)
+    ).astype(np.int64)
 
 
 def _round_months(exact: Array, whole: Codes, kept: Codes | None, count: int) -> Codes:

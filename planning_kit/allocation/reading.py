@@ -11,18 +11,17 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.allocation.cells import FILLS, Grid, label_columns
-from planning_kit.allocation.rules import (
-    CELL,
+from planning_kit.messages import DataError, require_labels
+from planning_kit.plan import (
     GroupRange,
     Hold,
     MaxChange,
     Rule,
+    Scenario,
     ShareOfGroup,
     ZeroOrAtLeast,
 )
-from planning_kit.errors import DataError
-from planning_kit.plan import Scenario
-from planning_kit.tables import require_labels
+from planning_kit.plan.rules import CELL
 
 OBJECTIVES = ("least_movement", "fewest_changes", "fairest_stretch", "equal_chance")
 WEIGHTS = ("base", "variance", "even")
@@ -71,8 +70,14 @@ class _Reader:
             return False
         return True
 
-    def number(self, row: Mapping[str, Any], key: str, where: str, least: float = -math.inf,
-               most: float = math.inf) -> float | None:  # fmt: skip
+    def number(
+        self,
+        row: Mapping[str, Any],
+        key: str,
+        where: str,
+        least: float = -math.inf,
+        most: float = math.inf,
+    ) -> float | None:
         """Read a number, None where it is not given."""
         if key not in row:
             return None
@@ -191,13 +196,16 @@ def _read_rule(reader: _Reader, row: Mapping[str, Any], where: str) -> Rule | No
     where = f"{where} ({row['name']!r})" if "name" in row else where
     if not reader.known(row, _RULE_KEYS, where):
         return None
-    asked = [kind for kind, keys in _KINDS.items()
-             if set(row) & (set(keys) - {"relative_to", "of"})]  # fmt: skip
+    asked = [
+        kind for kind, keys in _KINDS.items() if set(row) & (set(keys) - {"relative_to", "of"})
+    ]
     if len(asked) != 1:
         what = "nothing" if not asked else "two different things"
-        reader.faults.append(f"{where}: it asks for {what}; write one of at_least, at_most, "
-                             "exactly; most_up_share, most_down_share; at_least_share, "
-                             "at_most_share; zero_or_at_least")  # fmt: skip
+        reader.faults.append(
+            f"{where}: it asks for {what}; write one of at_least, at_most, "
+            "exactly; most_up_share, most_down_share; at_least_share, "
+            "at_most_share; zero_or_at_least"
+        )
         return None
     stray = [k for k in ("relative_to", "of") if k in row and k not in _KINDS[asked[0]]]
     if stray:
@@ -250,8 +258,9 @@ def _read_share(
         reader.faults.append(f"{where}: at_least_share {least:g} is above at_most_share {most:g}")
     if common["each"] == (CELL,):
         reader.faults.append(f"{where}: a share is of a group, not of each cell")
-    return ShareOfGroup(at_least_share=least, at_most_share=most,
-                        of=reader.cells(row, "of", where), **common)  # fmt: skip
+    return ShareOfGroup(
+        at_least_share=least, at_most_share=most, of=reader.cells(row, "of", where), **common
+    )
 
 
 def _read_zero(reader: _Reader, row: Mapping[str, Any], where: str, common: dict[str, Any]) -> Rule:
@@ -278,8 +287,10 @@ def _read_hold(reader: _Reader, row: Mapping[str, Any], where: str) -> Rule | No
             reader.faults.append(f"{where}: {key} is missing; say who holds it and why")
     expires = row.get("expires_on")
     if type(expires) is not date:
-        reader.faults.append(f"{where}: expires_on is {expires!r}; write a day without quotes, "
-                             "for example 2026-12-31")  # fmt: skip
+        reader.faults.append(
+            f"{where}: expires_on is {expires!r}; write a day without quotes, "
+            "for example 2026-12-31"
+        )
         expires = date.max
     if ("amount" in row) == ("keep" in row):
         reader.faults.append(f"{where}: write either amount (plan currency) or keep (a reference)")

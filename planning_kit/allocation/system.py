@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 import scipy.sparse.linalg as spla
 
+from planning_kit.allocation.dual import Dual, dot
 from planning_kit.allocation.nesting import TreeSolver
-
-if TYPE_CHECKING:
-    from planning_kit.allocation.solve import Dual
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -81,12 +79,3 @@ class System:
         prices = np.zeros_like(right)
         prices[rows] = spla.splu(system, permc_spec="MMD_AT_PLUS_A").solve(right[rows])
         return prices
-
-
-def dot(one: Array, other: Array) -> float:
-    """Multiply and add without the threads of a linear algebra library.
-
-    These vectors are short; waking a second thread costs more than the sum, much more on a busy
-    machine, and makes the last digits depend on the number of processors.
-    """
-    return float(np.einsum("i,i->", one, other))

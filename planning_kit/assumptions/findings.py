@@ -8,26 +8,27 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from planning_kit.assumptions.baseline import unheld_parts
-from planning_kit.assumptions.drivers import DRIVERS
-from planning_kit.assumptions.outlook import Outlook, look_ahead
-from planning_kit.assumptions.reading import CARRIED, FINDING_ID
 from planning_kit.assumptions.signposts import about_signposts, read_signposts
-from planning_kit.assumptions.turnover import ramp_estimate, turnover
 from planning_kit.assumptions.worth import ChanceOfTarget, simulate_target
-from planning_kit.plan import Inputs, Scenario
-from planning_kit.tables import finding, findings_table, shorten
+from planning_kit.data import Region
+from planning_kit.messages import finding, findings_table, shorten
+from planning_kit.outlook import turnover
+from planning_kit.outlook.baseline import unheld_parts
+from planning_kit.outlook.register import CARRIED, FINDING_ID
+from planning_kit.outlook.seats import Outlook, look_ahead
+from planning_kit.outlook.turnover import ramp_estimate
+from planning_kit.plan import DRIVERS, Scenario
 
 _FEW_LEAVERS = 5
 _HALF = 0.5
 
 
 def assumption_findings(
-    inputs: Inputs,
+    inputs: Region,
     scenario: Scenario,
     goals: pd.DataFrame | None = None,
     today: date | None = None,
-    known: Callable[[Inputs], pd.DataFrame] | None = None,
+    known: Callable[[Region], pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """List what is odd about the assumptions and what follows from them.
 
@@ -68,56 +69,93 @@ def assumption_findings(
 def _about_register(outlook: Outlook) -> list[dict[str, str]]:
     register, rows, where = outlook.assumptions, [], "assumptions"
     if not register:
-        rows.append(finding(
-            "assumptions.none", "review", where, "the scenario has no assumptions and there is no "
-            "table of last year's to start from", "write [assumptions.<id>] sections"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.none",
+                "review",
+                where,
+                "the scenario has no assumptions and there is no "
+                "table of last year's to start from",
+                "write [assumptions.<id>] sections",
+            )
+        )
     carried = [a.assumption_id for a in register if a.status == CARRIED]
     if carried:
-        rows.append(finding(
-            "assumptions.carried_over", "review", where,
-            f"{len(carried)} assumptions are last year's, not yet confirmed: {shorten(carried)}",
-            "confirm or change them in the scenario, [assumptions.<id>]"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.carried_over",
+                "review",
+                where,
+                f"{len(carried)} assumptions are last year's, not yet confirmed: {shorten(carried)}",
+                "confirm or change them in the scenario, [assumptions.<id>]",
+            )
+        )
     idle = [a.assumption_id for a in register if not a.moves]
     if idle:
-        rows.append(finding(
-            "assumptions.moves_nothing", "review", where,
-            f"{shorten(idle)}: no driver the plan knows, or values that do not fit it; they move "
-            "nothing", f"use one of {', '.join(DRIVERS)} in its unit"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.moves_nothing",
+                "review",
+                where,
+                f"{shorten(idle)}: no driver the plan knows, or values that do not fit it; they move "
+                "nothing",
+                f"use one of {', '.join(DRIVERS)} in its unit",
+            )
+        )
     nowhere = [a for a in register if a.moves and not outlook.scopes[a.assumption_id].any()]
     for a in nowhere if len(outlook.rows) else []:
         named = shorten([label for label in (*a.territories, a.product_line) if label])
         # A company's scenario names territories of every region; only the company's tables know
         # that a name is nobody's.
         elsewhere = outlook.inputs.region and a.territories
-        rows.append(finding(
-            f"assumptions.{a.assumption_id}.nowhere", "pass" if elsewhere else "review", where,
-            f"{a.assumption_id} ({a.driver}) names {named}, which nobody here sells in: it is "
-            "worth nothing here", "" if elsewhere else "check the ids"))  # fmt: skip
+        rows.append(
+            finding(
+                f"assumptions.{a.assumption_id}.nowhere",
+                "pass" if elsewhere else "review",
+                where,
+                f"{a.assumption_id} ({a.driver}) names {named}, which nobody here sells in: it is "
+                "worth nothing here",
+                "" if elsewhere else "check the ids",
+            )
+        )
     return rows
 
 
 def _about_care(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]:
     register, rows, where = outlook.assumptions, [], "assumptions"
-    for name, missing in (("owner", [a for a in register if not a.owner]),
-                          ("evidence", [a for a in register if not a.evidence])):  # fmt: skip
+    for name, missing in (
+        ("owner", [a for a in register if not a.owner]),
+        ("evidence", [a for a in register if not a.evidence]),
+    ):
         if missing:
             ids = shorten([a.assumption_id for a in missing])
-            rows.append(finding(f"assumptions.no_{name}", "review", where,
-                                f"{len(missing)} without {name}: {ids}",
-                                f"name the {name}"))  # fmt: skip
+            rows.append(
+                finding(
+                    f"assumptions.no_{name}",
+                    "review",
+                    where,
+                    f"{len(missing)} without {name}: {ids}",
+                    f"name the {name}",
+                )
+            )
     late = [a for a in register if a.check_on is not None and a.check_on < day]
     late = [a for a in late if a.status != CARRIED]  # last year's days are all behind us
     if late:
-        rows.append(finding(
-            "assumptions.overdue", "review", where,
-            f"{len(late)} checks are overdue on {day:%Y-%m-%d}: "
-            + shorten([f"{a.assumption_id} ({a.check_on:%Y-%m-%d})" for a in late]),
-            "look again and set the next day"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.overdue",
+                "review",
+                where,
+                f"{len(late)} checks are overdue on {day:%Y-%m-%d}: "
+                + shorten([f"{a.assumption_id} ({a.check_on:%Y-%m-%d})" for a in late]),
+                "look again and set the next day",
+            )
+        )
     return rows
 
 
 def _about_evidence(
-    outlook: Outlook, known: Callable[[Inputs], pd.DataFrame] | None
+    outlook: Outlook, known: Callable[[Region], pd.DataFrame] | None
 ) -> list[dict[str, str]]:
     """Name what is cited and not there; a region may cite what was found in another one."""
     cited = [a for a in outlook.assumptions if FINDING_ID.fullmatch(a.evidence)]
@@ -127,35 +165,72 @@ def _about_evidence(
     lost = [a for a in cited if a.evidence not in there]
     ids = shorten([f"{a.assumption_id} ({a.evidence})" for a in lost])
     status = "review" if outlook.inputs.region else "fail"
-    return [finding("assumptions.evidence.unknown", status, "assumptions",
-                    f"evidence cites findings that are not here: {ids}",
-                    "correct the id, or write what it rests on in words")] if lost else []  # fmt: skip
+    return (
+        [
+            finding(
+                "assumptions.evidence.unknown",
+                status,
+                "assumptions",
+                f"evidence cites findings that are not here: {ids}",
+                "correct the id, or write what it rests on in words",
+            )
+        ]
+        if lost
+        else []
+    )
 
 
 def _about_people(outlook: Outlook) -> list[dict[str, str]]:
     inputs, rows = outlook.inputs, []
     whole = turnover(inputs).iloc[0]
     assumed = next((a for a in outlook.assumptions if a.driver == "turnover_rate"), None)
-    counted = (f"{whole['leavers']} left in {whole['exposure_years']:.1f} years of work: "
-               f"{whole['rate']:.1%} a year, "
-               f"80 % range {whole['low']:.1%} to {whole['high']:.1%}")  # fmt: skip
+    counted = (
+        f"{whole['leavers']} left in {whole['exposure_years']:.1f} years of work: "
+        f"{whole['rate']:.1%} a year, "
+        f"80 % range {whole['low']:.1%} to {whole['high']:.1%}"
+    )
     if np.isnan(whole["rate"]):
-        rows.append(finding("assumptions.turnover.unknown", "review", "reps",
-                            "nobody can be counted at risk of leaving: turnover is taken as 0"
-                            if assumed is None else "the roster cannot check the assumed turnover",
-                            "give hired_on and left_on in reps"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.turnover.unknown",
+                "review",
+                "reps",
+                "nobody can be counted at risk of leaving: turnover is taken as 0"
+                if assumed is None
+                else "the roster cannot check the assumed turnover",
+                "give hired_on and left_on in reps",
+            )
+        )
     elif assumed is None:
-        rows.append(finding("assumptions.turnover.counted", "review", "reps",
-                            f"no assumption on turnover; taken from the roster: {counted}",
-                            "write an assumption with driver turnover_rate"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.turnover.counted",
+                "review",
+                "reps",
+                f"no assumption on turnover; taken from the roster: {counted}",
+                "write an assumption with driver turnover_rate",
+            )
+        )
     elif not whole["low"] <= assumed.base <= whole["high"]:
-        rows.append(finding("assumptions.turnover.differs", "review", "reps",
-                            f"{assumed.assumption_id} assumes {assumed.base:.1%}; {counted}",
-                            "say in the evidence why it will differ"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.turnover.differs",
+                "review",
+                "reps",
+                f"{assumed.assumption_id} assumes {assumed.base:.1%}; {counted}",
+                "say in the evidence why it will differ",
+            )
+        )
     if not np.isnan(whole["rate"]) and whole["leavers"] < _FEW_LEAVERS and inputs.region:
-        rows.append(finding("assumptions.turnover.few", "review", "reps",
-                            f"{counted}; a rate from so few says little",
-                            "rest on the company's rate"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.turnover.few",
+                "review",
+                "reps",
+                f"{counted}; a rate from so few says little",
+                "rest on the company's rate",
+            )
+        )
     return rows
 
 
@@ -164,11 +239,18 @@ def _about_ramp(outlook: Outlook) -> list[dict[str, str]]:
     ramp = ramp_estimate(outlook.inputs, outlook.levels)
     off = ramp[(ramp["stated"] < ramp["low"]) | (ramp["stated"] > ramp["high"])]
     if len(off) >= max(2, len(ramp) / 2):
-        seen = ", ".join(f"month {r.month}: {r.share:.0%} (stated {r.stated:.0%})"
-                         for r in off.itertuples())  # fmt: skip
-        rows.append(finding("assumptions.ramp.differs", "review", "plan.toml, [people] ramp",
-                            f"{int(ramp['people'].max())} past hires ramped otherwise; {seen}",
-                            "change ramp, or say why the next ones differ"))  # fmt: skip
+        seen = ", ".join(
+            f"month {r.month}: {r.share:.0%} (stated {r.stated:.0%})" for r in off.itertuples()
+        )
+        rows.append(
+            finding(
+                "assumptions.ramp.differs",
+                "review",
+                "plan.toml, [people] ramp",
+                f"{int(ramp['people'].max())} past hires ramped otherwise; {seen}",
+                "change ramp, or say why the next ones differ",
+            )
+        )
     return rows
 
 
@@ -176,27 +258,52 @@ def _about_sales(outlook: Outlook) -> list[dict[str, str]]:
     inputs, levels, rows = outlook.inputs, outlook.levels, []
     months = inputs.sales["month"].nunique()
     if not len(inputs.sales):
-        return [finding("assumptions.sales.none", "review", "sales", "no sales: nothing can be "
-                        "expected of anybody", "give past sales")]  # fmt: skip
+        return [
+            finding(
+                "assumptions.sales.none",
+                "review",
+                "sales",
+                "no sales: nothing can be expected of anybody",
+                "give past sales",
+            )
+        ]
     if months < 12:
-        rows.append(finding("assumptions.season.unknown", "review", "sales",
-                            f"{months} months of sales: no season can be seen, months are even",
-                            "give at least one whole year"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.season.unknown",
+                "review",
+                "sales",
+                f"{months} months of sales: no season can be seen, months are even",
+                "give at least one whole year",
+            )
+        )
     if not any(a.driver == "market_growth" for a in outlook.assumptions):
         trend, error = levels.trend
         seen = ", ".join(f"{g:+.1%}" for g in levels.growth) or "none known"
-        rows.append(finding("assumptions.growth.from_trend", "review", "assumptions",
-                            f"no assumption on market growth; trend {trend:+.1%} a year is used "
-                            f"(past changes, latest first: {seen}; error {error:.1%})",
-                            "write an assumption with driver market_growth"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.growth.from_trend",
+                "review",
+                "assumptions",
+                f"no assumption on market growth; trend {trend:+.1%} a year is used "
+                f"(past changes, latest first: {seen}; error {error:.1%})",
+                "write an assumption with driver market_growth",
+            )
+        )
     hired = inputs.sales.merge(inputs.reps[["rep_id", "hired_on"]], on="rep_id")
     first_day = hired["hired_on"] - pd.to_timedelta(hired["hired_on"].dt.day - 1, unit="D")
     early = hired[hired["month"] < first_day]
     if len(early):
-        rows.append(finding("assumptions.sales.before_hire", "review", "sales",
-                            f"{early['amount'].sum():,.0f} {inputs.settings.currency} sold before "
-                            f"the month of hiring by {shorten(sorted(early['rep_id'].unique()))}",
-                            "check hired_on, or who made these sales"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.sales.before_hire",
+                "review",
+                "sales",
+                f"{early['amount'].sum():,.0f} {inputs.settings.currency} sold before "
+                f"the month of hiring by {shorten(sorted(early['rep_id'].unique()))}",
+                "check hired_on, or who made these sales",
+            )
+        )
     return rows
 
 
@@ -205,10 +312,15 @@ def _about_guesses(outlook: Outlook) -> list[dict[str, str]]:
     guessed = outlook.rows[outlook.rows["filled_by"].str.startswith(("the group", "nothing"))]
     if len(guessed):
         who = sorted(guessed["rep_id"].unique())
-        rows.append(finding("assumptions.baseline.no_history", "review", "baseline",
-                            f"{len(who)} without any history of their own or of the seat: "
-                            f"{shorten(who)}",
-                            "enter what is known of their accounts as a proposal"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.baseline.no_history",
+                "review",
+                "baseline",
+                f"{len(who)} without any history of their own or of the seat: {shorten(who)}",
+                "enter what is known of their accounts as a proposal",
+            )
+        )
     return rows
 
 
@@ -219,33 +331,57 @@ def _about_territories(outlook: Outlook) -> list[dict[str, str]]:
     parts = [f"{r.territory_id} ({r.share:.0%})" for r in gaps.itertuples()]
     known = gaps["amount"].sum(min_count=1)
     amount = "an unknown amount" if np.isnan(known) else f"{known:,.0f} {inputs.settings.currency}"
-    return [finding("assumptions.territories.unheld", "review", "assignments",
-                    f"parts of {len(gaps)} territories are held by nobody: {shorten(parts)}; they "
-                    f"would sell {amount} in the plan, which is in nobody's expectation",
-                    "assign them, or plan the vacancy and lower the target")]  # fmt: skip
+    return [
+        finding(
+            "assumptions.territories.unheld",
+            "review",
+            "assignments",
+            f"parts of {len(gaps)} territories are held by nobody: {shorten(parts)}; they "
+            f"would sell {amount} in the plan, which is in nobody's expectation",
+            "assign them, or plan the vacancy and lower the target",
+        )
+    ]
 
 
-def _about_target(inputs: Inputs, chance: ChanceOfTarget) -> list[dict[str, str]]:
+def _about_target(inputs: Region, chance: ChanceOfTarget) -> list[dict[str, str]]:
     if np.isnan(chance.probability) or not len(chance.people):
         return []
     money, rows = inputs.settings.currency, []
-    said = (f"target {chance.target:,.0f} {money}, expected {chance.expected:,.0f}: reached in "
-            f"{chance.probability:.0%} of {chance.runs:,} simulated years; "
-            f"{chance.share_reaching:.0%} of the people reach their goals on average")  # fmt: skip
+    said = (
+        f"target {chance.target:,.0f} {money}, expected {chance.expected:,.0f}: reached in "
+        f"{chance.probability:.0%} of {chance.runs:,} simulated years; "
+        f"{chance.share_reaching:.0%} of the people reach their goals on average"
+    )
     if chance.share_reaching < _HALF:
         gap = chance.target - chance.expected
-        advice = ("lower the target, or show the capacity that closes the gap of "
-                  f"{gap:,.0f} {money}") if gap > 0 else (
-                  "results of single people vary so much that even a goal below the expectation is "
-                  "missed more often than met; set goals lower than expectations")  # fmt: skip
-        rows.append(finding("assumptions.target.too_high", "fail", "target",
-                            f"fewer than half would reach their goals; {said}",
-                            advice))  # fmt: skip
+        advice = (
+            (f"lower the target, or show the capacity that closes the gap of {gap:,.0f} {money}")
+            if gap > 0
+            else (
+                "results of single people vary so much that even a goal below the expectation is "
+                "missed more often than met; set goals lower than expectations"
+            )
+        )
+        rows.append(
+            finding(
+                "assumptions.target.too_high",
+                "fail",
+                "target",
+                f"fewer than half would reach their goals; {said}",
+                advice,
+            )
+        )
     else:
         rows.append(finding("assumptions.target.chance", "pass", "target", said))
     if chance.k > 1:
-        rows.append(finding("assumptions.target.not_backed", "review", "target",
-                            f"goals add up to {chance.k:.3f} times the expectations: the part "
-                            "above 1 is wish, not capacity",
-                            "take it out, or name what will bring it"))  # fmt: skip
+        rows.append(
+            finding(
+                "assumptions.target.not_backed",
+                "review",
+                "target",
+                f"goals add up to {chance.k:.3f} times the expectations: the part "
+                "above 1 is wish, not capacity",
+                "take it out, or name what will bring it",
+            )
+        )
     return rows

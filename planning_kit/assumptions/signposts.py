@@ -9,18 +9,35 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binom
 
-from planning_kit.assumptions.baseline import misses_with_register, row_place
-from planning_kit.assumptions.history import PLACE
-from planning_kit.assumptions.outlook import Outlook, look_ahead
-from planning_kit.assumptions.ranges import total_ranges
-from planning_kit.assumptions.reading import CARRIED, Assumption
-from planning_kit.assumptions.turnover import left_between
-from planning_kit.plan import Inputs, Scenario
-from planning_kit.tables import finding, shorten
+from planning_kit.data import Region
+from planning_kit.messages import finding, shorten
+from planning_kit.outlook import Assumption
+from planning_kit.outlook.baseline import misses_with_register, row_place
+from planning_kit.outlook.history import PLACE
+from planning_kit.outlook.ranges import total_ranges
+from planning_kit.outlook.register import CARRIED
+from planning_kit.outlook.seats import Outlook, look_ahead
+from planning_kit.outlook.turnover import left_between
+from planning_kit.plan import Scenario
 
-SIGNPOST_COLUMNS = ("assumption_id", "statement", "driver", "low", "base", "high", "actual", "unit",
-                    "state", "check_on", "is_overdue", "effect", "people", "rep_ids",
-                    "territory_ids", "note")  # fmt: skip
+SIGNPOST_COLUMNS = (
+    "assumption_id",
+    "statement",
+    "driver",
+    "low",
+    "base",
+    "high",
+    "actual",
+    "unit",
+    "state",
+    "check_on",
+    "is_overdue",
+    "effect",
+    "people",
+    "rep_ids",
+    "territory_ids",
+    "note",
+)
 RESULT_COLUMNS = ("cut", "label", "expected", "low", "high", "actual", "state")
 GOAL_COLUMNS = (*PLACE, "breached", "expected", "effect")
 _OUTSIDE = ("below", "above")
@@ -58,7 +75,7 @@ class Signposts:
     sold_by_others: float
 
 
-def signposts(inputs: Inputs, scenario: Scenario, today: date | None = None) -> Signposts:
+def signposts(inputs: Region, scenario: Scenario, today: date | None = None) -> Signposts:
     """Compare the year so far with what was assumed and expected.
 
     An assumption is breached when its ``actual`` in the scenario lies outside of low to high.
@@ -85,9 +102,9 @@ def read_signposts(outlook: Outlook, today: date | None = None) -> Signposts:
     known = months[months + pd.DateOffset(months=1) <= day]
     sold = sold[sold["month"].isin(known)]
     ours = sold["rep_id"].isin(outlook.rows["rep_id"])
-    table = pd.DataFrame([_signpost(outlook, a, day) for a in outlook.assumptions],
-                         columns=list(SIGNPOST_COLUMNS)).astype(
-                             {"check_on": "datetime64[us]", "is_overdue": bool})  # fmt: skip
+    table = pd.DataFrame(
+        [_signpost(outlook, a, day) for a in outlook.assumptions], columns=list(SIGNPOST_COLUMNS)
+    ).astype({"check_on": "datetime64[us]", "is_overdue": bool})
     results = _results(outlook, sold[ours], known)
     return Signposts(
         day, table, results, _goals(outlook, table), float(sold["amount"][~ours].sum())
@@ -99,18 +116,40 @@ def _signpost(outlook: Outlook, a: Assumption, day: pd.Timestamp) -> tuple:
     if np.isnan(actual) and a.driver == "turnover_rate":
         actual, low, high, note = left_between(outlook.inputs, day)
     state = (
-        "not known" if np.isnan(actual) else "below" if high < a.low else "above" if low > a.high
-        else "inside" if a.low <= actual <= a.high else "cannot tell"
-    )  # fmt: skip
+        "not known"
+        if np.isnan(actual)
+        else "below"
+        if high < a.low
+        else "above"
+        if low > a.high
+        else "inside"
+        if a.low <= actual <= a.high
+        else "cannot tell"
+    )
     here = outlook.rows[outlook.scopes[a.assumption_id]] if a.moves else outlook.rows.iloc[:0]
     people, places = (sorted(set(here[c]) - {""}) for c in PLACE)
     effect = np.nan
     if a.moves and state not in ("not known", "cannot tell"):
         effect = float(np.nansum(outlook.expected({a.assumption_id: actual}) - outlook.base))
     late = a.check_on is not None and a.check_on < day and a.status != CARRIED
-    return (a.assumption_id, a.statement, a.driver, a.low, a.base, a.high, actual, a.unit, state,
-            pd.NaT if a.check_on is None else a.check_on, late, effect, len(people),
-            ", ".join(people), ", ".join(places), note)  # fmt: skip
+    return (
+        a.assumption_id,
+        a.statement,
+        a.driver,
+        a.low,
+        a.base,
+        a.high,
+        actual,
+        a.unit,
+        state,
+        pd.NaT if a.check_on is None else a.check_on,
+        late,
+        effect,
+        len(people),
+        ", ".join(people),
+        ", ".join(places),
+        note,
+    )
 
 
 def _results(outlook: Outlook, sold: pd.DataFrame, known: pd.DatetimeIndex) -> pd.DataFrame:
@@ -159,23 +198,36 @@ def about_signposts(seen: Signposts, currency: str) -> list[dict[str, str]]:
     rows = []
     for a in seen.assumptions[seen.assumptions["state"].isin(_OUTSIDE)].to_dict("records"):
         who = shorten(a["rep_ids"].split(", ")) if a["people"] else "nobody here"
-        effect = "" if np.isnan(a["effect"]) else (
-            f"; if it stays so the year's result changes by {a['effect']:+,.0f} {currency}")  # fmt: skip
-        rows.append(finding(
-            f"assumptions.{a['assumption_id']}.breached", "review", "signposts",
-            f"{a['assumption_id']} ({a['driver']}) was assumed at {a['low']:g} to {a['high']:g} "
-            f"{a['unit']} and is {a['actual']:.4g}, {a['state']} that; it touches {a['people']} "
-            f"people's goals: {who}{effect}",
-            "decide with the owner: change the assumption, or the goals that rest on it"))  # fmt: skip
+        effect = (
+            ""
+            if np.isnan(a["effect"])
+            else (f"; if it stays so the year's result changes by {a['effect']:+,.0f} {currency}")
+        )
+        rows.append(
+            finding(
+                f"assumptions.{a['assumption_id']}.breached",
+                "review",
+                "signposts",
+                f"{a['assumption_id']} ({a['driver']}) was assumed at {a['low']:g} to {a['high']:g} "
+                f"{a['unit']} and is {a['actual']:.4g}, {a['state']} that; it touches {a['people']} "
+                f"people's goals: {who}{effect}",
+                "decide with the owner: change the assumption, or the goals that rest on it",
+            )
+        )
     others = f"; people of whom nothing is expected sold {seen.sold_by_others:,.0f} more"
     whole = seen.results[seen.results["cut"] == "region"]
     for r in whole[whole["state"].isin(_OUTSIDE)].to_dict("records"):
-        rows.append(finding(
-            f"assumptions.results.{r['state']}", "review", "signposts",
-            f"{r['label']} sold {r['actual']:,.0f} {currency} before {seen.today:%Y-%m-%d}, "
-            f"{r['state']} the range of {r['low']:,.0f} to {r['high']:,.0f} that holds eight of ten"
-            + (others if seen.sold_by_others else ""),
-            "find out which assumption does not hold"))  # fmt: skip
+        rows.append(
+            finding(
+                f"assumptions.results.{r['state']}",
+                "review",
+                "signposts",
+                f"{r['label']} sold {r['actual']:,.0f} {currency} before {seen.today:%Y-%m-%d}, "
+                f"{r['state']} the range of {r['low']:,.0f} to {r['high']:,.0f} that holds eight of ten"
+                + (others if seen.sold_by_others else ""),
+                "find out which assumption does not hold",
+            )
+        )
     return [*rows, *_about_people(seen.results[seen.results["cut"] == "person"])]
 
 
@@ -186,8 +238,13 @@ def _about_people(people: pd.DataFrame) -> list[dict[str, str]]:
         return []
     below = outside.loc[outside["state"] == "below", "label"]
     many = len(outside) > most
-    return [finding(
-        "assumptions.results.people", "review" if many else "pass", "signposts",
-        f"{len(outside)} of {len(people)} people are outside the ranges of their results so far, "
-        f"{len(below)} of them below; up to {most} can be luck",
-        f"look first at {shorten(below)}" if many and len(below) else "")]  # fmt: skip
+    return [
+        finding(
+            "assumptions.results.people",
+            "review" if many else "pass",
+            "signposts",
+            f"{len(outside)} of {len(people)} people are outside the ranges of their results so far, "
+            f"{len(below)} of them below; up to {most} can be luck",
+            f"look first at {shorten(below)}" if many and len(below) else "",
+        )
+    ]

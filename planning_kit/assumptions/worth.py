@@ -8,32 +8,53 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from planning_kit.assumptions.drivers import DRIVERS, scale_to_unit
-from planning_kit.assumptions.history import Z80
-from planning_kit.assumptions.outlook import Outlook, look_ahead
-from planning_kit.assumptions.reading import Assumption
-from planning_kit.assumptions.simulation import (
-    multiple_of,
-    simulate_years,
-    typical_years,
-    year_model,
-)
-from planning_kit.errors import DataError
-from planning_kit.plan import Inputs, Scenario
-from planning_kit.review.statistics import wilson
-from planning_kit.tables import require_labels
+from planning_kit.data import Region
+from planning_kit.messages import DataError, require_labels
+from planning_kit.numbers.statistics import wilson
+from planning_kit.outlook import Assumption
+from planning_kit.outlook.history import Z80
+from planning_kit.outlook.seats import Outlook, look_ahead
+from planning_kit.outlook.years import multiple_of, simulate_years, typical_years, year_model
+from planning_kit.plan import DRIVERS, Scenario
+from planning_kit.plan.drivers import scale_to_unit
 
-REGISTER_COLUMNS = ("assumption_id", "statement", "driver", "low", "base", "high", "unit", "owner",
-                    "evidence", "check_on", "territories", "product_line", "status", "last_base",
-                    "last_actual", "value_low", "value_high")  # fmt: skip
-SENSITIVITY_COLUMNS = ("assumption_id", "statement", "driver", "effect_low", "effect_high", "swing",
-                       "together_low", "together_high", "chance_low", "chance_high",
-                       "check_first")  # fmt: skip
+REGISTER_COLUMNS = (
+    "assumption_id",
+    "statement",
+    "driver",
+    "low",
+    "base",
+    "high",
+    "unit",
+    "owner",
+    "evidence",
+    "check_on",
+    "territories",
+    "product_line",
+    "status",
+    "last_base",
+    "last_actual",
+    "value_low",
+    "value_high",
+)
+SENSITIVITY_COLUMNS = (
+    "assumption_id",
+    "statement",
+    "driver",
+    "effect_low",
+    "effect_high",
+    "swing",
+    "together_low",
+    "together_high",
+    "chance_low",
+    "chance_high",
+    "check_first",
+)
 SCENARIO_SETS = ("low", "base", "high", "stress")
 _POINT = 0.01
 
 
-def register(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
+def register(inputs: Region, scenario: Scenario) -> pd.DataFrame:
     """Give the register of assumptions with last year's beside it and its worth in money.
 
     Assumptions stand in the scenario file as ``[assumptions.<id>]`` with statement, driver, low,
@@ -58,14 +79,32 @@ def register(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
     for a in outlook.assumptions:
         low, high = outlook.swing(a) if a.moves else (np.nan, np.nan)
         day = pd.NaT if a.check_on is None else a.check_on
-        rows.append((a.assumption_id, a.statement, a.driver, a.low, a.base, a.high, a.unit, a.owner,
-                     a.evidence, day, ", ".join(a.territories), a.product_line, a.status,
-                     a.last_base, a.last_actual, low, high))  # fmt: skip
+        rows.append(
+            (
+                a.assumption_id,
+                a.statement,
+                a.driver,
+                a.low,
+                a.base,
+                a.high,
+                a.unit,
+                a.owner,
+                a.evidence,
+                day,
+                ", ".join(a.territories),
+                a.product_line,
+                a.status,
+                a.last_base,
+                a.last_actual,
+                low,
+                high,
+            )
+        )
     table = pd.DataFrame(rows, columns=list(REGISTER_COLUMNS))
     return table.astype({"check_on": "datetime64[us]"})
 
 
-def last_register(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
+def last_register(inputs: Region, scenario: Scenario) -> pd.DataFrame:
     """Score last year's assumptions, with this year's beside them.
 
     Returns
@@ -81,9 +120,13 @@ def last_register(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
     known = stated[["low", "high", "actual"]].notna().all(axis=1)
     words = np.where(known, np.where(held, "yes", "no"), "not known")
     table = stated[["assumption_id", "statement", "driver", "unit"]].assign(
-        last_low=stated["low"], last_base=stated["base"], last_high=stated["high"],
-        last_actual=stated["actual"], inside=words, error=stated["actual"] - stated["base"],
-    )  # fmt: skip
+        last_low=stated["low"],
+        last_base=stated["base"],
+        last_high=stated["high"],
+        last_actual=stated["actual"],
+        inside=words,
+        error=stated["actual"] - stated["base"],
+    )
     register = look_ahead(inputs, scenario).assumptions
     rows = [_this_year(row, register) for row in stated.to_dict("records")]
     now = pd.DataFrame(rows, columns=["this_id", "low", "base", "high"], index=table.index)
@@ -102,7 +145,7 @@ def _this_year(row: Mapping, register: tuple[Assumption, ...]) -> tuple:
 
 
 def sensitivity(
-    inputs: Inputs, scenario: Scenario, target: float | None = None, runs: int = 2000
+    inputs: Region, scenario: Scenario, target: float | None = None, runs: int = 2000
 ) -> pd.DataFrame:
     """Rank the assumptions by what their range means for the region's expected total (tornado).
 
@@ -141,15 +184,17 @@ def sensitivity(
     table = pd.DataFrame(rows, columns=list(SENSITIVITY_COLUMNS))
     by = ["swing", "assumption_id"]
     table = table.sort_values(by, ascending=[False, True], ignore_index=True)
-    rank = pd.DataFrame({
-        "chance": (table["chance_high"] - table["chance_low"]).abs().fillna(0.0).round(2),
-        "total": (table["together_high"] - table["together_low"]).abs(),
-    })  # fmt: skip
+    rank = pd.DataFrame(
+        {
+            "chance": (table["chance_high"] - table["chance_low"]).abs().fillna(0.0).round(2),
+            "total": (table["together_high"] - table["together_low"]).abs(),
+        }
+    )
     first = rank.sort_values(["chance", "total"], ascending=False, kind="stable").index[:2]
     return table.assign(check_first=table.index.isin(first) & (rank["total"] > 0))
 
 
-def scenario_sets(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
+def scenario_sets(inputs: Region, scenario: Scenario) -> pd.DataFrame:
     """Give the region's expected total with every assumption at one end.
 
     ``low`` and ``high`` put every assumption at the end that hurts or helps sales; ``stress`` goes
@@ -172,7 +217,7 @@ def scenario_sets(inputs: Inputs, scenario: Scenario) -> pd.DataFrame:
     return table.assign(change=table["expected"] - totals["base"])
 
 
-def cost_of_turnover_point(inputs: Inputs, scenario: Scenario) -> float:
+def cost_of_turnover_point(inputs: Region, scenario: Scenario) -> float:
     """Give what one more point of yearly turnover costs the region in the plan, plan currency.
 
     The expected total at the assumed rate less the total at a rate one point higher: vacancy,
@@ -224,7 +269,7 @@ class ChanceOfTarget:
 
 
 def chance_of_target(
-    inputs: Inputs,
+    inputs: Region,
     scenario: Scenario,
     target: float | None = None,
     goals: pd.DataFrame | None = None,
@@ -257,7 +302,7 @@ def chance_of_target(
     return simulate_target(look_ahead(inputs, scenario), target, goals, runs)
 
 
-def person_years(inputs: Inputs, scenario: Scenario, runs: int = 2000) -> pd.DataFrame:
+def person_years(inputs: Region, scenario: Scenario, runs: int = 2000) -> pd.DataFrame:
     """Describe everybody's coming year by a lognormal that its simulated middle and tenths fit.
 
     The middle year is better than the expected one: few leave, and who does takes much along. A
@@ -299,12 +344,20 @@ def simulate_target(
     people["chance"] = np.where(counts, years.chances, np.nan)
     with_both = expected[counts].sum()
     return ChanceOfTarget(
-        target=target, expected=total, probability=hits / runs if known else np.nan,
-        low=min(ends[0], hits / runs), high=max(ends[1], hits / runs), share_reaching=float(shares.mean()),
-        share_low=float(np.quantile(shares, 0.1)), share_high=float(np.quantile(shares, 0.9)),
+        target=target,
+        expected=total,
+        probability=hits / runs if known else np.nan,
+        low=min(ends[0], hits / runs),
+        high=max(ends[1], hits / runs),
+        share_reaching=float(shares.mean()),
+        share_low=float(np.quantile(shares, 0.1)),
+        share_high=float(np.quantile(shares, 0.9)),
         k=float(asked[counts].sum() / with_both) if with_both > 0 else np.nan,
-        people=people.reset_index(), runs=runs, seed=seed, note=note,
-    )  # fmt: skip
+        people=people.reset_index(),
+        runs=runs,
+        seed=seed,
+        note=note,
+    )
 
 
 def _goals(expected: pd.Series, target: float, goals: pd.DataFrame | None) -> tuple[pd.Series, str]:

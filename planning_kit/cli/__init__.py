@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from planning_kit import __version__
-from planning_kit.errors import PlanningError
+from planning_kit.messages import PlanningError
+from planning_kit.steps import COMPANY_STEP
 
 if TYPE_CHECKING:
-    from planning_kit.batch import BatchOptions, RunRecord
-    from planning_kit.batch.storage import Storage
     from planning_kit.plan import Plan
+    from planning_kit.run import BatchOptions, RunRecord
+    from planning_kit.run.storage import Storage
 
 _PLAN = click.argument("plan_folder", metavar="[FOLDER]", default="", required=False)
 
@@ -94,10 +95,10 @@ def check(plan_folder: str, as_json: bool) -> None:
     """
     import pandas as pd
 
-    from planning_kit.sources import check_plan, prepare
-    from planning_kit.sources.problems import problem_lines, write_problems
-    from planning_kit.tables import problems_table
-    from planning_kit.walk.scenarios import check_scenarios
+    from planning_kit.data import check_plan, prepare
+    from planning_kit.data.checks import problems_table
+    from planning_kit.data.problems import problem_lines, write_problems
+    from planning_kit.walk.check import check_scenarios
 
     plan, storage = _open_plan(plan_folder)
     problems = check_plan(plan)
@@ -154,10 +155,10 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
       planning-kit run my-plan --region North --region "O'Brien" --jobs 2
       planning-kit run my-plan --resume
     """
-    from planning_kit.batch import read_manifest, run_plan
-    from planning_kit.batch.manifest import run_folders
-    from planning_kit.batch.pool import dask_executor
-    from planning_kit.errors import UsageError
+    from planning_kit.messages import UsageError
+    from planning_kit.run import read_manifest, run_plan
+    from planning_kit.run.manifest import run_folders
+    from planning_kit.run.pool import dask_executor
 
     plan, storage = _open_plan(plan_folder)
     if storage:
@@ -170,11 +171,15 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
     cluster = dask_executor(asked["scheduler"]) if asked["scheduler"] else nullcontext()
     before = set(run_folders(plan.runs_folder))
     with _Progress(quiet) as progress, cluster as executor:
-        folder = run_plan(plan, options, executor=executor, progress=progress, into=into,
-                          storage=storage)  # fmt: skip
+        folder = run_plan(
+            plan, options, executor=executor, progress=progress, into=into, storage=storage
+        )
     if into is None and folder in before and not quiet:
-        click.echo(f"nothing has changed since run {folder.name}: its results stand "
-                   "(--force runs everything again)", err=True)  # fmt: skip
+        click.echo(
+            f"nothing has changed since run {folder.name}: its results stand "
+            "(--force runs everything again)",
+            err=True,
+        )
     manifest = read_manifest(folder)
     if as_json:
         click.echo(json.dumps(manifest, ensure_ascii=False))
@@ -196,7 +201,7 @@ def _open_plan(where: str) -> tuple[Plan, Storage | None]:
 
     if not re.match(r"[a-z][a-z0-9+.-]+://", where):
         return load_plan(where), None
-    from planning_kit.batch.storage import Storage
+    from planning_kit.run.storage import Storage
 
     storage = Storage(where)
     storage.fetch_plan()
@@ -204,7 +209,7 @@ def _open_plan(where: str) -> tuple[Plan, Storage | None]:
 
 
 def _fetch_newest_run(storage: Storage) -> None:
-    from planning_kit.batch.manifest import run_folders
+    from planning_kit.run.manifest import run_folders
 
     storage.fetch("runs", ("/manifest.json", "/latest"))
     for folder in run_folders(storage.copy / "runs")[:1]:  # to go on with, or to take over from
@@ -215,18 +220,22 @@ def _batch_options(plan: Plan, asked: dict[str, Any]) -> tuple[BatchOptions, Pat
     """Read what was asked for; with ``--resume`` the rest is what that run was started with."""
     from dataclasses import replace
 
-    from planning_kit.batch import BatchOptions, unfinished_run
-    from planning_kit.batch.parameters import read_value
-    from planning_kit.errors import UsageError
+    from planning_kit.messages import UsageError
+    from planning_kit.run import BatchOptions, unfinished_run
+    from planning_kit.run.parameters import read_value
 
     notebooks = sorted(plan.notebooks().glob("[0-9][0-9]_*.ipynb"))
     values = {n: read_value(_having(notebooks, n), n, text) for n, text in asked["pairs"]}
     now = {"jobs": asked["jobs"], "seconds": asked["seconds"], "fork": not asked["plain_kernels"]}
     if not (asked["resume"] or asked["retry_failed"]):
         return BatchOptions(
-            asked["regions"], scenario=asked["scenario"], parameters=values,
-            html=not asked["no_html"], force=asked["force"], **now,
-        ), None  # fmt: skip
+            asked["regions"],
+            scenario=asked["scenario"],
+            parameters=values,
+            html=not asked["no_html"],
+            force=asked["force"],
+            **now,
+        ), None
     if asked["regions"] or asked["pairs"] or asked["force"] or asked["scenario"] != "base":
         raise UsageError(
             "--resume and --retry-failed go on as the run was started; leave out --region, "
@@ -241,7 +250,7 @@ def _batch_options(plan: Plan, asked: dict[str, Any]) -> tuple[BatchOptions, Pat
 
 
 def _having(notebooks: list[Path], name: str) -> Path:
-    from planning_kit.batch import notebook_parameters
+    from planning_kit.run import notebook_parameters
 
     return next((n for n in notebooks if name in notebook_parameters(n)), notebooks[0])
 
@@ -285,7 +294,7 @@ class _Progress:
 
 
 def _show_run(manifest: dict[str, Any], folder: Path) -> None:
-    from planning_kit.batch import status_table
+    from planning_kit.run import status_table
 
     table = status_table(manifest)
     for name in ("target", "allocated", "gap"):
@@ -298,7 +307,7 @@ def _show_run(manifest: dict[str, Any], folder: Path) -> None:
     for kind, count in Counter(n.get("kernel", "") for n in notebooks).items():
         if kind.startswith(("plain:", "taken")):
             click.echo(f"{count} of {len(notebooks)} notebooks: {kind}")
-    for name in ("index.html", "company/08_company_rollup.html"):
+    for name in ("index.html", f"company/{COMPANY_STEP.name}.html"):
         if (folder / name).is_file():
             click.echo(f"open: {folder / name}")
             return
@@ -315,8 +324,9 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
     Example:
       planning-kit status my-plan
     """
-    from planning_kit.batch.manifest import process_is_gone, read_manifest
-    from planning_kit.errors import UsageError
+    from planning_kit.messages import UsageError
+    from planning_kit.run import read_manifest
+    from planning_kit.run.manifest import process_is_gone
 
     plan, storage = _open_plan(plan_folder)
     if storage:
@@ -376,7 +386,7 @@ def refresh(folder: Path | None) -> None:
     Example:
       planning-kit notebooks refresh
     """
-    from planning_kit.batch.refresh import refresh_notebooks
+    from planning_kit.run.refresh import refresh_notebooks
 
     for line in refresh_notebooks(folder):
         click.echo(line, err=True)

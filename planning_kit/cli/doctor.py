@@ -10,9 +10,22 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-_NEEDED = ("pandas", "numpy", "scipy", "duckdb", "altair", "vl-convert-python", "ipywidgets",
-           "jupyterlab", "papermill", "nbconvert", "ipykernel", "XlsxWriter", "openpyxl",
-           "python-calamine")  # fmt: skip
+_NEEDED = (
+    "pandas",
+    "numpy",
+    "scipy",
+    "duckdb",
+    "altair",
+    "vl-convert-python",
+    "ipywidgets",
+    "jupyterlab",
+    "papermill",
+    "nbconvert",
+    "ipykernel",
+    "XlsxWriter",
+    "openpyxl",
+    "python-calamine",
+)
 _OPTIONAL = {
     "sqlalchemy": "reading databases",
     "voila": "sharing the what-if panel without code",
@@ -26,8 +39,13 @@ _PROGRAMS = {"chromium": "PDF of a report", "postgres": "testing databases"}
 
 def examine() -> list[dict[str, str]]:
     """Examine the installation; status is good, missing (needed) or absent (optional)."""
-    rows = [_row("good" if sys.version_info >= (3, 11) else "missing", "Python",
-                 f"{platform.python_version()}; 3.11 or newer is needed")]  # fmt: skip
+    rows = [
+        _row(
+            "good" if sys.version_info >= (3, 11) else "missing",
+            "Python",
+            f"{platform.python_version()}; 3.11 or newer is needed",
+        )
+    ]
     for name in _NEEDED:
         version = _version(name)
         rows.append(_row("good" if version else "missing", name, version or "pip install " + name))

@@ -6,23 +6,36 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from planning_kit.manager.levers import ACTIVITIES, COACHING_SHARES, ManagerLevers
-from planning_kit.plan import Inputs
-from planning_kit.tables import finding, findings_table, shorten
+from planning_kit.data import Region
+from planning_kit.messages import finding, findings_table, shorten
+from planning_kit.plan import ACTIVITIES, ManagerLevers
+from planning_kit.plan.levers import COACHING_SHARES
 
 Finding = dict[str, str]
 KEYS = ["manager_id", "month"]
-REVIEW_COLUMNS = ("manager_id", "activity", "month", "planned_hours", "actual_hours",
-                  "difference_hours", "actual_share")  # fmt: skip
+REVIEW_COLUMNS = (
+    "manager_id",
+    "activity",
+    "month",
+    "planned_hours",
+    "actual_hours",
+    "difference_hours",
+    "actual_share",
+)
 _ALIASES = {
-    "administration": "admin", "one_on_ones": "one_on_one", "field_days": "field_work",
-    "field": "field_work", "reading": "market_reading", "trade_shows": "trade_show",
-    "industry_meetings": "industry_meeting", "selling": "own_selling",
-}  # fmt: skip
+    "administration": "admin",
+    "one_on_ones": "one_on_one",
+    "field_days": "field_work",
+    "field": "field_work",
+    "reading": "market_reading",
+    "trade_shows": "trade_show",
+    "industry_meetings": "industry_meeting",
+    "selling": "own_selling",
+}
 
 
 def plan_findings(
-    inputs: Inputs, hours: pd.DataFrame, capacity: pd.DataFrame, levers: ManagerLevers
+    inputs: Region, hours: pd.DataFrame, capacity: pd.DataFrame, levers: ManagerLevers
 ) -> pd.DataFrame:
     """Judge a manager's plan and last period's hours; the most serious first."""
     rows = [
@@ -43,9 +56,12 @@ def first_unfit(hours: pd.DataFrame, there: pd.Series) -> pd.Series:
 def _fit_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Finding]:
     if capacity.empty:
         yield finding(
-            "manager.none", "review", "reps", "Nobody leads anybody here: no manager's plan.",
+            "manager.none",
+            "review",
+            "reps",
+            "Nobody leads anybody here: no manager's plan.",
             "Fill manager_id of reps.",
-        )  # fmt: skip
+        )
         return
     table = hours.pivot_table(index="manager_id", columns="activity", values="hours", aggfunc="sum")
     there = capacity.groupby("manager_id")["hours_available"].sum()
@@ -54,21 +70,31 @@ def _fit_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Findi
         worst = months.sort_values(["hours_missing", "month"]).iloc[-1]
         whole = bool(first[manager_id])
         yield finding(
-            "manager.hours.plan" if whole else "manager.hours.month", "fail" if whole else "review",
+            "manager.hours.plan" if whole else "manager.hours.month",
+            "fail" if whole else "review",
             str(manager_id),
-            (f"{manager_id}: {first[manager_id]} no longer fits; the goals need "
-             f"{table.loc[manager_id].sum():,.0f} h of {there[manager_id]:,.0f} h, "
-             f"{missing[manager_id]:,.0f} h are missing. " if whole else f"{manager_id}: ")
+            (
+                f"{manager_id}: {first[manager_id]} no longer fits; the goals need "
+                f"{table.loc[manager_id].sum():,.0f} h of {there[manager_id]:,.0f} h, "
+                f"{missing[manager_id]:,.0f} h are missing. "
+                if whole
+                else f"{manager_id}: "
+            )
             + f"{len(months)} months do not fit; in {worst['month']:%Y-%m} "
             f"{worst['first_unfit']} is the first, {worst['hours_missing']:,.0f} h are missing.",
             f"Lower a lever of [levers] or give people to another manager; {first[manager_id]} "
-            "goes first." if whole else "Move days to an emptier month; the plan as a whole fits.",
-        )  # fmt: skip
+            "goes first."
+            if whole
+            else "Move days to an emptier month; the plan as a whole fits.",
+        )
     if capacity["fits"].all():
         yield finding(
-            "manager.hours", "pass", "managers", f"The goals of {len(table)} managers fit their "
+            "manager.hours",
+            "pass",
+            "managers",
+            f"The goals of {len(table)} managers fit their "
             f"hours in every month; the least slack is {capacity['slack'].min():,.0f} h.",
-        )  # fmt: skip
+        )
 
 
 def _coaching_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Finding]:
@@ -79,27 +105,33 @@ def _coaching_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[
     for manager_id, value in share[(share < low) | (share > high)].items():
         side = "below" if value < low else "above"
         yield finding(
-            "manager.coaching.share", "review", str(manager_id),
+            "manager.coaching.share",
+            "review",
+            str(manager_id),
             f"{manager_id}: coaching takes {value:.1%} of the hours, {side} {low:.0%}-{high:.0%}.",
             "Few people, many other goals or the limit a person hold it down; look at "
-            "coaching_most_hours_a_rep and at the hours of the other goals." if value < low
+            "coaching_most_hours_a_rep and at the hours of the other goals."
+            if value < low
             else "The team is large for one manager at this floor; lead it by two.",
-        )  # fmt: skip
+        )
 
 
 def _other_findings(
-    inputs: Inputs, capacity: pd.DataFrame, levers: ManagerLevers
+    inputs: Region, capacity: pd.DataFrame, levers: ManagerLevers
 ) -> Iterator[Finding]:
     sellers = sorted(set(capacity["manager_id"]) & set(inputs.team()["rep_id"]))
     if sellers and levers.own_selling_share == 0:
         yield finding(
-            "manager.own_selling", "review", "managers",
+            "manager.own_selling",
+            "review",
+            "managers",
             f"{len(sellers)} managers carry a goal of their own but the plan gives them no hours "
-            f"to sell: {shorten(sellers)}.", "Set own_selling_share in [levers].",
-        )  # fmt: skip
+            f"to sell: {shorten(sellers)}.",
+            "Set own_selling_share in [levers].",
+        )
 
 
-def time_review(inputs: Inputs) -> pd.DataFrame:
+def time_review(inputs: Region) -> pd.DataFrame:
     """Put the hours managers planned last period beside those they spent.
 
     Returns
@@ -125,14 +157,17 @@ def time_review(inputs: Inputs) -> pd.DataFrame:
     return table[list(REVIEW_COLUMNS)]
 
 
-def _time_findings(inputs: Inputs, levers: ManagerLevers) -> Iterator[Finding]:
+def _time_findings(inputs: Region, levers: ManagerLevers) -> Iterator[Finding]:
     review = time_review(inputs)
     if review.empty:
         yield finding(
-            "manager.needs.manager_time", "review", "manager_time", "The table manager_time has no "
+            "manager.needs.manager_time",
+            "review",
+            "manager_time",
+            "The table manager_time has no "
             "rows of the reviewed period, so planned hours cannot be set against those spent.",
             "Add manager_time: manager_id, activity, month, planned_hours, actual_hours.",
-        )  # fmt: skip
+        )
         return
     both = review.dropna(subset=["planned_hours", "actual_hours"])
     sums = both.groupby(["manager_id", "activity"])[["planned_hours", "actual_hours"]].sum()
@@ -146,11 +181,18 @@ def _time_findings(inputs: Inputs, levers: ManagerLevers) -> Iterator[Finding]:
         share, admin = coached / spent, rows["actual_hours"].get("admin", 0.0) / spent
         good = coached >= 0.8 * planned and share >= COACHING_SHARES[0]
         yield finding(
-            "manager.time", "pass" if good else "review", str(manager_id),
+            "manager.time",
+            "pass" if good else "review",
+            str(manager_id),
             f"{manager_id}: last period {coached:,.0f} h of {planned:,.0f} h planned went into "
             f"coaching, {share:.0%} of the hours spent; furthest under plan: {gap.index[0]} "
             f"({gap.iloc[0]:+,.0f} h), furthest over: {gap.index[-1]} ({gap.iloc[-1]:+,.0f} h).",
-            "" if good else "Put coaching into the calendar first. "
-            + (f"Administration took {admin:.0%}, the plan gives it {levers.admin_share:.0%}."
-               if admin > levers.admin_share + 0.05 else ""),
-        )  # fmt: skip
+            ""
+            if good
+            else "Put coaching into the calendar first. "
+            + (
+                f"Administration took {admin:.0%}, the plan gives it {levers.admin_share:.0%}."
+                if admin > levers.admin_share + 0.05
+                else ""
+            ),
+        )

@@ -7,16 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from planning_kit.data import Region
 from planning_kit.manager.findings import KEYS, first_unfit, plan_findings
-from planning_kit.manager.levers import ACTIVITIES, ManagerLevers, read_levers
-from planning_kit.plan import Inputs, Scenario, month_starts
-from planning_kit.review.attainment import attainment
+from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, month_starts, read_levers
+from planning_kit.review import attainment
 from planning_kit.review.periods import main_metric
 
 HOURS_COLUMNS = ("manager_id", "activity", "month", "hours", "basis")
 COACHING_COLUMNS = ("manager_id", "rep_id", "attainment", "months", "hours", "hours_a_month", "why")
-CAPACITY_COLUMNS = ("manager_id", "month", "working_days", "hours_available", "hours_required",
-                    "slack", "coaching_share", "fits", "first_unfit", "hours_missing")  # fmt: skip
+CAPACITY_COLUMNS = (
+    "manager_id",
+    "month",
+    "working_days",
+    "hours_available",
+    "hours_required",
+    "slack",
+    "coaching_share",
+    "fits",
+    "first_unfit",
+    "hours_missing",
+)
 GOAL_COLUMNS = ("manager_id", "goal_id", "goal", "value", "unit", "basis")
 _DAY_GOALS = {
     "field_work": "in the field with the team",
@@ -57,7 +67,7 @@ class ManagerPlan:
     levers: ManagerLevers
 
 
-def manager_plan(inputs: Inputs, scenario: Scenario) -> ManagerPlan:
+def manager_plan(inputs: Region, scenario: Scenario) -> ManagerPlan:
     """Plan the hours of every manager by activity and month, and check that they fit.
 
     Managers are those who lead somebody who carries a goal (in the company: anybody active), and
@@ -90,12 +100,12 @@ def manager_plan(inputs: Inputs, scenario: Scenario) -> ManagerPlan:
     return ManagerPlan(hours, coaching, capacity, goals, findings, levers)
 
 
-def _active(inputs: Inputs) -> pd.DataFrame:
+def _active(inputs: Region) -> pd.DataFrame:
     # Empty where somebody belongs to no region.
     return inputs.reps[inputs.reps["is_active"].fillna(False).astype(bool)]
 
 
-def _teams(inputs: Inputs) -> pd.DataFrame:
+def _teams(inputs: Region) -> pd.DataFrame:
     reps = _active(inputs)
     reps = reps[reps["manager_id"].notna()]
     if inputs.region:
@@ -108,26 +118,29 @@ def _teams(inputs: Inputs) -> pd.DataFrame:
     return team.sort_values(["manager_id", "attainment", "rep_id"], ignore_index=True)
 
 
-def _managers(inputs: Inputs, team: pd.DataFrame) -> list[str]:
+def _managers(inputs: Region, team: pd.DataFrame) -> list[str]:
     reps = _active(inputs)
     by_role = reps["role"].str.strip().str.casefold().isin(["manager", "sales manager"])
     return sorted({*team["manager_id"], *reps.loc[by_role, "rep_id"]})
 
 
-def _calendar(inputs: Inputs, managers: list[str], levers: ManagerLevers) -> pd.DataFrame:
+def _calendar(inputs: Region, managers: list[str], levers: ManagerLevers) -> pd.DataFrame:
     months = month_starts(inputs.settings.starts_on, inputs.settings.ends_on)
     first = np.array(months, dtype="datetime64[M]")
     days = np.busday_count(first.astype("datetime64[D]"), (first + 1).astype("datetime64[D]"))
-    calendar = pd.DataFrame({
-        "month": pd.to_datetime(months).astype("datetime64[us]"), "number": range(len(months)),
-        "working_days": days,
-        "hours_available": days * (1.0 - levers.leave_share) * levers.hours_a_day,
-    })  # fmt: skip
+    calendar = pd.DataFrame(
+        {
+            "month": pd.to_datetime(months).astype("datetime64[us]"),
+            "number": range(len(months)),
+            "working_days": days,
+            "hours_available": days * (1.0 - levers.leave_share) * levers.hours_a_day,
+        }
+    )
     people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
     return people.merge(calendar, how="cross")
 
 
-def _presence(inputs: Inputs, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
+def _presence(inputs: Region, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
     # Rows come sorted by attainment, then id: equal attainments are ranked by id.
     known = team["attainment"].notna()
     ranked = team[known].groupby("manager_id")["attainment"]
@@ -139,10 +152,14 @@ def _presence(inputs: Inputs, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.
     reached = team["attainment"].map("attainment {:.0%}, ".format, na_action="ignore").astype("str")
     why = np.select(
         [~enough, ~known, top, low],
-        ["too few people with an attainment to rank: everybody alike",
-         "no attainment yet: as the middle of the team", "among the highest: the floor",
-         "among the lowest: the floor"], "middle 60 % of the team: gets the rise",
-    )  # fmt: skip
+        [
+            "too few people with an attainment to rank: everybody alike",
+            "no attainment yet: as the middle of the team",
+            "among the highest: the floor",
+            "among the lowest: the floor",
+        ],
+        "middle 60 % of the team: gets the rise",
+    )
     text = reached.fillna("") + pd.Series(why, team.index, dtype="str")
     table = team.assign(is_middle=~(top | low), why=text).merge(
         calendar[["month"]].drop_duplicates(), how="cross"
@@ -153,7 +170,7 @@ def _presence(inputs: Inputs, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.
 
 
 def _firm_hours(
-    inputs: Inputs, calendar: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers
+    inputs: Region, calendar: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers
 ) -> pd.DataFrame:
     rows = pd.MultiIndex.from_frame(calendar[KEYS])
     people = present.groupby(KEYS).size().reindex(rows, fill_value=0).to_numpy(dtype=float)
@@ -162,17 +179,20 @@ def _firm_hours(
     due = pd.Series(people * levers.field_days_a_rep_quarter / 3.0, calendar.index)
     due = np.floor(due.groupby(calendar["manager_id"]).cumsum() + 1e-9)
     field_days = due - due.groupby(calendar["manager_id"]).shift(1).fillna(0.0)
-    return pd.DataFrame({
-        "admin": there * levers.admin_share,
-        "own_selling": there * levers.own_selling_share * sells,
-        "planning": levers.planning_hours,
-        "one_on_one": people * levers.one_on_one_hours_a_rep,
-        "coaching": people * levers.coaching_hours_a_rep,
-        "field_work": field_days * day,
-        "market_reading": levers.market_reading_hours,
-        "trade_show": _spread(levers.trade_shows, number) * levers.trade_show_days * day,
-        "industry_meeting": _spread(levers.industry_days, number) * day,
-    }, index=calendar.index)  # fmt: skip
+    return pd.DataFrame(
+        {
+            "admin": there * levers.admin_share,
+            "own_selling": there * levers.own_selling_share * sells,
+            "planning": levers.planning_hours,
+            "one_on_one": people * levers.one_on_one_hours_a_rep,
+            "coaching": people * levers.coaching_hours_a_rep,
+            "field_work": field_days * day,
+            "market_reading": levers.market_reading_hours,
+            "trade_show": _spread(levers.trade_shows, number) * levers.trade_show_days * day,
+            "industry_meeting": _spread(levers.industry_days, number) * day,
+        },
+        index=calendar.index,
+    )
 
 
 def _spread(a_year: float, number: pd.Series) -> pd.Series:
@@ -226,15 +246,17 @@ def _hours_table(
 
 def _coaching_table(coached: pd.DataFrame) -> pd.DataFrame:
     table = coached.groupby(["manager_id", "rep_id"], as_index=False).agg(
-        attainment=("attainment", "first"), months=("month", "size"), hours=("hours", "sum"),
+        attainment=("attainment", "first"),
+        months=("month", "size"),
+        hours=("hours", "sum"),
         why=("why", "first"),
-    )  # fmt: skip
+    )
     table["hours_a_month"] = table["hours"] / table["months"]
     return table[list(COACHING_COLUMNS)]
 
 
 def _goals(
-    inputs: Inputs, hours: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers
+    inputs: Region, hours: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers
 ) -> pd.DataFrame:
     total = hours.pivot_table(index="manager_id", columns="activity", values="hours", aggfunc="sum")
     heads = present[present["month"] == present["month"].max()].groupby("manager_id").size()
@@ -245,18 +267,28 @@ def _goals(
         reach = int(np.ceil(n * levers.people_at_goal_share - 1e-9))
         leave = int(n * lost / of_heads + 1e-9) if of_heads else 0
         goals = [
-            ("team_at_goal", f"At least {reach} of {n} people reach their goal", reach, "people",
-             f"{levers.people_at_goal_share:.0%} of the team; 60-75 % is usual for sound goals"),
+            (
+                "team_at_goal",
+                f"At least {reach} of {n} people reach their goal",
+                reach,
+                "people",
+                f"{levers.people_at_goal_share:.0%} of the team; 60-75 % is usual for sound goals",
+            ),
             *_hour_goals(inputs, spent, n, levers),
-            ("retention", f"Lose {f'at most {leave}' if leave else 'nobody'} of {n} people", leave,
-             "people", f"no worse than last period: {lost} of {of_heads} people here left"),
-        ]  # fmt: skip
+            (
+                "retention",
+                f"Lose {f'at most {leave}' if leave else 'nobody'} of {n} people",
+                leave,
+                "people",
+                f"no worse than last period: {lost} of {of_heads} people here left",
+            ),
+        ]
         rows += [(manager_id, *goal) for goal in goals]
     return pd.DataFrame(rows, columns=list(GOAL_COLUMNS)).astype({"value": "float64"})
 
 
 def _hour_goals(
-    inputs: Inputs, spent: pd.Series, n: int, levers: ManagerLevers
+    inputs: Region, spent: pd.Series, n: int, levers: ManagerLevers
 ) -> list[tuple[str, str, float, str, str]]:
     floor, month = n * levers.coaching_hours_a_rep, inputs.settings.hours_a_month
     basis = (
@@ -273,7 +305,7 @@ def _hour_goals(
     return [*goals, ("market_reading", text, hours, "hours", levers.basis("market_reading"))]
 
 
-def _leavers(inputs: Inputs) -> tuple[int, int]:
+def _leavers(inputs: Region) -> tuple[int, int]:
     first = pd.Timestamp(inputs.settings.review_starts_on)
     last = pd.Timestamp(inputs.settings.review_ends_on)
     reps = inputs.reps[~(inputs.reps["hired_on"] > first) & ~(inputs.reps["left_on"] < first)]

@@ -7,31 +7,52 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planning_kit.metrics.phasing import round_rows, shift_earlier, sum_window
-from planning_kit.metrics.rates import closed_deals, closing_ratios, funnel_rates
-from planning_kit.metrics.shrink import Numbers
-from planning_kit.metrics.splits import (
-    check_goals,
-    margin_goals,
-    product_goals,
-    reviewed_sales,
-    units_goals,
-)
-from planning_kit.metrics.tries import safe_tries
-from planning_kit.plan import Inputs
+from planning_kit.data import Region
+from planning_kit.metrics.splits import check_goals, margin_goals, product_goals, units_goals
+from planning_kit.numbers.phasing import round_rows, shift_earlier, sum_window
+from planning_kit.numbers.shrinkage import Numbers
+from planning_kit.numbers.tries import safe_tries
+from planning_kit.review import closing_ratios, funnel_rates
+from planning_kit.review.prices import reviewed_sales
+from planning_kit.review.rates import closed_deals
 
 METRIC_COLUMNS = (
-    "rep_id", "month", "amount", "units", "margin", "sales_needed", "presentations", "proposals",
-    "prospects", "open_proposals", "pipeline_amount", "coverage", "hours_needed",
-    "hours_available", "fits",
-)  # fmt: skip
+    "rep_id",
+    "month",
+    "amount",
+    "units",
+    "margin",
+    "sales_needed",
+    "presentations",
+    "proposals",
+    "prospects",
+    "open_proposals",
+    "pipeline_amount",
+    "coverage",
+    "hours_needed",
+    "hours_available",
+    "fits",
+)
 START_COLUMNS = (
-    "rep_id", "open_deals", "open_amount", "amount_needed", "amount_short", "proposals_open",
-    "proposals_needed", "proposals_short",
-)  # fmt: skip
-_RATES = ("average_sale", "prospect_to_presentation", "presentation_to_proposal",
-          "prospect_months", "cycle_months", "proposal_months", "months_open",
-          "win_rate_by_value")  # fmt: skip
+    "rep_id",
+    "open_deals",
+    "open_amount",
+    "amount_needed",
+    "amount_short",
+    "proposals_open",
+    "proposals_needed",
+    "proposals_short",
+)
+_RATES = (
+    "average_sale",
+    "prospect_to_presentation",
+    "presentation_to_proposal",
+    "prospect_months",
+    "cycle_months",
+    "proposal_months",
+    "months_open",
+    "win_rate_by_value",
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +80,7 @@ class ActivityOptions:
     deal_share: float | None = None
 
 
-def deal_share(inputs: Inputs) -> float:
+def deal_share(inputs: Region) -> float:
     """Measure the share of the reviewed sales amount that came out of recorded won deals.
 
     1.0 where that cannot be told: without deals or amounts, or with more won than sold.
@@ -74,7 +95,7 @@ def deal_share(inputs: Inputs) -> float:
 
 
 def metric_goals(
-    inputs: Inputs, goals: pd.DataFrame, options: ActivityOptions | None = None
+    inputs: Region, goals: pd.DataFrame, options: ActivityOptions | None = None
 ) -> pd.DataFrame:
     """Turn goals into sales, presentations, proposals, prospects, pipeline, units and margin.
 
@@ -124,7 +145,7 @@ def metric_goals(
     return _with_hours(table, inputs, chosen)[list(METRIC_COLUMNS)]
 
 
-def _share(inputs: Inputs, options: ActivityOptions) -> float:
+def _share(inputs: Region, options: ActivityOptions) -> float:
     return deal_share(inputs) if options.deal_share is None else options.deal_share
 
 
@@ -133,7 +154,7 @@ def _empty() -> pd.DataFrame:
     return table.astype({"rep_id": "str", "month": "datetime64[us]", "fits": "bool"})
 
 
-def _rates_of(inputs: Inputs, people: pd.Index) -> pd.DataFrame:
+def _rates_of(inputs: Region, people: pd.Index) -> pd.DataFrame:
     # Somebody with a goal but outside the team (hired later, another region) works at its rates.
     ratios = closing_ratios(inputs).set_index("rep_id")
     funnel = funnel_rates(inputs).set_index("rep_id")
@@ -184,7 +205,7 @@ def _long(amount: pd.DataFrame, cells: dict[str, Numbers]) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _with_parts(table: pd.DataFrame, inputs: Inputs, goals: pd.DataFrame) -> pd.DataFrame:
+def _with_parts(table: pd.DataFrame, inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
     keys = ["rep_id", "month"]
     lines = product_goals(goals, inputs)
     parts = {"units": units_goals(inputs, lines), "margin": margin_goals(inputs, lines)}
@@ -197,7 +218,7 @@ def _with_parts(table: pd.DataFrame, inputs: Inputs, goals: pd.DataFrame) -> pd.
     return table
 
 
-def _with_hours(table: pd.DataFrame, inputs: Inputs, options: ActivityOptions) -> pd.DataFrame:
+def _with_hours(table: pd.DataFrame, inputs: Region, options: ActivityOptions) -> pd.DataFrame:
     hours = pd.DataFrame(
         {
             "prospects": table["prospects"] * options.prospect_hours,
@@ -210,7 +231,7 @@ def _with_hours(table: pd.DataFrame, inputs: Inputs, options: ActivityOptions) -
     return table.assign(hours_needed=hours, hours_available=there, fits=~(hours > there + 1e-9))
 
 
-def pipeline_start(inputs: Inputs, metrics: pd.DataFrame) -> pd.DataFrame:
+def pipeline_start(inputs: Region, metrics: pd.DataFrame) -> pd.DataFrame:
     """Compare what stands open when the plan starts with what its first months need.
 
     Deals that nobody owns count for nobody. An open deal without an amount is worth the owner's

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from planning_kit.errors import DataError
-from planning_kit.metrics.phasing import round_rows
-from planning_kit.plan import Inputs
-from planning_kit.tables import require_labels
+from planning_kit.data import Region
+from planning_kit.messages import DataError, require_labels
+from planning_kit.numbers.phasing import round_rows
+from planning_kit.review.prices import costed_sales, reviewed_sales
 
 PRODUCT_COLUMNS = ("rep_id", "product_line", "month", "goal")
 TERRITORY_COLUMNS = ("rep_id", "territory_id", "month", "goal")
@@ -17,7 +17,7 @@ MARGIN_COLUMNS = (*PRODUCT_COLUMNS, "margin_share", "margin_basis", "margin")
 LEAST_LINES = 5  # a person's own margin share needs this many sales lines of the product line
 
 
-def check_goals(goals: pd.DataFrame, inputs: Inputs | None = None) -> pd.DataFrame:
+def check_goals(goals: pd.DataFrame, inputs: Region | None = None) -> pd.DataFrame:
     """Check a table of goals and give it with months as first days.
 
     Raises
@@ -40,8 +40,10 @@ def check_goals(goals: pd.DataFrame, inputs: Inputs | None = None) -> pd.DataFra
     wrong = checked[(checked["goal"] < 0) | np.isinf(checked["goal"])]
     if len(wrong):
         first = wrong.iloc[0]
-        faults.append(f"{len(wrong)} goals below 0 or endless, the first of {first['rep_id']!r} "
-                      f"in {first['month']:%Y-%m} is {first['goal']:,.2f}")  # fmt: skip
+        faults.append(
+            f"{len(wrong)} goals below 0 or endless, the first of {first['rep_id']!r} "
+            f"in {first['month']:%Y-%m} is {first['goal']:,.2f}"
+        )
     if faults:
         raise DataError(f"goals: {'; '.join(faults)}. Correct these rows.")
     if inputs is not None:
@@ -50,7 +52,7 @@ def check_goals(goals: pd.DataFrame, inputs: Inputs | None = None) -> pd.DataFra
     return checked
 
 
-def product_goals(goals: pd.DataFrame, inputs: Inputs | None = None) -> pd.DataFrame:
+def product_goals(goals: pd.DataFrame, inputs: Region | None = None) -> pd.DataFrame:
     """Give every person's goals by product line and month.
 
     A goal that names no line is split by the person's mix of lines in the reviewed period (the
@@ -86,7 +88,7 @@ def product_goals(goals: pd.DataFrame, inputs: Inputs | None = None) -> pd.DataF
     return _split(check_goals(goals, inputs), "product_line", mix, inputs)
 
 
-def territory_goals(goals: pd.DataFrame, inputs: Inputs | None = None) -> pd.DataFrame:
+def territory_goals(goals: pd.DataFrame, inputs: Region | None = None) -> pd.DataFrame:
     """Give every person's goals by territory and month.
 
     A goal that names no territory is split over those the person holds when the plan starts, by
@@ -103,7 +105,7 @@ def territory_goals(goals: pd.DataFrame, inputs: Inputs | None = None) -> pd.Dat
 
 
 def _split(
-    goals: pd.DataFrame, column: str, mix: pd.DataFrame | None, inputs: Inputs | None
+    goals: pd.DataFrame, column: str, mix: pd.DataFrame | None, inputs: Region | None
 ) -> pd.DataFrame:
     if column not in goals:
         goals = goals.assign(**{column: pd.Series(np.nan, goals.index, dtype="str")})
@@ -117,7 +119,7 @@ def _split(
     return table.groupby(keys, dropna=False, as_index=False)[["goal"]].sum(min_count=1)
 
 
-def _by_mix(whole: pd.DataFrame, column: str, mix: pd.DataFrame, inputs: Inputs) -> pd.DataFrame:
+def _by_mix(whole: pd.DataFrame, column: str, mix: pd.DataFrame, inputs: Region) -> pd.DataFrame:
     whole = whole.groupby(["rep_id", "month"], as_index=False)[["goal"]].sum(min_count=1)
     weights = mix.reindex(whole["rep_id"]).to_numpy(dtype=float)
     nobody = ~(np.nansum(weights, axis=1) > 0)
@@ -131,22 +133,18 @@ def _by_mix(whole: pd.DataFrame, column: str, mix: pd.DataFrame, inputs: Inputs)
     amounts[np.arange(len(whole)), largest] += np.where(np.abs(rest) > 1e-9 * unit, rest, 0.0)
     table = pd.DataFrame(amounts, columns=mix.columns, index=whole.index)
     table = table.mask(np.nan_to_num(weights) == 0).loc[~nobody]
-    long = whole.drop(columns="goal").join(table).melt(["rep_id", "month"], var_name=column,
-                                                       value_name="goal")  # fmt: skip
+    long = (
+        whole.drop(columns="goal")
+        .join(table)
+        .melt(["rep_id", "month"], var_name=column, value_name="goal")
+    )
     told = whole.loc[~nobody].dropna(subset="goal")[["rep_id", "month"]]
     split = long.dropna(subset="goal").merge(told, on=["rep_id", "month"])
     kept = whole[nobody | whole["goal"].isna()].assign(**{column: np.nan})
     return pd.concat([split, kept.astype({column: "str"})], ignore_index=True)
 
 
-def reviewed_sales(inputs: Inputs) -> pd.DataFrame:
-    """List the sales of the reviewed period, by calendar month."""
-    months, settings = inputs.sales["month"], inputs.settings
-    first = pd.Timestamp(settings.review_starts_on).replace(day=1)
-    return inputs.sales[(months >= first) & (months <= pd.Timestamp(settings.review_ends_on))]
-
-
-def _sales_mix(inputs: Inputs) -> pd.DataFrame:
+def _sales_mix(inputs: Region) -> pd.DataFrame:
     sales = reviewed_sales(inputs).dropna(subset="product_line")
     by_line = sales.groupby(["rep_id", "product_line"])["amount"].sum().unstack().fillna(0.0)
     by_line = by_line.clip(lower=0.0).sort_index(axis=1)  # a line of returns alone has no share
@@ -155,7 +153,7 @@ def _sales_mix(inputs: Inputs) -> pd.DataFrame:
     return mix
 
 
-def _territory_mix(inputs: Inputs) -> pd.DataFrame:
+def _territory_mix(inputs: Region) -> pd.DataFrame:
     first_day = pd.Timestamp(inputs.settings.starts_on)
     held = inputs.assignments
     held = held[~(held["starts_on"] > first_day) & ~(held["ends_on"] < first_day)]
@@ -168,7 +166,7 @@ def _territory_mix(inputs: Inputs) -> pd.DataFrame:
     return mix.sort_index(axis=1)
 
 
-def units_goals(inputs: Inputs, goals: pd.DataFrame) -> pd.DataFrame:
+def units_goals(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
     """Turn goals by product line into whole units, through the line's realised price.
 
     A person's units of a line over the whole plan are the goal / price, rounded; the months are
@@ -199,7 +197,7 @@ def _round_months(table: pd.DataFrame, values: pd.Series) -> pd.Series:
     return whole + (rank <= left)
 
 
-def margin_goals(inputs: Inputs, goals: pd.DataFrame) -> pd.DataFrame:
+def margin_goals(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
     """Turn goals by product line into margin, at the margin share of the reviewed period.
 
     The share is the person's own of that line where at least five sales lines stand behind it,
@@ -227,11 +225,3 @@ def margin_goals(inputs: Inputs, goals: pd.DataFrame) -> pd.DataFrame:
     steps = _round_months(table, table["goal"] * table["margin_share"] / unit)
     table["margin"] = steps / round(1 / unit) if unit < 1 else steps * unit
     return table[list(MARGIN_COLUMNS)]
-
-
-def costed_sales(inputs: Inputs) -> pd.DataFrame:
-    """List the reviewed sales whose cost is known, from the line or else from the unit cost."""
-    sales = reviewed_sales(inputs)
-    products = inputs.products.drop_duplicates("product_id").set_index("product_id")
-    by_product = sales["units"] * sales["product_id"].map(products["unit_cost"])
-    return sales.assign(cost=sales["cost"].fillna(by_product)).dropna(subset="cost")

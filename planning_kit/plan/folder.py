@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planning_kit.errors import DataError, UsageError
+from planning_kit.messages import DataError, UsageError, require_labels
 from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, read_settings
-from planning_kit.tables import require_labels
 
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|prepared|latest)$", re.I)
 _SECTIONS = ("plan", "targets", "checks", "people", "regions", "files", "sources")
@@ -33,7 +32,7 @@ class Plan:
     settings : Settings
         Checked settings.
     sources : mapping
-        ``[sources.<table>]`` sections as written; `planning_kit.sources` reads them.
+        ``[sources.<table>]`` sections as written; `planning_kit.data` reads them.
     files : mapping
         ``[files.<name>]`` sections: files that SQL of the sources may read.
     regions : tuple of str

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from planning_kit.errors import UsageError
+from planning_kit.messages import UsageError
 from planning_kit.plan.folder import bundled
 
 

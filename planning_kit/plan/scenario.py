@@ -8,11 +8,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from planning_kit.errors import DataError
-from planning_kit.tables import require_labels
+from planning_kit.messages import DataError, require_labels
 
-SECTIONS = ("name", "note", "targets", "levers", "objective", "base", "rules", "holds", "assumptions",
-            "correlations", "over_assignment", "relax", "review")  # fmt: skip
+SECTIONS = (
+    "name",
+    "note",
+    "targets",
+    "levers",
+    "objective",
+    "base",
+    "rules",
+    "holds",
+    "assumptions",
+    "correlations",
+    "over_assignment",
+    "relax",
+    "review",
+)
 
 
 @dataclass(frozen=True, eq=False)  # by identity, so that it can be a key

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-from planning_kit.errors import DataError
+from planning_kit.messages import DataError, require_labels
 from planning_kit.plan.calendar import add_months, months_between
-from planning_kit.tables import require_labels
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,16 @@ class Settings:
     account_loss_share: float = 0.15
 
 
-_PLAN_KEYS = ("name", "currency", "rounding_unit", "starts_on", "ends_on", "review_starts_on",
-              "review_ends_on", "seed")  # fmt: skip
+_PLAN_KEYS = (
+    "name",
+    "currency",
+    "rounding_unit",
+    "starts_on",
+    "ends_on",
+    "review_starts_on",
+    "review_ends_on",
+    "seed",
+)
 _CHECK_KEYS = ("max_lost_share", "history_years")
 _PEOPLE_KEYS = ("hours_a_month", "selling_share", "vacancy_months", "ramp", "account_loss_share")
 _TARGET_KEYS = ("company", "regions", "growth_share")
@@ -104,8 +111,9 @@ def _day(faults: list[str], where: str, value: Any) -> date:
     return date(2000, 1, 1)
 
 
-def _section(faults: list[str], content: Mapping[str, Any], name: str, known: tuple[str, ...]
-             ) -> Mapping[str, Any]:  # fmt: skip
+def _section(
+    faults: list[str], content: Mapping[str, Any], name: str, known: tuple[str, ...]
+) -> Mapping[str, Any]:
     section = content.get(name, {})
     if not isinstance(section, Mapping):
         faults.append(f"[{name}] is not a section")
@@ -131,8 +139,9 @@ def read_settings(content: Mapping[str, Any]) -> Settings:
         if key not in plan:
             faults.append(f"[plan] needs {key}")
     starts = _day(faults, "[plan] starts_on", plan.get("starts_on", date(2000, 1, 1)))
-    ends = _day(faults, "[plan] ends_on",
-                plan.get("ends_on", add_months(starts, 12) - timedelta(days=1)))  # fmt: skip
+    ends = _day(
+        faults, "[plan] ends_on", plan.get("ends_on", add_months(starts, 12) - timedelta(days=1))
+    )
     if starts.day != 1 or (ends + timedelta(days=1)).day != 1:
         faults.append(
             f"the plan runs {starts} to {ends}; it must start on the first and end on the last "
@@ -141,10 +150,14 @@ def read_settings(content: Mapping[str, Any]) -> Settings:
     if not 1 <= months_between(starts, ends) <= 36:
         faults.append(f"the plan runs {starts} to {ends}; it must cover 1 to 36 months")
     months = max(1, months_between(starts, ends))
-    review_ends = _day(faults, "[plan] review_ends_on",
-                       plan.get("review_ends_on", starts - timedelta(days=1)))  # fmt: skip
-    review_starts = _day(faults, "[plan] review_starts_on",
-                         plan.get("review_starts_on", add_months(starts, -max(12, months))))  # fmt: skip
+    review_ends = _day(
+        faults, "[plan] review_ends_on", plan.get("review_ends_on", starts - timedelta(days=1))
+    )
+    review_starts = _day(
+        faults,
+        "[plan] review_starts_on",
+        plan.get("review_starts_on", add_months(starts, -max(12, months))),
+    )
     if not review_starts <= review_ends < starts:
         faults.append(
             f"the reviewed period {review_starts} to {review_ends} must end before {starts}"
@@ -156,28 +169,64 @@ def read_settings(content: Mapping[str, Any]) -> Settings:
     settings = Settings(
         name=str(plan.get("name", "")),
         currency=str(plan.get("currency", "")),
-        rounding_unit=_number(faults, "[plan] rounding_unit", plan.get("rounding_unit", 1), 0.01, 1e9),
+        rounding_unit=_number(
+            faults, "[plan] rounding_unit", plan.get("rounding_unit", 1), 0.01, 1e9
+        ),
         starts_on=starts,
         ends_on=ends,
         review_starts_on=review_starts,
         review_ends_on=review_ends,
         targets=targets,
         seed=int(_number(faults, "[plan] seed", plan.get("seed", 1), 0, 2**32 - 1)),
-        max_lost_share=_number(faults, "[checks] max_lost_share",
-                               checks.get("max_lost_share", Settings.max_lost_share), 0, 1),
-        history_years=int(_number(faults, "[checks] history_years",
-                                  checks.get("history_years", Settings.history_years), 1, 100)),
-        hours_a_month=_number(faults, "[people] hours_a_month",
-                              people.get("hours_a_month", Settings.hours_a_month), 1, 744),
-        selling_share=_number(faults, "[people] selling_share",
-                              people.get("selling_share", Settings.selling_share), 0, 1),
-        vacancy_months=_number(faults, "[people] vacancy_months",
-                               people.get("vacancy_months", Settings.vacancy_months), 0, 60),
-        ramp=tuple(_number(faults, "[people] ramp", step, 0, 1)
-                   for step in (ramp if isinstance(ramp, list | tuple) else [ramp])),
-        account_loss_share=_number(faults, "[people] account_loss_share",
-                                   people.get("account_loss_share", Settings.account_loss_share), 0, 1),
-    )  # fmt: skip
+        max_lost_share=_number(
+            faults,
+            "[checks] max_lost_share",
+            checks.get("max_lost_share", Settings.max_lost_share),
+            0,
+            1,
+        ),
+        history_years=int(
+            _number(
+                faults,
+                "[checks] history_years",
+                checks.get("history_years", Settings.history_years),
+                1,
+                100,
+            )
+        ),
+        hours_a_month=_number(
+            faults,
+            "[people] hours_a_month",
+            people.get("hours_a_month", Settings.hours_a_month),
+            1,
+            744,
+        ),
+        selling_share=_number(
+            faults,
+            "[people] selling_share",
+            people.get("selling_share", Settings.selling_share),
+            0,
+            1,
+        ),
+        vacancy_months=_number(
+            faults,
+            "[people] vacancy_months",
+            people.get("vacancy_months", Settings.vacancy_months),
+            0,
+            60,
+        ),
+        ramp=tuple(
+            _number(faults, "[people] ramp", step, 0, 1)
+            for step in (ramp if isinstance(ramp, list | tuple) else [ramp])
+        ),
+        account_loss_share=_number(
+            faults,
+            "[people] account_loss_share",
+            people.get("account_loss_share", Settings.account_loss_share),
+            0,
+            1,
+        ),
+    )
     unit = settings.rounding_unit
     if unit < 1 and abs(1 / unit - round(1 / unit)) > 1e-9:
         faults.append(f"[plan] rounding_unit is {unit:g}; below 1 it must divide 1, like 0.01")
@@ -216,5 +265,7 @@ def _read_targets(faults: list[str], content: Mapping[str, Any]) -> Targets:
             str(name): _number(faults, f"[targets.regions] {name}", value, 0, 1e15)
             for name, value in regions.items()
         },
-        growth_share=_number(faults, "[targets] growth_share", section.get("growth_share", 0.05), -1, 10),
-    )  # fmt: skip
+        growth_share=_number(
+            faults, "[targets] growth_share", section.get("growth_share", 0.05), -1, 10
+        ),
+    )

@@ -9,16 +9,51 @@ from planning_kit.review.fairness import fairness, goal_level, goal_people, ratc
 from planning_kit.review.findings import ReviewLimits, review_findings, where_to_look
 from planning_kit.review.market import MARKET_EFFECTS, market_bridge
 from planning_kit.review.places import margins, outside_assignments
+from planning_kit.review.prices import break_even_volume, price_dispersion, price_latitude
 from planning_kit.review.proposals import proposal_bias, proposal_check
+from planning_kit.review.rates import closing_ratios, funnel_rates
 from planning_kit.review.replay import assumption_replay, range_score
 from planning_kit.review.standing import goal_outliers, manager_effects, size_buckets
 
 __all__ = [
-    "EFFECTS", "MARGIN_EFFECTS", "MARKET_EFFECTS", "Exclusions", "ReviewLimits",
-    "assumption_replay", "attainment", "bridge", "bridge_steps", "capacity", "event_effects",
-    "event_path", "exclude_deals", "fairness", "funnel", "goal_bridge", "goal_history",
-    "goal_level", "goal_outliers", "goal_people", "growth", "manager_effects", "margins",
-    "market_bridge", "outside_assignments", "proposal_bias", "proposal_check", "range_score",
-    "ratchet_pairs", "review_findings", "size_buckets", "staffing_bridge", "unusual_deals",
-    "vacancies", "where_to_look",
-]  # fmt: skip
+    "EFFECTS",
+    "MARGIN_EFFECTS",
+    "MARKET_EFFECTS",
+    "Exclusions",
+    "ReviewLimits",
+    "assumption_replay",
+    "attainment",
+    "break_even_volume",
+    "bridge",
+    "bridge_steps",
+    "capacity",
+    "closing_ratios",
+    "event_effects",
+    "event_path",
+    "exclude_deals",
+    "fairness",
+    "funnel",
+    "funnel_rates",
+    "goal_bridge",
+    "goal_history",
+    "goal_level",
+    "goal_outliers",
+    "goal_people",
+    "growth",
+    "manager_effects",
+    "margins",
+    "market_bridge",
+    "outside_assignments",
+    "price_dispersion",
+    "price_latitude",
+    "proposal_bias",
+    "proposal_check",
+    "range_score",
+    "ratchet_pairs",
+    "review_findings",
+    "size_buckets",
+    "staffing_bridge",
+    "unusual_deals",
+    "vacancies",
+    "where_to_look",
+]

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.errors import DataError
-from planning_kit.plan import Inputs, add_months, once
+from planning_kit.data import Region, once
+from planning_kit.messages import DataError, require_labels
+from planning_kit.plan import add_months
 from planning_kit.review.goals import BASES, spread_goals
 from planning_kit.review.periods import (
     check_by,
@@ -22,19 +23,37 @@ from planning_kit.review.periods import (
     with_cuts,
     year_windows,
 )
-from planning_kit.tables import require_labels
 
 ATTAINMENT_COLUMNS = ("goal", "actual", "gap", "attainment", "status", "goal_basis")
-HISTORY_COLUMNS = ("goal_period", "ends_on", "goal", "actual", "gap", "attainment", "people",
-                   "reached", "reached_share", "reviewed")  # fmt: skip
-GROWTH_COLUMNS = ("previous", "review", "change", "growth_share", "like_previous", "like_review",
-                  "like_for_like_share", "months_compared", "note")  # fmt: skip
+HISTORY_COLUMNS = (
+    "goal_period",
+    "ends_on",
+    "goal",
+    "actual",
+    "gap",
+    "attainment",
+    "people",
+    "reached",
+    "reached_share",
+    "reviewed",
+)
+GROWTH_COLUMNS = (
+    "previous",
+    "review",
+    "change",
+    "growth_share",
+    "like_previous",
+    "like_review",
+    "like_for_like_share",
+    "months_compared",
+    "note",
+)
 _ALL = "everything"
 
 
 @once
 def attainment(
-    inputs: Inputs,
+    inputs: Region,
     by: Sequence[str] = ("rep_id",),
     *,
     metric: str = "amount",
@@ -95,8 +114,9 @@ def _judged(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     gap = actual - table["goal"]
     status = np.select(
         [no_goal, no_sales & (table["goal"] > 0), gap >= 0],
-        ["no goal", "no sales", "reached"], "missed",
-    )  # fmt: skip
+        ["no goal", "no sales", "reached"],
+        "missed",
+    )
     texts = dict(enumerate(BASES))
     return table.assign(
         actual=actual,
@@ -107,7 +127,7 @@ def _judged(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     ).sort_values(keys, ignore_index=True, na_position="last")
 
 
-def goal_history(inputs: Inputs, *, metric: str | None = None) -> pd.DataFrame:
+def goal_history(inputs: Region, *, metric: str | None = None) -> pd.DataFrame:
     """Show goal, result and the share of people who reached it, for every past goal period.
 
     Parameters
@@ -138,7 +158,7 @@ def goal_history(inputs: Inputs, *, metric: str | None = None) -> pd.DataFrame:
     return table[list(HISTORY_COLUMNS)]
 
 
-def growth(inputs: Inputs, by: Sequence[str] = ("rep_id",)) -> pd.DataFrame:
+def growth(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFrame:
     """Compare the reviewed months with the same calendar months a year before.
 
     Like for like counts a month only where person, territory and product each had sales in that
@@ -209,7 +229,7 @@ def _months_compared(groups: pd.api.typing.DataFrameGroupBy, keys: list[str]) ->
     return pairs.groupby(level=keys, dropna=False).sum().rename("months_compared")
 
 
-def partial_year_note(inputs: Inputs) -> str:
+def partial_year_note(inputs: Region) -> str:
     """Say in words which of the two compared years lacks months with sales; empty if none."""
     first, last, back = year_windows(inputs.settings)
     months = [m for m in pd.date_range(first, last, freq="MS")]

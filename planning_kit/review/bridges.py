@@ -8,22 +8,37 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs, once
+from planning_kit.data import Region, once
 from planning_kit.review.goals import spread_goals
 from planning_kit.review.periods import check_by, dated_sales, goal_spans, team_of, two_years
 
 EFFECTS = ("price", "volume", "mix", "new", "discontinued", "other")
-MARGIN_EFFECTS = ("margin_price", "margin_cost", "margin_volume", "margin_mix", "margin_new",
-                  "margin_discontinued", "margin_other")  # fmt: skip
+MARGIN_EFFECTS = (
+    "margin_price",
+    "margin_cost",
+    "margin_volume",
+    "margin_mix",
+    "margin_new",
+    "margin_discontinued",
+    "margin_other",
+)
 BRIDGE_CUTS = ("rep_id", "territory_id", "product_id", "product_line", "manager_id")
-BRIDGE_COLUMNS = ("before", "after", "difference", *EFFECTS, "margin_before", "margin_after",
-                  "margin_difference", *MARGIN_EFFECTS)  # fmt: skip
+BRIDGE_COLUMNS = (
+    "before",
+    "after",
+    "difference",
+    *EFFECTS,
+    "margin_before",
+    "margin_after",
+    "margin_difference",
+    *MARGIN_EFFECTS,
+)
 _NOTHING = 0.005  # plan currency; less is the noise of adding
 _EDGE_MONTHS = 6  # shorter comparisons have no edge to leave out
 _LEAF = ["rep_id", "territory_id", "product_id"]
 
 
-def bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
+def bridge(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
     """Explain the change of sales from the year before to the reviewed year.
 
     Effects are computed for every person x territory x product and summed upward, so at every
@@ -63,7 +78,7 @@ def bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
 
 
 @once
-def _sales_effects(inputs: Inputs) -> pd.DataFrame:
+def _sales_effects(inputs: Region) -> pd.DataFrame:
     sales = two_years(inputs)
     before, after = _leaves(sales[~sales["is_review"]]), _leaves(sales[sales["is_review"]])
     cells = _paired(before, after)
@@ -99,7 +114,7 @@ class _Groups:
     kinds: pd.Series
 
 
-def _lines(inputs: Inputs, cells: pd.DataFrame) -> pd.Series:
+def _lines(inputs: Region, cells: pd.DataFrame) -> pd.Series:
     lines = inputs.sales.drop_duplicates("product_id").set_index("product_id")["product_line"]
     product = cells.index.get_level_values("product_id")
     return pd.Series(lines.reindex(product).to_numpy(), cells.index).fillna("").astype("str")
@@ -119,7 +134,7 @@ def _launches(sales: pd.DataFrame) -> pd.Series:
     return kinds.mask(~years["max"].astype(bool), "discontinued")
 
 
-def goal_bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
+def goal_bridge(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
     """Explain the gap between the goals of the reviewed year and its results.
 
     Goals hold no units; the units a goal stands for are the goal at the prices of the year
@@ -142,7 +157,7 @@ def goal_bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
 
 
 @once
-def _goal_effects(inputs: Inputs) -> pd.DataFrame:
+def _goal_effects(inputs: Region) -> pd.DataFrame:
     goals = goal_spans(inputs, "amount")
     sales = dated_sales(inputs, "amount")
     goals = goals[goals["reviewed"] & goals["goal"].notna()]
@@ -264,7 +279,7 @@ def _costs(cells: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return before, after.fillna(before)
 
 
-def _summed(inputs: Inputs, cells: pd.DataFrame, cuts: list[str], *extra: str) -> pd.DataFrame:
+def _summed(inputs: Region, cells: pd.DataFrame, cuts: list[str], *extra: str) -> pd.DataFrame:
     flat = cells.reset_index().assign(everything=0)
     if "product_line" in cuts:
         lines = inputs.sales.drop_duplicates("product_id").set_index("product_id")["product_line"]

@@ -10,16 +10,36 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.errors import DataError
-from planning_kit.plan import Inputs, Scenario, once
+from planning_kit.data import Region, once
+from planning_kit.messages import DataError, nearest, require_labels
+from planning_kit.numbers.statistics import robust_z
+from planning_kit.plan import Scenario
 from planning_kit.review.periods import first_of_month, in_review, two_years
-from planning_kit.review.statistics import robust_z
-from planning_kit.tables import nearest, require_labels
 
-UNUSUAL_COLUMNS = ("kind", "opportunity_id", "rep_id", "month", "product_id", "amount", "usual",
-                   "times", "robust_z", "person_share", "reason")  # fmt: skip
-EXCLUDED_COLUMNS = ("opportunity_id", "rep_id", "month", "product_id", "amount", "excluded_amount",
-                    "owner", "reason", "note")  # fmt: skip
+UNUSUAL_COLUMNS = (
+    "kind",
+    "opportunity_id",
+    "rep_id",
+    "month",
+    "product_id",
+    "amount",
+    "usual",
+    "times",
+    "robust_z",
+    "person_share",
+    "reason",
+)
+EXCLUDED_COLUMNS = (
+    "opportunity_id",
+    "rep_id",
+    "month",
+    "product_id",
+    "amount",
+    "excluded_amount",
+    "owner",
+    "reason",
+    "note",
+)
 TOTAL_COLUMNS = ("what", "booked", "excluded", "counted")
 FAR = 3.5  # robust deviations of the log amount (Iglewicz and Hoaglin 1993), and
 TIMES_USUAL = 3.0  # the amount over the usual: an unusual deal passes both
@@ -39,13 +59,13 @@ class Exclusions:
     ``note`` where less was found than was named; amounts in plan currency.
     """
 
-    inputs: Inputs
+    inputs: Region
     table: pd.DataFrame
     totals: pd.DataFrame
 
 
 @once
-def unusual_deals(inputs: Inputs) -> pd.DataFrame:
+def unusual_deals(inputs: Region) -> pd.DataFrame:
     """List won deals and sales of a month that are far above what their peers bring.
 
     The log amount of a won opportunity is compared with all won ones of the same product line
@@ -78,7 +98,7 @@ def unusual_deals(inputs: Inputs) -> pd.DataFrame:
     return rows[list(UNUSUAL_COLUMNS)]
 
 
-def _won(inputs: Inputs) -> pd.DataFrame:
+def _won(inputs: Region) -> pd.DataFrame:
     deals = inputs.opportunities
     deals = deals[deals["outcome"].eq("won") & deals["closed_on"].notna() & (deals["amount"] > 0)]
     lines = inputs.products.set_index("product_id")["product_line"]
@@ -89,13 +109,13 @@ def _won(inputs: Inputs) -> pd.DataFrame:
     )
 
 
-def _months(inputs: Inputs) -> pd.DataFrame:
+def _months(inputs: Region) -> pd.DataFrame:
     keys = ["rep_id", "month", "product_id", "product_line"]
     sums = inputs.sales.groupby(keys, dropna=False)["amount"].sum().reset_index()
     return sums.assign(kind="month", opportunity_id=pd.Series(pd.NA, sums.index, dtype="str"))
 
 
-def _with_usual(inputs: Inputs, rows: pd.DataFrame) -> pd.DataFrame:
+def _with_usual(inputs: Region, rows: pd.DataFrame) -> pd.DataFrame:
     """Compare every row with the narrowest group of peers that is large enough."""
     role = inputs.reps.set_index("rep_id")["role"]
     size = rows["amount"].abs()
@@ -131,7 +151,7 @@ def _reasons(rows: pd.DataFrame) -> pd.Series:
 
 
 def exclude_deals(
-    inputs: Inputs, scenario: Scenario, labels: Callable[[], _Labels] | None = None
+    inputs: Region, scenario: Scenario, labels: Callable[[], _Labels] | None = None
 ) -> Exclusions:
     """Take out of the review what the scenario's ``[[review.exclude]]`` names, and show it.
 
@@ -185,7 +205,7 @@ def _without(sales: pd.DataFrame, entry: dict[str, Any]) -> tuple[pd.DataFrame, 
     return sales[~here], total
 
 
-def _note(inputs: Inputs, row: dict[str, Any], taken: float) -> str:
+def _note(inputs: Region, row: dict[str, Any], taken: float) -> str:
     if "month" not in row:
         known = inputs.opportunities["opportunity_id"]
         if known.eq(row["opportunity_id"]).any():
@@ -198,7 +218,7 @@ def _note(inputs: Inputs, row: dict[str, Any], taken: float) -> str:
     return f"the month had only {taken:,.2f} of it" if less else ""
 
 
-def _totals(inputs: Inputs, kept: Inputs) -> pd.DataFrame:
+def _totals(inputs: Region, kept: Region) -> pd.DataFrame:
     booked = _sums(inputs)
     counted = booked if kept is inputs else _sums(kept)
     what = ["sales, reviewed year", "sales, year before", "won deals, reviewed year"]
@@ -206,14 +226,14 @@ def _totals(inputs: Inputs, kept: Inputs) -> pd.DataFrame:
     return table.assign(excluded=table["booked"] - table["counted"])[list(TOTAL_COLUMNS)]
 
 
-def _sums(inputs: Inputs) -> list[float]:
+def _sums(inputs: Region) -> list[float]:
     years, won = two_years(inputs).groupby("is_review")["amount"].sum(), _won(inputs)
     reviewed = in_review(won["month"], inputs.settings)
     return [years.get(True, 0.0), years.get(False, 0.0), won["amount"][reviewed].sum()]
 
 
 def _read_entries(
-    inputs: Inputs, scenario: Scenario, labels: Callable[[], _Labels] | None
+    inputs: Region, scenario: Scenario, labels: Callable[[], _Labels] | None
 ) -> list[dict[str, Any]]:
     content = scenario.section("review", ("exclude",)).get("exclude", [])
     if not isinstance(content, list) or not all(isinstance(row, Mapping) for row in content):
@@ -254,7 +274,7 @@ def _require(faults: list[str], given: Iterable[str], known: Iterable[str], wher
 
 
 def _known(
-    inputs: Inputs, entries: list[dict[str, Any]], labels: Callable[[], _Labels] | None
+    inputs: Region, entries: list[dict[str, Any]], labels: Callable[[], _Labels] | None
 ) -> _Labels:
     """Give what entries may name; one region alone cannot refuse other people and deals."""
     known = {

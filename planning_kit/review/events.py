@@ -11,17 +11,37 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from planning_kit.plan import Inputs, add_months, once
+from planning_kit.data import Region, once
+from planning_kit.plan import add_months
 from planning_kit.review.factors import capacity
 from planning_kit.review.periods import year_windows
 
 EVENT_COLUMNS = (
-    "event_id", "kind", "starts_on", "months", "affected", "unaffected", "effect_share",
-    "low_share", "high_share", "p", "effect_amount", "pre_trend_share", "pre_trend_p",
-    "adjusted_share", "verdict", "note",
-)  # fmt: skip
-PATH_COLUMNS = ("event_id", "month", "months_after", "affected_share", "unaffected_share",
-                "difference_share")  # fmt: skip
+    "event_id",
+    "kind",
+    "starts_on",
+    "months",
+    "affected",
+    "unaffected",
+    "effect_share",
+    "low_share",
+    "high_share",
+    "p",
+    "effect_amount",
+    "pre_trend_share",
+    "pre_trend_p",
+    "adjusted_share",
+    "verdict",
+    "note",
+)
+PATH_COLUMNS = (
+    "event_id",
+    "month",
+    "months_after",
+    "affected_share",
+    "unaffected_share",
+    "difference_share",
+)
 LEVEL = 0.9
 SHUFFLES = 4999
 LEAST_ARRANGEMENTS = 40  # fewer ways to choose the touched territories give no interval
@@ -41,7 +61,7 @@ class _Study:
 
 
 @once
-def event_effects(inputs: Inputs) -> pd.DataFrame:
+def event_effects(inputs: Region) -> pd.DataFrame:
     """Measure events by the change of touched territories against that of all others.
 
     Difference in differences: the log change of each territory's sales from the same months a
@@ -70,7 +90,7 @@ def event_effects(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(EVENT_COLUMNS))
 
 
-def _studies(inputs: Inputs) -> list[_Study]:
+def _studies(inputs: Region) -> list[_Study]:
     events = inputs.events.sort_values(["event_id", "starts_on"])
     known = set(inputs.sales["territory_id"].dropna())
     studies = []
@@ -88,7 +108,7 @@ def _studies(inputs: Inputs) -> list[_Study]:
 
 
 def _months(
-    inputs: Inputs, starts_on: pd.Timestamp, ends_on: pd.Timestamp
+    inputs: Region, starts_on: pd.Timestamp, ends_on: pd.Timestamp
 ) -> tuple[pd.Timestamp, ...]:
     """Give the whole months of the event inside the data up to the review's end, at most twelve."""
     first = starts_on if starts_on.day == 1 else starts_on + pd.offsets.MonthBegin(1)
@@ -109,7 +129,7 @@ def _clashing(others: pd.DataFrame, months: tuple[pd.Timestamp, ...]) -> set[str
     return set(near["territory_id"].dropna())
 
 
-def _changes(inputs: Inputs, study: _Study, back: int, seats: pd.DataFrame | None) -> pd.Series:
+def _changes(inputs: Region, study: _Study, back: int, seats: pd.DataFrame | None) -> pd.Series:
     """Give each territory's log change from the same months a year before."""
     levels = []
     for shift in (back + 12, back):
@@ -127,10 +147,15 @@ def _changes(inputs: Inputs, study: _Study, back: int, seats: pd.DataFrame | Non
     return np.log(after[both]) - np.log(before[both])
 
 
-def _measure(inputs: Inputs, study: _Study, seats: pd.DataFrame | None) -> dict[str, Any]:
+def _measure(inputs: Region, study: _Study, seats: pd.DataFrame | None) -> dict[str, Any]:
     row: dict[str, Any] = dict.fromkeys(EVENT_COLUMNS, np.nan)
-    row |= {"event_id": study.event_id, "kind": study.kind, "starts_on": study.starts_on,
-            "months": len(study.months), "verdict": "cannot tell"}  # fmt: skip
+    row |= {
+        "event_id": study.event_id,
+        "kind": study.kind,
+        "starts_on": study.starts_on,
+        "months": len(study.months),
+        "verdict": "cannot tell",
+    }
     changes = _changes(inputs, study, 0, seats) if study.months else pd.Series(dtype=float)
     touched = changes.index.isin(list(study.touched))
     kept = touched | changes.index.isin(list(study.compared))
@@ -142,8 +167,13 @@ def _measure(inputs: Inputs, study: _Study, seats: pd.DataFrame | None) -> dict[
     effect, low, high, p = _compare(changes.to_numpy(), touched, inputs.settings.seed)
     plain = _changes(inputs, study, 0, None).reindex(changes.index)
     moved = np.expm1(effect) - np.expm1(plain[touched].mean() - plain[~touched].mean())
-    row |= {"effect_share": np.expm1(effect), "low_share": np.expm1(low), "p": p,
-            "high_share": np.expm1(high), "adjusted_share": moved}  # fmt: skip
+    row |= {
+        "effect_share": np.expm1(effect),
+        "low_share": np.expm1(low),
+        "p": p,
+        "high_share": np.expm1(high),
+        "adjusted_share": moved,
+    }
     sales = inputs.sales
     here = sales["month"].isin(study.months) & sales["territory_id"].isin(study.touched)
     row["effect_amount"] = float(sales.loc[here, "amount"].sum() * (1 - np.exp(-effect)))
@@ -201,7 +231,7 @@ def _differences(marks: np.ndarray, changes: np.ndarray) -> np.ndarray:
     return inside / few - (changes.sum() - inside) / (len(changes) - few)
 
 
-def _pre_trend(inputs: Inputs, study: _Study, seats: pd.DataFrame | None) -> dict[str, float]:
+def _pre_trend(inputs: Region, study: _Study, seats: pd.DataFrame | None) -> dict[str, float]:
     changes = _changes(inputs, study, 12, seats)
     touched = changes.index.isin(list(study.touched))
     kept = touched | changes.index.isin(list(study.compared))
@@ -227,7 +257,7 @@ def _verdict(row: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def event_path(inputs: Inputs) -> pd.DataFrame:
+def event_path(inputs: Region) -> pd.DataFrame:
     """Show month by month how touched and other territories changed from a year before.
 
     Returns

@@ -9,15 +9,23 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs, add_months, once
+from planning_kit.data import Region, once
+from planning_kit.plan import add_months
 from planning_kit.review.periods import check_by, team_of, year_windows
 
 FUNNEL_CUTS = ("rep_id", "manager_id", "product_id", "product_line")
 FUNNEL_EFFECTS = ("presentations", "closing_ratio", "average_sale", "other")
 FUNNEL_COLUMNS = (
-    "before", "after", "difference", *FUNNEL_EFFECTS, "presentations_before",
-    "presentations_after", "won_before", "won_after", "counted",
-)  # fmt: skip
+    "before",
+    "after",
+    "difference",
+    *FUNNEL_EFFECTS,
+    "presentations_before",
+    "presentations_after",
+    "won_before",
+    "won_after",
+    "counted",
+)
 
 
 def logarithmic_mean(after: np.ndarray, before: np.ndarray) -> np.ndarray:
@@ -115,7 +123,7 @@ def chain_effects(
     return table.assign(other=np.where(odd, change, 0.0)), factors
 
 
-def funnel(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
+def funnel(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
     """Explain the change of won deals by presentations, closing ratio and average sale.
 
     Deals count when they are won, presentations when they are held, so the closing ratio is the
@@ -168,7 +176,7 @@ def funnel(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def _funnel_year(
-    inputs: Inputs, deals: pd.DataFrame, shown: str, leaf: list[str], earlier: bool
+    inputs: Region, deals: pd.DataFrame, shown: str, leaf: list[str], earlier: bool
 ) -> pd.DataFrame:
     first, last, back = year_windows(inputs.settings)
     shift = pd.DateOffset(months=back if earlier else 0)
@@ -181,7 +189,7 @@ def _funnel_year(
     return year.astype("float64").fillna(0.0)
 
 
-def capacity(inputs: Inputs) -> pd.DataFrame:
+def capacity(inputs: Region) -> pd.DataFrame:
     """Give for every territory and month of the data how much of it was staffed and productive.
 
     Parameters
@@ -217,7 +225,7 @@ def capacity(inputs: Inputs) -> pd.DataFrame:
     return table[["territory_id", "month", "seats", "staffed", "productive"]]
 
 
-def staffing_bridge(inputs: Inputs) -> pd.DataFrame:
+def staffing_bridge(inputs: Region) -> pd.DataFrame:
     """Explain the change of sales by seats, vacancies, ramp and sales per productive month.
 
     Returns
@@ -241,8 +249,13 @@ def staffing_bridge(inputs: Inputs) -> pd.DataFrame:
     effects, factors = chain_effects(
         years[0], years[1], ["seats", "vacancy", "ramp", "productivity"]
     )
-    meaning = ["months of territories", "share of them staffed", "productive share of the staffed",
-               "sales per productive month", "sales without anybody productive"]  # fmt: skip
+    meaning = [
+        "months of territories",
+        "share of them staffed",
+        "productive share of the staffed",
+        "sales per productive month",
+        "sales without anybody productive",
+    ]
     values = [[*year[0], np.nan] for year in factors]
     rows = zip(effects, meaning, *values, effects.iloc[0], strict=True)
     bridge = pd.DataFrame(rows, columns=columns)
@@ -250,7 +263,7 @@ def staffing_bridge(inputs: Inputs) -> pd.DataFrame:
 
 
 @once
-def vacancies(inputs: Inputs) -> pd.DataFrame:
+def vacancies(inputs: Region) -> pd.DataFrame:
     """List territories that stood partly empty in the reviewed year, with what it may have cost.
 
     Returns

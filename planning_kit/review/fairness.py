@@ -9,19 +9,30 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from planning_kit.plan import Inputs, add_months, months_between, once
-from planning_kit.review.attainment import attainment
-from planning_kit.review.periods import dated_sales, goal_spans, main_metric, team_of, year_windows
-from planning_kit.review.statistics import (
+from planning_kit.data import Region, once
+from planning_kit.numbers.statistics import (
     correlation_interval,
     holm,
     permutation_p,
     spearman,
     wilson,
 )
+from planning_kit.plan import add_months, months_between
+from planning_kit.review.attainment import attainment
+from planning_kit.review.periods import dated_sales, goal_spans, main_metric, team_of, year_windows
 
-FAIRNESS_COLUMNS = ("test", "question", "value", "low", "high", "people", "p", "p_holm", "verdict",
-                    "note")  # fmt: skip
+FAIRNESS_COLUMNS = (
+    "test",
+    "question",
+    "value",
+    "low",
+    "high",
+    "people",
+    "p",
+    "p_holm",
+    "verdict",
+    "note",
+)
 LEVEL_COLUMNS = ("what", "level", "share_at_goal", "low", "high", "people", "verdict")
 USUAL_SHARE = (0.60, 0.75)  # of people reach their goal (Harvard Business Review / ZS)
 LEAST_PEOPLE = 8  # below it a rank correlation of 0.7 is within chance
@@ -39,7 +50,7 @@ _TESTS = {
 
 
 @partial(once, asks_target=True)
-def fairness(inputs: Inputs) -> pd.DataFrame:
+def fairness(inputs: Region) -> pd.DataFrame:
     """Test if the reviewed goals were equally hard for everybody, with honest small samples.
 
     - ``share_at_goal``: share of people who reached the goal with its Wilson 95 % interval,
@@ -85,7 +96,7 @@ def fairness(inputs: Inputs) -> pd.DataFrame:
 
 
 @once
-def goal_people(inputs: Inputs) -> pd.DataFrame:
+def goal_people(inputs: Region) -> pd.DataFrame:
     """List everybody with a goal in the reviewed year, with what fairness is tested against.
 
     Returns
@@ -124,7 +135,7 @@ def goal_people(inputs: Inputs) -> pd.DataFrame:
     ).sort_values("rep_id", ignore_index=True)
 
 
-def goal_level(inputs: Inputs) -> pd.DataFrame:
+def goal_level(inputs: Region) -> pd.DataFrame:
     """Say what share of people a level of goals lets reach theirs, against the usual range.
 
     The reviewed results are held against the reviewed goals times a level: 1.0 is the year as it
@@ -165,7 +176,7 @@ def _at_level(what: str, level: float, rates: pd.Series) -> dict[str, Any]:
     return dict(zip(LEVEL_COLUMNS, (what, level, share, low, high, count, verdict), strict=True))
 
 
-def _share_at_goal(inputs: Inputs) -> dict[str, Any]:
+def _share_at_goal(inputs: Region) -> dict[str, Any]:
     rows = goal_level(inputs).to_dict("records")
     now, note = rows[0], f"the usual range is {USUAL_SHARE[0]:.0%} to {USUAL_SHARE[1]:.0%}"
     if now["people"] and len(rows) > 1 and rows[1]["what"] == _COMING:
@@ -173,10 +184,15 @@ def _share_at_goal(inputs: Inputs) -> dict[str, Any]:
         note += "results stay as they were"
     told = {"in the usual range": "fair", "cannot tell": "cannot tell"}
     return dict.fromkeys(FAIRNESS_COLUMNS, np.nan) | {
-        "test": "share_at_goal", "question": "How many reached their goal?", "note": note,
-        "value": now["share_at_goal"], "low": now["low"], "high": now["high"],
-        "people": now["people"], "verdict": told.get(now["verdict"], "biased"),
-    }  # fmt: skip
+        "test": "share_at_goal",
+        "question": "How many reached their goal?",
+        "note": note,
+        "value": now["share_at_goal"],
+        "low": now["low"],
+        "high": now["high"],
+        "people": now["people"],
+        "verdict": told.get(now["verdict"], "biased"),
+    }
 
 
 def _near_goal(people: pd.DataFrame) -> dict[str, Any]:
@@ -184,9 +200,18 @@ def _near_goal(people: pd.DataFrame) -> dict[str, Any]:
     low, high = wilson(near, count)
     miss = (people["attainment"] - 1).abs().median()
     note = f"half of the goals were off by more than {miss:.0%}" if count else ""
-    return {"test": "near_goal", "question": "How many goals were within 20 % of the result?",
-            "value": near / count if count else np.nan, "low": low, "high": high, "people": count,
-            "p": np.nan, "p_holm": np.nan, "verdict": "", "note": note}  # fmt: skip
+    return {
+        "test": "near_goal",
+        "question": "How many goals were within 20 % of the result?",
+        "value": near / count if count else np.nan,
+        "low": low,
+        "high": high,
+        "people": count,
+        "p": np.nan,
+        "p_holm": np.nan,
+        "verdict": "",
+        "note": note,
+    }
 
 
 def _dependence(people: pd.DataFrame, name: str, seed: int) -> dict[str, Any]:
@@ -222,8 +247,11 @@ def _between_teams(teams: pd.Series, ranks: np.ndarray, seed: int) -> dict[str, 
         means = (rows @ marks) / marks.sum(axis=0)
         return ((means - ranks.mean()) ** 2) @ marks.sum(axis=0) / total
 
-    return {"value": float(between(ranks[None, :])[0]), "p": permutation_p(between, ranks, seed),
-            "note": ""}  # fmt: skip
+    return {
+        "value": float(between(ranks[None, :])[0]),
+        "p": permutation_p(between, ranks, seed),
+        "note": "",
+    }
 
 
 def _judge(row: dict[str, Any]) -> dict[str, str]:
@@ -236,7 +264,7 @@ def _judge(row: dict[str, Any]) -> dict[str, str]:
     return {"verdict": "fair"}
 
 
-def yearly_goals(inputs: Inputs) -> pd.DataFrame:
+def yearly_goals(inputs: Region) -> pd.DataFrame:
     """Give goal and result of each person and fiscal year, with the days its goals cover."""
     goals = goal_spans(inputs, main_metric(inputs))
     sales = dated_sales(inputs, main_metric(inputs))
@@ -248,7 +276,7 @@ def yearly_goals(inputs: Inputs) -> pd.DataFrame:
     return table.join(actual.rename("actual")).fillna({"actual": 0.0}).reset_index()
 
 
-def ratchet_pairs(inputs: Inputs) -> pd.DataFrame:
+def ratchet_pairs(inputs: Region) -> pd.DataFrame:
     """Pair the goal and result of a year with the next goal of the person, as shares of the goal.
 
     Only pairs of years whose goals cover about the same number of days, and in which the person
@@ -267,7 +295,7 @@ def ratchet_pairs(inputs: Inputs) -> pd.DataFrame:
     ).sort_values(["rep_id", "year"], ignore_index=True)
 
 
-def _moved(inputs: Inputs, pairs: pd.DataFrame) -> pd.Series:
+def _moved(inputs: Region, pairs: pd.DataFrame) -> pd.Series:
     """Say whose territories changed between the first day of a year and the end of the next."""
     first_month = inputs.settings.starts_on.month
     held = inputs.assignments.merge(pairs.reset_index()[["index", "rep_id", "year"]], on="rep_id")
@@ -279,14 +307,16 @@ def _moved(inputs: Inputs, pairs: pd.DataFrame) -> pd.Series:
     return pd.Series(pairs.index.isin(held.loc[changes, "index"]), pairs.index)
 
 
-def _ratchet(inputs: Inputs) -> dict[str, Any]:
+def _ratchet(inputs: Region) -> dict[str, Any]:
     pairs = ratchet_pairs(inputs)
     count = len(pairs)
     row: dict[str, Any] = dict.fromkeys(("value", "low", "high", "p"), np.nan) | {"people": count}
     sides = int(min((pairs["over"] > 0).sum(), (pairs["under"] > 0).sum()))
     if count < 2 * LEAST_PEOPLE or sides < 4:
-        return row | {"note": f"{count} pairs of years, {sides} on the rarer side of the goal; "
-                              f"{2 * LEAST_PEOPLE} and 4 are needed"}  # fmt: skip
+        return row | {
+            "note": f"{count} pairs of years, {sides} on the rarer side of the goal; "
+            f"{2 * LEAST_PEOPLE} and 4 are needed"
+        }
     over, under, change = (pairs[c].to_numpy() for c in ("over", "under", "change"))
     constant = (pairs["goal"].mean() / pairs["goal"]).to_numpy()
     one = np.stack([constant, over - under], axis=1)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs
+from planning_kit.data import Region
+from planning_kit.messages import finding, findings_table
 from planning_kit.review.attainment import attainment, goal_history, growth
 from planning_kit.review.bridges import bridge
 from planning_kit.review.deals import Exclusions, unusual_deals
@@ -20,7 +21,7 @@ from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.proposals import proposal_bias, proposal_check
 from planning_kit.review.replay import EXECUTION, assumption_replay, range_score
 from planning_kit.review.standing import goal_outliers
-from planning_kit.tables import finding, findings_table
+from planning_kit.steps import step_of
 
 _NEEDS = {
     "goals": "goals against results, fairness and the replay of assumptions",
@@ -32,24 +33,6 @@ _NEEDS = {
     "assignments": "vacancies, and goals by territory",
 }
 # Where the notebook shows what a finding rests on: its headings, by the finding's second word.
-_SEE = {
-    "result": "Why: from the goals to the results",
-    "goals_too_high": "Goals and results over time",
-    "below_cost": "By product line, and by person and product line",
-    "outside_territory": "By territory",
-    "territory_taken": "By territory",
-    "event": "Events",
-    "vacancy": "Why: people",
-    "price": "Why: from the year before to the reviewed year",
-    "fairness": "Were the goals fair?",
-    "goals_out_of_line": "Were the goals fair?",
-    "assumption": "Last year's assumptions",
-    "assumptions": "Last year's assumptions",
-    "ranges": "Last year's assumptions",
-    "proposals": "How good were the proposals?",
-    "unusual_deals": "Unusual deals, and what was taken out",
-    "excluded": "Unusual deals, and what was taken out",
-}
 # The result itself, then the pattern of all goals, stand above every cause.
 _FIRST, _SECOND = 2e18, 1e18
 _MANY_OUTLIERS = 0.2
@@ -82,7 +65,7 @@ class ReviewLimits:
 
 
 def review_findings(
-    inputs: Inputs, limits: ReviewLimits | None = None, excluded: Exclusions | None = None
+    inputs: Region, limits: ReviewLimits | None = None, excluded: Exclusions | None = None
 ) -> pd.DataFrame:
     """Say what mattered most in the reviewed year, the most serious first.
 
@@ -98,12 +81,17 @@ def review_findings(
     Returns
     -------
     DataFrame
-        Findings (`planning_kit.tables.FINDING_COLUMNS`): failures first, within a status the
+        Findings (`planning_kit.messages.FINDING_COLUMNS`): failures first, within a status the
         larger amount at stake first; tables the review lacks at the end.
     """
     if inputs.sales.empty:
-        row = finding("review.no_sales", "fail", "sales", "There are no sales to review.",
-                      "Check the source of the sales and the period.")  # fmt: skip
+        row = finding(
+            "review.no_sales",
+            "fail",
+            "sales",
+            "There are no sales to review.",
+            "Check the source of the sales and the period.",
+        )
         return findings_table([row, *_missing_tables(inputs)])
     limits = limits or ReviewLimits()
     found = [entry for look in _LOOKS for entry in look(inputs, limits)]
@@ -113,12 +101,12 @@ def review_findings(
 
 
 def where_to_look(findings: pd.DataFrame) -> pd.Series:
-    """Name the section of notebook 01 that shows each finding; empty where there is none."""
+    """Name the heading of the review that shows each finding; empty where there is none."""
     kinds = findings["finding_id"].str.split(".").str[1]
-    return kinds.map(_SEE).fillna("").astype("str")
+    return kinds.map(step_of("01").look).fillna("").astype("str")
 
 
-def _money(inputs: Inputs, amount: float) -> str:
+def _money(inputs: Region, amount: float) -> str:
     return f"{amount:,.0f} {inputs.settings.currency}"
 
 
@@ -128,16 +116,16 @@ def _listed(names: Iterable[object], most: int = 5) -> str:
     return ", ".join(known[:most]) + more
 
 
-def _each(inputs: Inputs, table: pd.DataFrame, text: str) -> str:
+def _each(inputs: Region, table: pd.DataFrame, text: str) -> str:
     return _listed(text.format_map(row) for row in inputs.with_names(table).to_dict("records"))
 
 
-def _material(inputs: Inputs, limits: ReviewLimits) -> float:
+def _material(inputs: Region, limits: ReviewLimits) -> float:
     reviewed = in_review(inputs.sales["month"], inputs.settings)
     return limits.material_share * float(inputs.sales.loc[reviewed, "amount"].abs().sum())
 
 
-def _moved(inputs: Inputs) -> str:
+def _moved(inputs: Region) -> str:
     years = growth(inputs, ())
     if years.empty or pd.isna(years["growth_share"].iloc[0]):
         return "There is no year before to compare with."
@@ -148,7 +136,7 @@ def _moved(inputs: Inputs) -> str:
     return text + (f" {row['note'].capitalize()}." if row["note"] else "")
 
 
-def _result(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _result(inputs: Region, limits: ReviewLimits) -> _Found:
     metric = main_metric(inputs)
     total = attainment(inputs, (), metric=metric)
     place = inputs.region or "company"
@@ -172,7 +160,7 @@ def _result(inputs: Inputs, limits: ReviewLimits) -> _Found:
     yield _FIRST, finding("review.result", status, place, text, "Read the causes below.")
 
 
-def _same_share(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _same_share(inputs: Region, limits: ReviewLimits) -> _Found:
     history = goal_history(inputs)
     history = history[history["attainment"].notna() & (history["people"] > 0)]
     reached, people = int(history["reached"].sum()), int(history["people"].sum())
@@ -190,7 +178,7 @@ def _same_share(inputs: Inputs, limits: ReviewLimits) -> _Found:
     yield _SECOND, finding("review.goals_too_high", "fail", "goals", text, advice)
 
 
-def _below_cost(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _below_cost(inputs: Region, limits: ReviewLimits) -> _Found:
     floor = _material(inputs, limits)
     for cut, what in (("product_line", "Product lines"), ("product_id", "Products")):
         table = margins(inputs, (cut,)).dropna(subset=[cut, "margin"])
@@ -209,7 +197,7 @@ def _below_cost(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield weight, finding(f"review.below_cost.{cut}", "fail", "products", text, advice)
 
 
-def _outside(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _outside(inputs: Region, limits: ReviewLimits) -> _Found:
     table = outside_assignments(inputs) if len(inputs.assignments) else pd.DataFrame()
     if table.empty:
         return
@@ -237,7 +225,7 @@ def _outside(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield amount, finding("review.outside_territory", "review", "assignments", text, advice)
 
 
-def _events(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _events(inputs: Region, limits: ReviewLimits) -> _Found:
     for row in event_effects(inputs).to_dict("records"):
         key, where = f"review.event.{row['event_id']}", f"events {row['event_id']}"
         kind = row["kind"] or "event"
@@ -262,7 +250,7 @@ def _events(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield weight, finding(key, status, where, text, advice)
 
 
-def _vacancy(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _vacancy(inputs: Region, limits: ReviewLimits) -> _Found:
     table = vacancies(inputs)
     lost = float(table["lost_amount"].sum()) if len(table) else 0.0
     if lost <= _material(inputs, limits):
@@ -277,7 +265,7 @@ def _vacancy(inputs: Inputs, limits: ReviewLimits) -> _Found:
     yield lost, finding("review.vacancy", "review", "assignments", text, advice)
 
 
-def _price(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _price(inputs: Region, limits: ReviewLimits) -> _Found:
     table = inputs.with_names(bridge(inputs, ("product_id",)).dropna(subset="product_id"))
     for row in table[table["price"] < -_material(inputs, limits)].to_dict("records"):
         share = row["price"] / (row["after"] - row["price"])
@@ -291,7 +279,7 @@ def _price(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield row["price"], finding(key, "review", where, text, advice)
 
 
-def _fair(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _fair(inputs: Region, limits: ReviewLimits) -> _Found:
     for row in fairness(inputs).to_dict("records"):
         if not row["verdict"] or not row["people"]:
             continue
@@ -307,7 +295,7 @@ def _fair(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield 0.0, finding(key, status, "goals", text.replace(" ,", ""), advice)
 
 
-def _assumed(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _assumed(inputs: Region, limits: ReviewLimits) -> _Found:
     table = assumption_replay(inputs)
     known = table[table["effect"].notna() & (table["assumption_id"] != EXECUTION)]
     known = known.sort_values("effect", key=lambda effect: -effect.abs(), kind="stable")
@@ -342,7 +330,7 @@ def _assumed(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield 0.0, finding("review.ranges", "review", "assumptions", text, advice)
 
 
-def _excluded(inputs: Inputs, excluded: Exclusions) -> _Found:
+def _excluded(inputs: Region, excluded: Exclusions) -> _Found:
     taken = excluded.table[excluded.table["excluded_amount"] != 0]
     if len(taken):
         each = _each(inputs, taken, "{rep} {month:%Y-%m} ({reason}, {owner})")
@@ -356,7 +344,7 @@ def _excluded(inputs: Inputs, excluded: Exclusions) -> _Found:
         yield _FIRST, finding("review.excluded", "review", "sales", text, advice)
 
 
-def _unusual(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _unusual(inputs: Region, limits: ReviewLimits) -> _Found:
     table = unusual_deals(inputs)
     table = table[table["amount"].abs() > _material(inputs, limits)]
     if len(table):
@@ -367,26 +355,33 @@ def _unusual(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield amount, finding("review.unusual_deals", "review", "sales", text, advice)
 
 
-def _out_of_line(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _out_of_line(inputs: Region, limits: ReviewLimits) -> _Found:
     table = goal_outliers(inputs)
     bad = table[table["verdict"].isin(["too high", "too low"])]
     if len(bad):
-        each = _each(inputs, bad, "{rep} {verdict} ({to_result_share:+.0%} on last year's result, "
-                                  "{to_goal_share:+.0%} on last year's goal)")  # fmt: skip
+        each = _each(
+            inputs,
+            bad,
+            "{rep} {verdict} ({to_result_share:+.0%} on last year's result, "
+            "{to_goal_share:+.0%} on last year's goal)",
+        )
         text = f"{len(bad)} of {len(table)} goals were out of line with both: {each}."
         many = len(bad) > _MANY_OUTLIERS * len(table)
         advice = "So many: the method is wrong." if many else "Set the next goals of these by hand."
         yield 0.0, finding("review.goals_out_of_line", "review", "goals", text, advice)
 
 
-def _proposed(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _proposed(inputs: Region, limits: ReviewLimits) -> _Found:
     table = proposal_bias(inputs)
     known = table[table["note"] == ""]
     off = known[known["bias"].abs() > np.log1p(limits.proposal_off)].sort_values(["bias", "rep_id"])
     if off.empty:
         return
-    each = _each(inputs, off.assign(times=np.exp(off["own_bias"])), "{rep} (results were {times:.2f} "
-                 "times it, {factor:.2f} expected next time)")  # fmt: skip
+    each = _each(
+        inputs,
+        off.assign(times=np.exp(off["own_bias"])),
+        "{rep} (results were {times:.2f} times it, {factor:.2f} expected next time)",
+    )
     text = f"Past proposals of {len(off)} people were off by more than "
     text += f"{limits.proposal_off:.0%}: {each}."
     check = proposal_check(inputs)
@@ -400,7 +395,7 @@ def _proposed(inputs: Inputs, limits: ReviewLimits) -> _Found:
     yield 0.0, finding("review.proposals", "review", "proposals", text, advice)
 
 
-def _repeated(inputs: Inputs, limits: ReviewLimits) -> _Found:
+def _repeated(inputs: Region, limits: ReviewLimits) -> _Found:
     count = int(repeated_goals(inputs, inputs.goals.reset_index(drop=True)).sum())
     if count:
         text = f"{count} goals of leaders repeat the sum of their team's goals and were left out."
@@ -408,7 +403,7 @@ def _repeated(inputs: Inputs, limits: ReviewLimits) -> _Found:
         yield 0.0, finding("review.repeated_goals", "review", "goals", text, advice)
 
 
-def _missing_tables(inputs: Inputs) -> list[dict[str, str]]:
+def _missing_tables(inputs: Region) -> list[dict[str, str]]:
     rows = []
     for name in inputs.missing(*_NEEDS):
         text = f"There is no table {name}; left out: {_NEEDS[name]}."
@@ -417,7 +412,18 @@ def _missing_tables(inputs: Inputs) -> list[dict[str, str]]:
     return rows
 
 
-_LOOKS: tuple[Callable[[Inputs, ReviewLimits], _Found], ...] = (
-    _result, _same_share, _below_cost, _outside, _events, _vacancy, _price, _fair, _assumed,
-    _proposed, _repeated, _unusual, _out_of_line,
-)  # fmt: skip
+_LOOKS: tuple[Callable[[Region, ReviewLimits], _Found], ...] = (
+    _result,
+    _same_share,
+    _below_cost,
+    _outside,
+    _events,
+    _vacancy,
+    _price,
+    _fair,
+    _assumed,
+    _proposed,
+    _repeated,
+    _unusual,
+    _out_of_line,
+)

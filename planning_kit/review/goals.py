@@ -6,18 +6,24 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from planning_kit.plan import Inputs
+from planning_kit.data import Region
 from planning_kit.review.periods import first_of_month, fiscal_year, longer_than, time_unit
 
 # From the firmest to the weakest; a row carries the weakest rule that any part of it rests on.
-BASES = ("as set", "split by last year's sales", "split by this year's sales",
-         "split by the time held", "split evenly", "not split")  # fmt: skip
+BASES = (
+    "as set",
+    "split by last year's sales",
+    "split by this year's sales",
+    "split by the time held",
+    "split evenly",
+    "not split",
+)
 _LAST_YEAR, _THIS_YEAR, _HELD, _EVENLY, _NOT = 1, 2, 3, 4, 5
 _Sources = list[tuple[int, pd.DataFrame]]
 _Weigh = Callable[[pd.DataFrame], _Sources]
 
 
-def spread_goals(inputs: Inputs, goals: pd.DataFrame, cuts: Sequence[str]) -> pd.DataFrame:
+def spread_goals(inputs: Region, goals: pd.DataFrame, cuts: Sequence[str]) -> pd.DataFrame:
     """Split goals that are coarser than the cuts; the parts of a goal add up to it.
 
     - To territories: those the person held in the goal's period, by days held times the
@@ -45,15 +51,20 @@ def spread_goals(inputs: Inputs, goals: pd.DataFrame, cuts: Sequence[str]) -> pd
     cells = goals.assign(basis=0, when=goals["middle"], goal_period=goals["starts_on"])
     sales = inputs.sales.assign(year=fiscal_year(inputs.sales["month"], inputs.settings))
     if "territory_id" in cuts:
-        cells = _split(cells, cells["territory_id"].isna(), "territory_id",
-                       lambda rest: _territory_weights(inputs, sales, rest))  # fmt: skip
+        cells = _split(
+            cells,
+            cells["territory_id"].isna(),
+            "territory_id",
+            lambda rest: _territory_weights(inputs, sales, rest),
+        )
     for dim in ("product_line", "product_id"):
         if dim in cuts and (dim == "product_id" or "product_id" not in cuts):
             cells = _split_products(cells, sales, dim)
     unit = time_unit(cuts)
     if unit:
-        cells = _split(cells, longer_than(cells, unit), "when",
-                       lambda rest: _month_weights(sales, rest))  # fmt: skip
+        cells = _split(
+            cells, longer_than(cells, unit), "when", lambda rest: _month_weights(sales, rest)
+        )
     return cells.drop(columns="cell", errors="ignore")
 
 
@@ -77,7 +88,7 @@ def _split(cells: pd.DataFrame, wanted: pd.Series, dim: str, weigh: _Weigh) -> p
     return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
 
-def _territory_weights(inputs: Inputs, sales: pd.DataFrame, rest: pd.DataFrame) -> _Sources:
+def _territory_weights(inputs: Region, sales: pd.DataFrame, rest: pd.DataFrame) -> _Sources:
     spans = rest[["cell", "rep_id", "starts_on", "ends_on", "year"]]
     held = spans.merge(
         inputs.assignments.rename(columns={"starts_on": "from_on", "ends_on": "to_on"}), on="rep_id"
@@ -114,11 +125,16 @@ def _own_weights(
 
 def _split_products(cells: pd.DataFrame, sales: pd.DataFrame, dim: str) -> pd.DataFrame:
     if dim == "product_line":
-        return _split(cells, cells["product_line"].isna(), dim,
-                      lambda rest: _product_weights(sales, rest, dim, []))  # fmt: skip
+        return _split(
+            cells,
+            cells["product_line"].isna(),
+            dim,
+            lambda rest: _product_weights(sales, rest, dim, []),
+        )
     in_line = cells["product_id"].isna() & cells["product_line"].notna()
-    cells = _split(cells, in_line, dim,
-                   lambda rest: _product_weights(sales, rest, dim, ["product_line"]))  # fmt: skip
+    cells = _split(
+        cells, in_line, dim, lambda rest: _product_weights(sales, rest, dim, ["product_line"])
+    )
     free = cells["product_id"].isna() & cells["product_line"].isna()
     cells = _split(cells, free, dim, lambda rest: _product_weights(sales, rest, dim, []))
     lines = sales.drop_duplicates("product_id").set_index("product_id")["product_line"]

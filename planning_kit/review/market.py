@@ -7,18 +7,28 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs, add_months
+from planning_kit.data import Region
+from planning_kit.plan import add_months
 from planning_kit.review.factors import chain_effects
 from planning_kit.review.periods import check_by, team_of, two_years, year_windows
 
 MARKET_CUTS = ("rep_id", "territory_id", "manager_id")
 MARKET_EFFECTS = ("market", "coverage", "share", "other")
-MARKET_COLUMNS = ("before", "after", "difference", *MARKET_EFFECTS, "market_before", "market_after",
-                  "share_before", "share_after", "market_from")  # fmt: skip
+MARKET_COLUMNS = (
+    "before",
+    "after",
+    "difference",
+    *MARKET_EFFECTS,
+    "market_before",
+    "market_after",
+    "share_before",
+    "share_after",
+    "market_from",
+)
 _LEAF = ["rep_id", "territory_id"]
 
 
-def market_bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
+def market_bridge(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
     """Explain the change of sales by the market, how much of it was covered, and our share of it.
 
     Sales of a person in a territory are its potential x the part of the year and territory held
@@ -71,7 +81,7 @@ def market_bridge(inputs: Inputs, by: Sequence[str] = ()) -> pd.DataFrame:
     return table.assign(market_from=source)[[*cuts, *MARKET_COLUMNS]]
 
 
-def _leaves(inputs: Inputs) -> pd.DataFrame:
+def _leaves(inputs: Region) -> pd.DataFrame:
     """Give sales and the part of year and territory held, of both years, by who and where."""
     sales = two_years(inputs)
     first, last, back = year_windows(inputs.settings)
@@ -96,7 +106,7 @@ def _chain(leaves: pd.DataFrame, year: str, market: pd.Series) -> pd.DataFrame:
     return pd.DataFrame({"market": market, "held": held, "sales": leaves[f"sales_{year}"]})
 
 
-def _market_growth(inputs: Inputs) -> tuple[float, str]:
+def _market_growth(inputs: Region) -> tuple[float, str]:
     stated = inputs.assumptions
     known = stated[stated["driver"].eq("market_growth") & stated["actual"].notna()]
     known = known.sort_values("assumption_id")

@@ -7,12 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.errors import DataError
-from planning_kit.plan import Inputs, Settings, add_months, months_between, once
-from planning_kit.tables import require_labels
+from planning_kit.data import Region, once
+from planning_kit.messages import DataError, require_labels
+from planning_kit.plan import Settings, add_months, months_between
 
-CUTS = ("rep_id", "territory_id", "product_id", "product_line", "manager_id", "quarter", "month",
-        "goal_period")  # fmt: skip
+CUTS = (
+    "rep_id",
+    "territory_id",
+    "product_id",
+    "product_line",
+    "manager_id",
+    "quarter",
+    "month",
+    "goal_period",
+)
 METRICS = ("amount", "units", "margin")
 _UNIT_DAYS = {"month": 31, "quarter": 100}  # the longest goal that counts as one month or quarter
 _AS_ONE_GOAL = 0.01  # a leader's goal this near to the sum of the team's goals repeats it
@@ -57,14 +65,14 @@ def first_of_month(days: pd.Series) -> pd.Series:
     return days.dt.to_period("M").dt.to_timestamp().astype("datetime64[us]")
 
 
-def team_of(inputs: Inputs) -> pd.Series:
+def team_of(inputs: Region) -> pd.Series:
     """Give the team of every person: the own id for somebody who leads others, else the manager."""
     reps = inputs.reps
     leads = reps["rep_id"].isin(reps["manager_id"].dropna())
     return reps["manager_id"].where(~leads, reps["rep_id"]).set_axis(reps["rep_id"])
 
 
-def main_metric(inputs: Inputs) -> str:
+def main_metric(inputs: Region) -> str:
     """Give the metric most goals are in: amount where there is one, else units, else margin."""
     used = set(inputs.goals.loc[inputs.goals["goal"].notna(), "metric"])
     return next((metric for metric in METRICS if metric in used), "amount")
@@ -77,7 +85,7 @@ def measured(sales: pd.DataFrame, metric: str) -> pd.Series:
 
 
 @once
-def goal_spans(inputs: Inputs, metric: str) -> pd.DataFrame:
+def goal_spans(inputs: Region, metric: str) -> pd.DataFrame:
     """Give the goals of a metric with their middle day, length in days, year and if reviewed.
 
     A leader's goal that only repeats the sum of the team's goals, with no sales of the leader's
@@ -103,7 +111,7 @@ def in_review(days: pd.Series, settings: Settings) -> pd.Series:
     return days.between(first, last)
 
 
-def repeated_goals(inputs: Inputs, goals: pd.DataFrame) -> pd.Series:
+def repeated_goals(inputs: Region, goals: pd.DataFrame) -> pd.Series:
     """Say which goals belong to a leader without sales and repeat the sum of the team's goals."""
     manager = inputs.reps.set_index("rep_id")["manager_id"]
     leads = goals["rep_id"].isin(manager) & ~goals["rep_id"].isin(inputs.sales["rep_id"])
@@ -124,7 +132,7 @@ def repeated_goals(inputs: Inputs, goals: pd.DataFrame) -> pd.Series:
 
 
 @once
-def dated_sales(inputs: Inputs, metric: str) -> pd.DataFrame:
+def dated_sales(inputs: Region, metric: str) -> pd.DataFrame:
     """Give the sales with the day that decides their year, and the length of their goal.
 
     A sale inside a goal period counts where the middle day of that period lies; any other sale
@@ -147,7 +155,7 @@ def time_unit(cuts: Sequence[str]) -> str:
     return next((unit for unit in ("month", "quarter") if unit in cuts), "")
 
 
-def with_cuts(inputs: Inputs, table: pd.DataFrame, cuts: Sequence[str]) -> pd.DataFrame:
+def with_cuts(inputs: Region, table: pd.DataFrame, cuts: Sequence[str]) -> pd.DataFrame:
     """Add the columns of the cuts to goals or sales that have `when`, the day they count on."""
     added = table.copy()
     if "month" in cuts:
@@ -177,7 +185,7 @@ def year_windows(settings: Settings) -> tuple[pd.Timestamp, pd.Timestamp, int]:
     return pd.Timestamp(first), pd.Timestamp(last), back
 
 
-def two_years(inputs: Inputs) -> pd.DataFrame:
+def two_years(inputs: Region) -> pd.DataFrame:
     """Give the sales of the reviewed months and of the same months before, by calendar month.
 
     Adds ``is_review`` and ``when``, the month of the reviewed year that the row is compared in.

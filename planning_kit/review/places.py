@@ -6,23 +6,25 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from planning_kit.plan import Inputs, once
-from planning_kit.review.periods import (
-    check_by,
-    counted_on,
-    dated_sales,
-    time_unit,
-    with_cuts,
-)
+from planning_kit.data import Region, once
+from planning_kit.review.periods import check_by, counted_on, dated_sales, time_unit, with_cuts
 
 MARGIN_COLUMNS = ("amount", "cost", "margin", "margin_share", "units")
-OUTSIDE_COLUMNS = ("rep_id", "territory_id", "amount", "amount_share", "months", "assigned_until",
-                   "first_month", "last_month")  # fmt: skip
+OUTSIDE_COLUMNS = (
+    "rep_id",
+    "territory_id",
+    "amount",
+    "amount_share",
+    "months",
+    "assigned_until",
+    "first_month",
+    "last_month",
+)
 
 
 @once
 def margins(
-    inputs: Inputs, by: Sequence[str] = ("product_line",), *, years: str = "reviewed"
+    inputs: Region, by: Sequence[str] = ("product_line",), *, years: str = "reviewed"
 ) -> pd.DataFrame:
     """Sum sales, cost and margin for any cut; a cut with any unknown cost has no margin.
 
@@ -55,7 +57,7 @@ def margins(
 
 
 @once
-def outside_assignments(inputs: Inputs) -> pd.DataFrame:
+def outside_assignments(inputs: Region) -> pd.DataFrame:
     """List sales in territories that the seller did not hold in any day of the month.
 
     Sales are known by month, so a month in which the territory was held at all is not listed.

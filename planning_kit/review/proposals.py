@@ -8,18 +8,37 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from planning_kit.plan import Inputs, once
+from planning_kit.data import Region, once
 from planning_kit.review.fairness import LEAST_PEOPLE
 from planning_kit.review.periods import fiscal_year
 
-PROPOSAL_COLUMNS = ("rep_id", "periods", "years", "proposed", "actual", "own_bias", "weight",
-                    "bias", "factor", "low_factor", "high_factor", "note")  # fmt: skip
-CHECK_COLUMNS = ("year", "people", "raw_error_share", "adjusted_error_share", "raw_bias_share",
-                 "adjusted_bias_share", "verdict")  # fmt: skip
+PROPOSAL_COLUMNS = (
+    "rep_id",
+    "periods",
+    "years",
+    "proposed",
+    "actual",
+    "own_bias",
+    "weight",
+    "bias",
+    "factor",
+    "low_factor",
+    "high_factor",
+    "note",
+)
+CHECK_COLUMNS = (
+    "year",
+    "people",
+    "raw_error_share",
+    "adjusted_error_share",
+    "raw_bias_share",
+    "adjusted_bias_share",
+    "verdict",
+)
 
 
 @once
-def proposal_bias(inputs: Inputs) -> pd.DataFrame:
+def proposal_bias(inputs: Region) -> pd.DataFrame:
     """Measure how far each person's past proposals were from the results, shrunk to the group.
 
     ``own_bias`` is the mean of ``ln(actual / proposed)``: above 0 the person proposed too little.
@@ -45,9 +64,13 @@ def proposal_bias(inputs: Inputs) -> pd.DataFrame:
         return pd.DataFrame(columns=list(PROPOSAL_COLUMNS))
     past["bias"] = np.log(past["actual"] / past["proposed"])
     groups = past.groupby("rep_id")
-    table = groups.agg(periods=("bias", "size"), years=("year", "nunique"),
-                       proposed=("proposed", "sum"), actual=("actual", "sum"),
-                       own_bias=("bias", "mean"))  # fmt: skip
+    table = groups.agg(
+        periods=("bias", "size"),
+        years=("year", "nunique"),
+        proposed=("proposed", "sum"),
+        actual=("actual", "sum"),
+        own_bias=("bias", "mean"),
+    )
     within, between, middle = variances(past, "rep_id")
     enough = table["years"] >= 2
     weight = (between / (between + within / table["periods"])) if between > 0 else 0.0
@@ -66,7 +89,7 @@ def proposal_bias(inputs: Inputs) -> pd.DataFrame:
 
 
 @once
-def proposal_check(inputs: Inputs) -> pd.DataFrame:
+def proposal_check(inputs: Region) -> pd.DataFrame:
     """Leave each year of proposals out, correct it by the other years, and compare the errors.
 
     The error is the sum of ``|actual - proposal|`` over the sum of the results, of the proposals
@@ -108,7 +131,7 @@ def _errors(year: str, part: pd.DataFrame) -> dict[str, Any]:
     return row | {"verdict": ("better" if better else "no better") if enough else "cannot tell"}
 
 
-def _proposed_and_sold(inputs: Inputs) -> pd.DataFrame:
+def _proposed_and_sold(inputs: Region) -> pd.DataFrame:
     """Pair what was proposed for a past period with what was sold of the same products in it."""
     given = inputs.proposals[inputs.proposals["proposed"].notna()].reset_index(drop=True)
     given = given[given["ends_on"] < pd.Timestamp(inputs.settings.starts_on)]

@@ -7,15 +7,34 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from planning_kit.plan import Inputs, once
+from planning_kit.data import Region, once
+from planning_kit.numbers.statistics import wilson
 from planning_kit.review.attainment import attainment, growth
 from planning_kit.review.factors import shapley
-from planning_kit.review.statistics import wilson
 
-REPLAY_COLUMNS = ("assumption_id", "statement", "driver", "unit", "low", "base", "high", "actual",
-                  "inside", "effect", "note")  # fmt: skip
-SCORE_COLUMNS = ("assumptions", "inside", "inside_share", "low_share", "high_share",
-                 "expected_share", "pinball_loss", "verdict")  # fmt: skip
+REPLAY_COLUMNS = (
+    "assumption_id",
+    "statement",
+    "driver",
+    "unit",
+    "low",
+    "base",
+    "high",
+    "actual",
+    "inside",
+    "effect",
+    "note",
+)
+SCORE_COLUMNS = (
+    "assumptions",
+    "inside",
+    "inside_share",
+    "low_share",
+    "high_share",
+    "expected_share",
+    "pinball_loss",
+    "verdict",
+)
 EXECUTION = "execution"
 MOST_CAUSES = 10  # exact Shapley values double the work with each cause
 _LEVELS = (0.1, 0.5, 0.9)  # low, base and high of the register, see the table's columns
@@ -49,7 +68,7 @@ def availability(annual_turnover: float, vacancy: float, ramp: tuple[float, ...]
 
 
 @once
-def assumption_replay(inputs: Inputs) -> pd.DataFrame:
+def assumption_replay(inputs: Region) -> pd.DataFrame:
     """Recompute last year's plan with what really happened; what remains is execution.
 
     The plan is taken as a product: base x (1 + market growth) x (1 + price change) x (1 + new
@@ -84,13 +103,18 @@ def assumption_replay(inputs: Inputs) -> pd.DataFrame:
     table = stated.assign(inside=_inside(stated), note=notes, effect=np.nan)
     table.loc[causes.index, "effect"] = [float(effect) for effect in effects]
     rest = actual - plan - table["effect"].sum()
-    last = {"assumption_id": EXECUTION, "effect": rest, "note": basis, "inside": "",
-            "statement": "what the replayed assumptions do not explain"}  # fmt: skip
+    last = {
+        "assumption_id": EXECUTION,
+        "effect": rest,
+        "note": basis,
+        "inside": "",
+        "statement": "what the replayed assumptions do not explain",
+    }
     table = pd.concat([table, pd.DataFrame([last])], ignore_index=True)
     return table[list(REPLAY_COLUMNS)].astype({"inside": "str", "note": "str"})
 
 
-def _plan_and_actual(inputs: Inputs, causes: pd.DataFrame) -> tuple[float, float, str]:
+def _plan_and_actual(inputs: Region, causes: pd.DataFrame) -> tuple[float, float, str]:
     total = attainment(inputs, ())
     if len(total) and total["goal"].notna().all() and total["goal"].iloc[0] > 0:
         text = "actual minus goal minus the effects above"
@@ -101,7 +125,7 @@ def _plan_and_actual(inputs: Inputs, causes: pd.DataFrame) -> tuple[float, float
     return float(before) * _model(inputs, causes)(frozenset()), float(after), text
 
 
-def _why_not(inputs: Inputs, stated: pd.DataFrame) -> pd.Series:
+def _why_not(inputs: Region, stated: pd.DataFrame) -> pd.Series:
     """Say of every assumption why it is not replayed; empty where it is."""
     notes = pd.Series("", stated.index, dtype="str")
     ratio = stated["driver"].isin(_RATIOS) & (stated["base"] <= 0)
@@ -118,13 +142,13 @@ def _why_not(inputs: Inputs, stated: pd.DataFrame) -> pd.Series:
     return notes.mask(many, f"only the first {MOST_CAUSES} assumptions are replayed")
 
 
-def _competitor_here(inputs: Inputs) -> bool:
+def _competitor_here(inputs: Region) -> bool:
     entries = inputs.events[inputs.events["kind"].fillna("").str.contains("compet", case=False)]
     here = entries["territory_id"].isin(inputs.territories["territory_id"])
     return bool((here | entries["territory_id"].isna()).any())
 
 
-def _model(inputs: Inputs, causes: pd.DataFrame) -> Callable[[frozenset[int]], float]:
+def _model(inputs: Region, causes: pd.DataFrame) -> Callable[[frozenset[int]], float]:
     """Give the product of all factors as a function of which causes are as they turned out."""
     drivers = causes["driver"].tolist()
     percent = causes["unit"].isin(["%", "percent"]) & ~causes["driver"].isin(_COUNTED)
@@ -145,7 +169,7 @@ def _model(inputs: Inputs, causes: pd.DataFrame) -> Callable[[frozenset[int]], f
     return factor
 
 
-def _staffing(inputs: Inputs, values: Mapping[str, float], roster: float) -> float:
+def _staffing(inputs: Region, values: Mapping[str, float], roster: float) -> float:
     settings = inputs.settings
     vacancy = values.get("time_to_fill", settings.vacancy_months)
     ramp = settings.ramp
@@ -158,10 +182,12 @@ def _staffing(inputs: Inputs, values: Mapping[str, float], roster: float) -> flo
     return availability(turnover, vacancy, ramp) * (1 - turnover * lost)
 
 
-def _roster_turnover(inputs: Inputs) -> float:
+def _roster_turnover(inputs: Region) -> float:
     """Give leavers of the reviewed period over the people at its start, as a yearly rate."""
-    first, last = (pd.Timestamp(day) for day in (inputs.settings.review_starts_on,
-                                                 inputs.settings.review_ends_on))  # fmt: skip
+    first, last = (
+        pd.Timestamp(day)
+        for day in (inputs.settings.review_starts_on, inputs.settings.review_ends_on)
+    )
     reps = inputs.reps
     there = ~(reps["hired_on"] > first) & ~(reps["left_on"] < first)
     left = there & reps["left_on"].between(first, last)
@@ -171,14 +197,15 @@ def _roster_turnover(inputs: Inputs) -> float:
 
 def _inside(stated: pd.DataFrame) -> pd.Series:
     known = stated[["low", "high", "actual"]].notna().all(axis=1)
-    within = stated["actual"].between(stated[["low", "high"]].min(axis=1),
-                                      stated[["low", "high"]].max(axis=1))  # fmt: skip
+    within = stated["actual"].between(
+        stated[["low", "high"]].min(axis=1), stated[["low", "high"]].max(axis=1)
+    )
     return pd.Series(
         np.select([~known, within], ["not known", "yes"], "no"), stated.index, dtype="str"
     )
 
 
-def range_score(inputs: Inputs) -> pd.DataFrame:
+def range_score(inputs: Region) -> pd.DataFrame:
     """Judge the ranges of last year's assumptions: how many actuals lay inside, and how far off.
 
     Low and high are meant as one in ten and nine in ten, so 80 % should lie inside. The pinball
@@ -206,8 +233,11 @@ def range_score(inputs: Inputs) -> pd.DataFrame:
     verdict = "cannot tell"
     if len(known):
         fits = "ranges fit" if high - low < 0.4 else "cannot tell"
-        verdict = "ranges too narrow" if high < expected else (
-            "ranges too wide" if low > expected else fits)  # fmt: skip
+        verdict = (
+            "ranges too narrow"
+            if high < expected
+            else ("ranges too wide" if low > expected else fits)
+        )
     share = inside / len(known) if len(known) else np.nan
     row = (len(known), inside, share, low, high, expected, loss, verdict)
     return pd.DataFrame([row], columns=list(SCORE_COLUMNS))

@@ -6,25 +6,55 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from planning_kit.plan import Inputs, once
+from planning_kit.data import Region, once
+from planning_kit.numbers.statistics import permutation_p, robust_z
 from planning_kit.review.fairness import ALARM, LEAST_PEOPLE, goal_people, yearly_goals
 from planning_kit.review.periods import fiscal_year
 from planning_kit.review.proposals import variances
-from planning_kit.review.statistics import permutation_p, robust_z
 
-BUCKET_COLUMNS = ("bucket", "people", "size_from", "size_to", "least", "low", "median", "high",
-                  "most", "reached_share", "p", "verdict", "note")  # fmt: skip
-TEAM_COLUMNS = ("manager_id", "people", "own_share", "weight", "effect_share", "low_share",
-                "high_share", "verdict")  # fmt: skip
-GOAL_COLUMNS = ("rep_id", "goal", "last_result", "last_goal", "to_result_share", "to_goal_share",
-                "z_result", "z_goal", "verdict")  # fmt: skip
+BUCKET_COLUMNS = (
+    "bucket",
+    "people",
+    "size_from",
+    "size_to",
+    "least",
+    "low",
+    "median",
+    "high",
+    "most",
+    "reached_share",
+    "p",
+    "verdict",
+    "note",
+)
+TEAM_COLUMNS = (
+    "manager_id",
+    "people",
+    "own_share",
+    "weight",
+    "effect_share",
+    "low_share",
+    "high_share",
+    "verdict",
+)
+GOAL_COLUMNS = (
+    "rep_id",
+    "goal",
+    "last_result",
+    "last_goal",
+    "to_result_share",
+    "to_goal_share",
+    "z_result",
+    "z_goal",
+    "verdict",
+)
 BUCKETS = {"smallest 20 %": 0.2, "middle 60 %": 0.8, "largest 20 %": 1.0}
 OUT_OF_LINE = 2.5  # robust deviations from the median, on both comparisons
 WORTH_A_LOOK = 0.10  # and at least this far from the usual rise on both
 _TESTS = 6  # the buckets and the five tests of `fairness`
 
 
-def size_buckets(inputs: Inputs) -> pd.DataFrame:
+def size_buckets(inputs: Region) -> pd.DataFrame:
     """Show attainment of the smallest 20 %, the middle 60 % and the largest 20 % of territories.
 
     This finds what a correlation does not: small and large both out of line. Size is as in
@@ -76,7 +106,7 @@ def _bucket_chance(people: pd.DataFrame, seed: int) -> tuple[float, str]:
     return min(1.0, _TESTS * permutation_p(furthest, ranks, seed)), ""
 
 
-def manager_effects(inputs: Inputs) -> pd.DataFrame:
+def manager_effects(inputs: Region) -> pd.DataFrame:
     """Estimate how far each team's attainment lies from the others', shrunk where teams are small.
 
     ``own_share`` is the team's mean log attainment against the mean of all teams; it is drawn to
@@ -117,7 +147,7 @@ def manager_effects(inputs: Inputs) -> pd.DataFrame:
 
 
 @once
-def goal_outliers(inputs: Inputs) -> pd.DataFrame:
+def goal_outliers(inputs: Region) -> pd.DataFrame:
     """Find reviewed goals out of line against both last year's result and last year's goal.
 
     The log of goal over the person's result of the year before, and over the goal of the year

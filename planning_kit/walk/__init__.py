@@ -1,26 +1,28 @@
 """One step of the walk: its inputs, the tables of the steps before it, and where it writes."""
 
-from planning_kit.plan import read_table, write_table
-from planning_kit.walk.producers import chances, common_cause, negotiation_events, offers
-from planning_kit.walk.step import Step, open_step
-from planning_kit.walk.views import (
-    allocation_findings,
-    allocation_rules,
-    allocation_steps,
+from planning_kit.walk.expected import (
     baseline_months,
     baseline_people,
     chance_lines,
-    chosen_person,
-    data_coverage,
+    chances,
+    common_cause,
     frontier,
     known_day,
-    metric_year,
-    monthly_sales,
+    target_range,
+)
+from planning_kit.walk.opening import open_step
+from planning_kit.walk.split import (
+    allocation_findings,
+    allocation_rules,
+    allocation_steps,
+    chosen_person,
     objectives,
     sum_goals,
-    target_range,
     what_gave,
 )
+from planning_kit.walk.step import Step
+from planning_kit.walk.talks import metric_year, negotiation_events, offers
+from planning_kit.walk.views import data_coverage, monthly_sales
 
 __all__ = [
     "Step",
@@ -42,9 +44,7 @@ __all__ = [
     "objectives",
     "offers",
     "open_step",
-    "read_table",
     "sum_goals",
     "target_range",
     "what_gave",
-    "write_table",
 ]

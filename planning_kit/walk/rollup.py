@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from planning_kit.plan import folder_name, read_table
-from planning_kit.sources import scenario_targets
-from planning_kit.tables import finding, findings_table, from_units, shorten, to_units
+from planning_kit.data import read_table, scenario_targets
+from planning_kit.messages import finding, findings_table, shorten
+from planning_kit.numbers.units import from_units, to_units
+from planning_kit.output.star import write_star
+from planning_kit.output.workbook import write_workbook
+from planning_kit.plan import folder_name
 from planning_kit.walk.step import Step
 
 _Tables = Callable[[str], pd.DataFrame]  # of a region, by name
@@ -55,6 +59,14 @@ def roll_up(step: Step) -> Rollup:
     return Rollup(regions, goals, sums, _findings(regions, sums, missing, step))
 
 
+def write_files(step: Step, company: Rollup) -> list[Path]:
+    """Write the workbook and the star schema into the company's folder of the run."""
+    folder, inputs = step.folder, step.inputs
+    tables = (company.regions, company.goals, company.sums)
+    book = write_workbook(folder / "company_goals.xlsx", inputs, *tables, step.settings())
+    return [book, *write_star(folder / "star", company.goals, inputs, step.scenario.name)]
+
+
 def _part(step: Step, region: str) -> _Tables | None:
     """Give the tables of a region in the same run; None where the run has none of it."""
     run = step.folder.parent
@@ -97,17 +109,25 @@ def _regions(
     for region, part in parts.items():
         own = goals[goals["region"] == region]
         allocated = _exact_sum(own["goal"], unit) if part else float("nan")
-        rows.append({
-            "region": region, "reviewed": reviewed[region], "target": targets[region],
-            "allocated": allocated,
-            "gap": _difference(allocated, targets[region], unit),
-            "agreed": _exact_sum(own["agreed"], unit) if part else float("nan"),
-            "reps": int((team["current_region"] == region).sum()),
-            "status": "rolled up" if part else "missing",
-        })  # fmt: skip
+        rows.append(
+            {
+                "region": region,
+                "reviewed": reviewed[region],
+                "target": targets[region],
+                "allocated": allocated,
+                "gap": _difference(allocated, targets[region], unit),
+                "agreed": _exact_sum(own["agreed"], unit) if part else float("nan"),
+                "reps": int((team["current_region"] == region).sum()),
+                "status": "rolled up" if part else "missing",
+            }
+        )
     table = pd.DataFrame(rows)
-    total: dict[str, Any] = {"region": "company", "target": step.inputs.target, "reps": table["reps"].sum(),
-             "status": "rolled up" if (table["status"] == "rolled up").all() else "incomplete"}  # fmt: skip
+    total: dict[str, Any] = {
+        "region": "company",
+        "target": step.inputs.target,
+        "reps": table["reps"].sum(),
+        "status": "rolled up" if (table["status"] == "rolled up").all() else "incomplete",
+    }
     for name in ("reviewed", "allocated", "agreed"):
         total[name] = _exact_sum(table[name], 0.01 if name == "reviewed" else unit)
     total["gap"] = _difference(total["allocated"], total["target"], unit)
@@ -132,8 +152,14 @@ def _sums(goals: pd.DataFrame, target: float, unit: float) -> pd.DataFrame:
     for level in LEVELS:
         groups = goals.groupby(level)["goal"].sum(min_count=1)
         total = _exact_sum(groups, unit)
-        rows.append({"cut": level, "groups": len(groups), "total": total,
-                     "difference": _difference(total, target, unit)})  # fmt: skip
+        rows.append(
+            {
+                "cut": level,
+                "groups": len(groups),
+                "total": total,
+                "difference": _difference(total, target, unit),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -143,17 +169,35 @@ def _findings(
     currency = step.inputs.settings.currency
     rows = []
     if missing:
-        rows.append(finding("rollup.missing", "fail", "company",
-                            f"{len(missing)} regions have no goals in this run: {shorten(missing)}.",
-                            "See their notebooks in the run, then run them again."))  # fmt: skip
+        rows.append(
+            finding(
+                "rollup.missing",
+                "fail",
+                "company",
+                f"{len(missing)} regions have no goals in this run: {shorten(missing)}.",
+                "See their notebooks in the run, then run them again.",
+            )
+        )
     own = regions[regions["region"] != "company"]
     off = own[(own["gap"] != 0) & own["gap"].notna()]
     for row in off.to_dict("records"):
-        rows.append(finding("rollup.gap", "fail", row["region"],
-                            f"the goals miss the target by {row['gap']:+,.2f} {currency}.",
-                            "See its notebook 03."))  # fmt: skip
+        rows.append(
+            finding(
+                "rollup.gap",
+                "fail",
+                row["region"],
+                f"the goals miss the target by {row['gap']:+,.2f} {currency}.",
+                "See its notebook 03.",
+            )
+        )
     if not missing and (sums["difference"] == 0).all():
-        rows.append(finding("rollup.sum", "pass", "company",
-                            f"{len(own)} regions add up to {step.inputs.target:,.0f} {currency} to "
-                            "the unit, by person, territory, product line and region."))  # fmt: skip
+        rows.append(
+            finding(
+                "rollup.sum",
+                "pass",
+                "company",
+                f"{len(own)} regions add up to {step.inputs.target:,.0f} {currency} to "
+                "the unit, by person, territory, product line and region.",
+            )
+        )
     return findings_table(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path
@@ -12,37 +13,23 @@ import pandas as pd
 
 from planning_kit import __version__
 from planning_kit.allocation import Allocation
-from planning_kit.assumptions import baseline_totals
-from planning_kit.charts import enable
-from planning_kit.errors import UsageError
-from planning_kit.plan import (
-    MADE_BY,
-    Inputs,
-    Plan,
-    Scenario,
-    folder_name,
-    load_plan,
-    read_table,
-    write_atomically,
-    write_table,
-)
-from planning_kit.review import Exclusions, exclude_deals
-from planning_kit.sources import (
+from planning_kit.data import (
     Prepared,
+    Region,
     open_inputs,
-    open_prepared,
-    prepare,
+    read_table,
     read_tables,
     with_targets,
+    write_table,
 )
-from planning_kit.tables import shorten
-from planning_kit.walk.producers import (
-    NOT_KNOWN,
-    PRODUCERS,
-    allocate_region,
-)
+from planning_kit.messages import UsageError, shorten
+from planning_kit.outlook import baseline_totals
+from planning_kit.plan import Plan, Scenario, write_atomically
+from planning_kit.review import Exclusions, exclude_deals
+from planning_kit.steps import MADE_BY
 
 COMPANY = "company"
+NOT_KNOWN = "(not known)"
 
 
 @dataclass
@@ -55,7 +42,7 @@ class Step:
         Name of the notebook without ending, for example ``03_target_allocation``.
     plan, prepared, scenario
         What it works on.
-    inputs : Inputs
+    inputs : Region
         The region's tables, without what the scenario's ``[[review.exclude]]`` takes out.
     folder : Path
         The region's folder of the run; tables go to ``tables/`` in it.
@@ -65,13 +52,14 @@ class Step:
     plan: Plan
     prepared: Prepared
     scenario: Scenario
-    inputs: Inputs
+    inputs: Region
     folder: Path
     excluded: Exclusions | None = None
-    booked: Inputs | None = None  # with what is taken out
+    booked: Region | None = None  # with what is taken out
+    makers: Mapping[str, Callable[[Step], pd.DataFrame]] = field(default_factory=dict)
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    _allocation: tuple[Allocation | None] | None = None
+    allocation_made: tuple[Allocation | None] | None = None
     _labels: dict[str, set[str]] | None = None
 
     def cells(self) -> pd.DataFrame:
@@ -91,7 +79,9 @@ class Step:
     def other(self, region: str, scenario: Scenario, folder: Path) -> Step:
         """Open the same step of another region or scenario."""
         same = self.booked if region == self.inputs.region else None
-        return _open(self.notebook, self.plan, self.prepared, region, scenario, folder, same)
+        return open_at(
+            self.notebook, self.plan, self.prepared, region, scenario, folder, self.makers, same
+        )
 
     def ranges(self, *by: str) -> pd.DataFrame:
         """Give expected results and their 80 % range by a cut of the baseline, plan currency."""
@@ -107,12 +97,6 @@ class Step:
         """Give everybody's middle year and its spread (see `assumptions.person_years`)."""
         rows = self.table("outlook")
         return rows.loc[rows["rep_id"].notna(), ["rep_id", "expected", "middle", "spread"]]
-
-    def allocation(self) -> Allocation | None:
-        """Split the region's target by the rules of the scenario; None where nobody can carry it."""
-        if self._allocation is None:
-            self._allocation = (allocate_region(self),)
-        return self._allocation[0]
 
     @cached_property
     def key(self) -> str:
@@ -149,15 +133,17 @@ class Step:
         UsageError
             No step makes a table of that name.
         """
-        if name not in PRODUCERS:
-            raise UsageError(f"no step makes a table {name!r}; there are {shorten(PRODUCERS, 20)}.")
+        if name not in self.makers:
+            raise UsageError(
+                f"no step makes a table {name!r}; there are {shorten(self.makers, 20)}."
+            )
         if name not in self._tables:
             path = self.folder / "tables" / f"{name}.csv"
             if self._made().get(name) == self.key and path.is_file():
                 self._tables[name] = read_table(path)
                 self._origins[name] = f"written by {MADE_BY[name]}"
             else:
-                self._tables[name] = PRODUCERS[name](self)
+                self._tables[name] = self.makers[name](self)
                 self._origins[name] = f"computed here; {MADE_BY[name]} has not written it yet"
         return self._tables[name]
 
@@ -188,49 +174,17 @@ class Step:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
-def open_step(
+def open_at(
     notebook: str,
-    *,
-    region: str = "",
-    company: bool = False,
-    plan_folder: str = "",
-    run_folder: str = "",
-    scenario: str = "base",
+    plan: Plan,
+    prepared: Prepared,
+    region: str,
+    scenario: Scenario,
+    folder: Path,
+    makers: Mapping[str, Callable[[Step], pd.DataFrame]],
+    same: Region | None = None,
 ) -> Step:
-    """Open a notebook's step.
-
-    Parameters
-    ----------
-    notebook
-        Name of the notebook without ending.
-    region
-        Region; ``""`` is the first of the plan.
-    company
-        The whole company instead of a region.
-    plan_folder
-        The plan; ``""`` finds it above the working directory, else takes the sample plan.
-    run_folder
-        Folder of the run; ``""`` is ``runs/draft`` of the plan.
-    scenario
-        Name of a file in ``scenarios/``.
-
-    Raises
-    ------
-    PlanningError
-        The plan, the region or the scenario is not there, or the inputs cannot be used.
-    """
-    plan = load_plan(plan_folder)
-    run = Path(run_folder).expanduser().resolve() if run_folder else plan.runs_folder / "draft"
-    prepared = _prepared_of(run) or prepare(plan)
-    chosen = plan.scenario(scenario)
-    wanted = "" if company else region or prepared.regions[0]
-    enable()
-    folder = run / (folder_name(wanted) if wanted else COMPANY)
-    return _open(notebook, plan, prepared, wanted, chosen, folder)
-
-
-def _open(notebook: str, plan: Plan, prepared: Prepared, region: str, scenario: Scenario,
-          folder: Path, same: Inputs | None = None) -> Step:  # fmt: skip
+    """Open a step whose plan, inputs and places are known; ``same`` are inputs read before."""
     if same is None:
         booked = open_inputs(plan, prepared, region, scenario)
     else:
@@ -239,7 +193,7 @@ def _open(notebook: str, plan: Plan, prepared: Prepared, region: str, scenario: 
     if "review" in scenario.content:
         excluded = exclude_deals(booked, scenario, partial(_company_labels, prepared))
         inputs = excluded.inputs
-    return Step(notebook, plan, prepared, scenario, inputs, folder, excluded, booked)
+    return Step(notebook, plan, prepared, scenario, inputs, folder, excluded, booked, makers)
 
 
 def _company_labels(prepared: Prepared) -> dict[str, set[str]]:
@@ -252,12 +206,3 @@ def _company_labels(prepared: Prepared) -> dict[str, set[str]]:
         "role": {*whole["reps"]["role"].dropna(), NOT_KNOWN},
         "region": set(prepared.regions),
     }
-
-
-def _prepared_of(run: Path) -> Prepared | None:
-    """Open the inputs a run was started with, as long as they are kept."""
-    pointer = run / "prepared.json"
-    if not pointer.is_file():
-        return None
-    folder = run / json.loads(pointer.read_text(encoding="utf-8"))["folder"]
-    return open_prepared(folder.resolve()) if (folder / "prepared.json").is_file() else None

@@ -7,9 +7,9 @@ from typing import Any
 
 import ipywidgets as w
 
-from planning_kit.charts import chart_allocation, show
-from planning_kit.charts._renderer import chart_svg, draws_pictures
-from planning_kit.errors import PlanningError
+from planning_kit.messages import PlanningError
+from planning_kit.output.charts import chart_allocation, show
+from planning_kit.output.charts.renderer import chart_svg, draws_pictures
 from planning_kit.walk import Step
 from planning_kit.widgets.scenario_file import save_scenario
 from planning_kit.widgets.what_if import WhatIf, what_if
@@ -32,8 +32,9 @@ class _Panel:
         self.target = _share("change of the target", start.target_change, -0.3, 0.3, "+.0%")
         self.up = _share("largest rise (0: as in scenario)", start.most_up, 0.0, 1.0)
         self.down = _share("largest fall (0: as in scenario)", start.most_down, 0.0, 1.0)
-        self.name = w.Text("", description="scenario name", placeholder="stretch",
-                           layout=_WIDE, style=_LABEL)  # fmt: skip
+        self.name = w.Text(
+            "", description="scenario name", placeholder="stretch", layout=_WIDE, style=_LABEL
+        )
         self.apply = w.Button(description="Apply", tooltip="Write these values as a scenario file")
         self.reset = w.Button(description="Reset", tooltip="Back to the values it opened with")
         self.line = w.HTML()
@@ -85,16 +86,24 @@ class _Panel:
         self.message.value = note(f"written: scenarios/{path.name}", "#00612E")
 
     def view(self) -> w.VBox:
-        controls = w.VBox([self.target, self.up, self.down,
-                           w.HBox([self.name, self.apply, self.reset])])  # fmt: skip
+        controls = w.VBox(
+            [self.target, self.up, self.down, w.HBox([self.name, self.apply, self.reset])]
+        )
         return w.VBox([controls, self.message, self.line, self.picture, self.table])
 
 
 def _share(label: str, value: float, least: float, most: float, shown: str = ".0%") -> Any:
     return w.FloatSlider(
-        value=value, min=least, max=most, step=0.01, description=label, readout_format=shown,
-        continuous_update=False, layout=_WIDE, style=_LABEL,
-    )  # fmt: skip
+        value=value,
+        min=least,
+        max=most,
+        step=0.01,
+        description=label,
+        readout_format=shown,
+        continuous_update=False,
+        layout=_WIDE,
+        style=_LABEL,
+    )
 
 
 def note(text: str, colour: str) -> str:

@@ -10,16 +10,26 @@ from typing import Any
 
 import ipywidgets as w
 
-from planning_kit.assumptions import DRIVERS, Assumption, chance_of_target, read_assumptions
-from planning_kit.errors import PlanningError, UsageError
-from planning_kit.plan import Scenario
+from planning_kit.assumptions import chance_of_target
+from planning_kit.messages import PlanningError, UsageError
+from planning_kit.outlook import Assumption, read_assumptions
+from planning_kit.plan import DRIVERS, Scenario
 from planning_kit.walk import Step
 from planning_kit.widgets.panel import note
 from planning_kit.widgets.scenario_file import write_scenario
 
-_COLUMNS = {"": "24px", "assumption": "128px", "low": "60px", "base": "60px", "high": "60px",
-            "unit": "50px", "actual": "60px", "owner": "104px", "evidence": "110px",
-            "check on": "132px"}  # fmt: skip
+_COLUMNS = {
+    "": "24px",
+    "assumption": "128px",
+    "low": "60px",
+    "base": "60px",
+    "high": "60px",
+    "unit": "50px",
+    "actual": "60px",
+    "owner": "104px",
+    "evidence": "110px",
+    "check on": "132px",
+}
 _NUMBERS = ("low", "base", "high", "actual")
 _SAME = ("statement", "driver", "unit", "territories", "product_line")
 
@@ -66,8 +76,16 @@ class _Row:
         self.check_on = w.DatePicker(value=entry.get("check_on"))
         unit = DRIVERS[entry["driver"]].unit
         names = w.VBox([_words(name, entry.get("statement", "")), _words(entry["driver"])])
-        fields = [self.keep, names, *(self.numbers[k] for k in ("low", "base", "high")), _words(unit),
-                  self.numbers["actual"], self.owner, self.evidence, self.check_on]  # fmt: skip
+        fields = [
+            self.keep,
+            names,
+            *(self.numbers[k] for k in ("low", "base", "high")),
+            _words(unit),
+            self.numbers["actual"],
+            self.owner,
+            self.evidence,
+            self.check_on,
+        ]
         for field, width in zip(fields, _COLUMNS.values(), strict=True):
             field.layout = _fixed(width)
         for field in (self.keep, *self.numbers.values()):
@@ -77,8 +95,11 @@ class _Row:
 
     def read(self) -> dict[str, Any]:
         entry = {k: v for k, v in self.entry.items() if k in _SAME}
-        entry |= {k: _number(self.name, k, field.value) for k, field in self.numbers.items()
-                  if field.value.strip()}  # fmt: skip
+        entry |= {
+            k: _number(self.name, k, field.value)
+            for k, field in self.numbers.items()
+            if field.value.strip()
+        }
         entry |= {"owner": self.owner.value, "evidence": self.evidence.value}
         entry["check_on"] = self.check_on.value
         return {k: v for k, v in entry.items() if v not in ("", None)}
@@ -121,8 +142,10 @@ class _Form:
         self.name = w.Text(placeholder="scenario name", layout=w.Layout(width="180px"))
         buttons = {"Add": self.add, "Apply": self.save, "Reset": self.restore}
         tips = ("Add an assumption", "Write as a scenario file", "Back to what it opened with")
-        self.buttons = [w.Button(description=k, tooltip=t, layout=w.Layout(width="90px"))
-                        for k, t in zip(buttons, tips, strict=True)]  # fmt: skip
+        self.buttons = [
+            w.Button(description=k, tooltip=t, layout=w.Layout(width="90px"))
+            for k, t in zip(buttons, tips, strict=True)
+        ]
         for button, act in zip(self.buttons, buttons.values(), strict=True):
             button.on_click(lambda _, act=act: self.guarded(act))
         self.restore()

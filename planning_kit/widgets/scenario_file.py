@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from planning_kit.errors import UsageError
+from planning_kit.messages import UsageError
 from planning_kit.plan import Plan, write_atomically
 from planning_kit.walk import Step
 from planning_kit.widgets.what_if import WhatIf, changed_content, with_change

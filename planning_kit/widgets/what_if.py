@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.allocation import chance_team_reaches
-from planning_kit.errors import PlanningError
+from planning_kit.messages import PlanningError
 from planning_kit.plan import Scenario
 from planning_kit.walk import Step, chances, common_cause, sum_goals
 
@@ -59,8 +59,15 @@ def with_change(step: Step, change: WhatIf) -> Step:
     target = round(step.inputs.target * (1 + change.target_change) / unit)
     amount = target / round(1 / unit) if unit < 1 else target * float(unit)
     scenario = Scenario(step.scenario.name, changed_content(step.scenario, change))
-    moved = Step(step.notebook, step.plan, step.prepared, scenario,
-                 replace(step.inputs, target=amount), step.folder)  # fmt: skip
+    moved = Step(
+        step.notebook,
+        step.plan,
+        step.prepared,
+        scenario,
+        replace(step.inputs, target=amount),
+        step.folder,
+        makers=step.makers,
+    )
     # What is expected does not depend on target and rules: it is taken over, not computed again.
     moved._tables.update({name: step.table(name) for name in ("baseline", "cells", "outlook")})
     return moved
@@ -108,17 +115,19 @@ def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
         team = chance_team_reaches(known["expected"], known["cv"], target, cause)
     currency = step.inputs.settings.currency
     return WhatIfResult(
-        _summary({
-            "target": f"{target:,.0f} {currency}",
-            "allocated": f"{allocated:,.0f} {currency}",
-            "gap": f"{allocated - target:,.0f} {currency}",
-            "expected": f"{people['base'].sum():,.0f} {currency}",
-            "people": f"{len(people)}",
-            "more likely to reach than to miss": f"{int((table['chance'] >= 0.5).sum())}",
-            "chance that the region reaches the target": "–" if team != team else f"{team:.0%}",
-        }),
+        _summary(
+            {
+                "target": f"{target:,.0f} {currency}",
+                "allocated": f"{allocated:,.0f} {currency}",
+                "gap": f"{allocated - target:,.0f} {currency}",
+                "expected": f"{people['base'].sum():,.0f} {currency}",
+                "people": f"{len(people)}",
+                "more likely to reach than to miss": f"{int((table['chance'] >= 0.5).sum())}",
+                "chance that the region reaches the target": "–" if team != team else f"{team:.0%}",
+            }
+        ),
         table,
-    )  # fmt: skip
+    )
 
 
 def _summary(rows: Mapping[str, str]) -> pd.DataFrame:

@@ -1,0 +1,204 @@
+"""What follows from the tables before they are fanned out: whose region, which goal period."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import duckdb
+
+from planning_kit.data.readers import literal
+from planning_kit.plan import Plan
+
+_MONTH_DAYS = 30.4375
+
+
+def derive(con: duckdb.DuckDBPyConnection, plan: Plan) -> list[dict[str, Any]]:
+    """Fill what the extracts leave open, in schema ``made``.
+
+    - ``ends_on`` of goals and proposals: the day before the same person's next start; after the
+      last one, as many months as the table's periods usually have.
+    - the region of every sale and goal: the assignment of the day (the sale's own territory first,
+      then the larger share), the home region, the assignment nearest in time, the territory.
+    - the goal period a sale falls into: the shortest one of the person that holds the day.
+
+    Returns
+    -------
+    list of dict
+        Problem rows: sales that no rule brings into a region.
+    """
+    con.execute("CREATE SCHEMA IF NOT EXISTS made")
+    for table, value in (("goals", "goal"), ("proposals", "proposed")):
+        _fill_ends(con, table, value, plan)
+    _assignment_shares(con, plan)
+    _person_regions(con)
+    _sales_keys(con)
+    _goal_periods(con)
+    _sales(con, plan)
+    _goals(con)
+    return _without_region(con, plan)
+
+
+def _fill_ends(con: duckdb.DuckDBPyConnection, table: str, value: str, plan: Plan) -> None:
+    """Set the end of periods that are given by their starts only."""
+    extra = "coalesce(metric, 'amount') AS metric" if table == "goals" else "NULL AS metric"
+    con.execute(f"""
+        CREATE OR REPLACE TABLE made.{table}_ends AS
+        WITH starts AS (SELECT DISTINCT rep_id, {extra}, starts_on FROM plan.{table}),
+        nexts AS (SELECT *, lead(starts_on) OVER (PARTITION BY rep_id, metric ORDER BY starts_on)
+                  AS next_start FROM starts),
+        usual AS (SELECT greatest(1, round(median(days) / {_MONTH_DAYS}))::INTEGER AS months FROM (
+            SELECT (next_start - starts_on) AS days FROM nexts WHERE next_start IS NOT NULL
+            UNION ALL SELECT ends_on - starts_on + 1 FROM plan.{table} WHERE ends_on IS NOT NULL))
+        SELECT rep_id, metric, starts_on, CAST(coalesce(next_start,
+            starts_on + to_months(coalesce(usual.months, 12))) AS DATE) - 1 AS ends_on
+        FROM nexts LEFT JOIN usual ON true""")
+    columns = "t.* REPLACE (coalesce(t.ends_on, e.ends_on) AS ends_on"
+    columns += ", coalesce(t.metric, 'amount') AS metric)" if table == "goals" else ")"
+    same = "AND e.metric = coalesce(t.metric, 'amount')" if table == "goals" else ""
+    con.execute(f"""
+        CREATE OR REPLACE TABLE made.{table} AS SELECT {columns}
+        FROM plan.{table} t LEFT JOIN made.{table}_ends e
+          ON e.rep_id = t.rep_id AND e.starts_on = t.starts_on {same}""")
+
+
+def _assignment_shares(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Fill empty shares: what the given shares leave, in equal parts, on the day that counts.
+
+    That day is the first of the plan where the assignment holds it, else its own first day.
+    """
+    con.execute(f"""
+        CREATE OR REPLACE TABLE made.assignments AS
+        WITH spans AS (
+            SELECT *, coalesce(starts_on, DATE '1900-01-01') AS first_day,
+                   coalesce(ends_on, DATE '9999-12-31') AS last_day FROM plan.assignments),
+        seen AS (
+            SELECT *, CASE WHEN DATE '{plan.settings.starts_on}' BETWEEN first_day AND last_day
+                      THEN DATE '{plan.settings.starts_on}' ELSE first_day END AS day FROM spans),
+        level AS (
+            SELECT a._file, a._row, coalesce(sum(b.share), 0) AS given,
+                   count(*) FILTER (b.share IS NULL) AS open
+            FROM seen a JOIN spans b ON a.territory_id = b.territory_id
+                 AND a.day BETWEEN b.first_day AND b.last_day
+            WHERE a.share IS NULL GROUP BY 1, 2)
+        SELECT a.rep_id, a.territory_id, a.starts_on, a.ends_on,
+               coalesce(a.share, greatest(0, 1 - l.given) / l.open)::DOUBLE AS share
+        FROM seen a LEFT JOIN level l USING (_file, _row)""")
+
+
+def _person_regions(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("""
+        CREATE OR REPLACE TABLE made.held AS
+        SELECT a.rep_id, a.territory_id, t.region, a.share,
+               coalesce(a.starts_on, DATE '1900-01-01') AS starts_on,
+               coalesce(a.ends_on, DATE '9999-12-31') AS ends_on
+        FROM made.assignments a LEFT JOIN plan.territories t USING (territory_id)""")
+
+
+def region_of(keys: str) -> str:
+    """Write the SQL that finds region and territory for (rep_id, territory_id, day) rows."""
+    return f"""
+        WITH keys AS ({keys}),
+        ranked AS (
+            SELECT k.rep_id, k.territory_id, k.day, h.region, h.territory_id AS held_id,
+                   k.day BETWEEN h.starts_on AND h.ends_on AS that_day,
+                   row_number() OVER (
+                       PARTITION BY k.rep_id, k.territory_id, k.day
+                       ORDER BY k.day BETWEEN h.starts_on AND h.ends_on DESC,
+                                coalesce(h.territory_id = k.territory_id, false) DESC,
+                                coalesce(h.region = t.region, false) DESC,
+                                least(abs(k.day - h.starts_on), abs(k.day - h.ends_on)),
+                                h.share DESC, h.territory_id, h.starts_on) AS place
+            FROM keys k JOIN made.held h ON h.rep_id = k.rep_id
+            LEFT JOIN plan.territories t ON t.territory_id = k.territory_id)
+        SELECT k.rep_id, k.territory_id, k.day,
+               CASE WHEN r.that_day THEN r.region ELSE coalesce(p.region, r.region, t.region) END
+                   AS region,
+               coalesce(k.territory_id, CASE WHEN r.that_day THEN r.held_id END) AS held_id
+        FROM keys k
+        LEFT JOIN ranked r ON r.place = 1 AND r.rep_id = k.rep_id AND r.day = k.day
+             AND r.territory_id IS NOT DISTINCT FROM k.territory_id
+        LEFT JOIN plan.reps p ON p.rep_id = k.rep_id
+        LEFT JOIN plan.territories t ON t.territory_id = k.territory_id"""
+
+
+def _sales_keys(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "CREATE OR REPLACE TABLE made.sales_keys AS "
+        + region_of("SELECT DISTINCT rep_id, territory_id, sold_on AS day FROM plan.sales")
+    )
+    con.execute(
+        "CREATE OR REPLACE TABLE made.goal_keys AS "
+        + region_of("SELECT DISTINCT rep_id, territory_id, starts_on AS day FROM plan.goals")
+    )
+
+
+def _goal_periods(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("""
+        CREATE OR REPLACE TABLE made.periods AS
+        SELECT DISTINCT rep_id, starts_on, ends_on FROM made.goals WHERE metric = 'amount'""")
+    con.execute("""
+        CREATE OR REPLACE TABLE made.sale_periods AS
+        SELECT k.rep_id, k.day, arg_min(p.starts_on, (p.ends_on - p.starts_on, p.starts_on))
+               AS goal_period
+        FROM (SELECT DISTINCT rep_id, day FROM made.sales_keys) k
+        JOIN made.periods p ON p.rep_id = k.rep_id AND k.day BETWEEN p.starts_on AND p.ends_on
+        GROUP BY 1, 2""")
+
+
+def _sales(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    con.execute("""
+        CREATE OR REPLACE TABLE made.sales_lines AS
+        SELECT s._file, s._row, k.region, s.sold_on, s.rep_id,
+               k.held_id AS territory_id, s.product_id, s.account_id, p.product_line,
+               CAST(s.amount * CAST(coalesce(s.credit_share, 1) AS DECIMAL(9,6)) AS DECIMAL(38,6))
+                   AS amount,
+               CAST(s.units * CAST(coalesce(s.credit_share, 1) AS DECIMAL(9,6)) AS DECIMAL(38,6))
+                   AS units,
+               CAST(s.cost * CAST(coalesce(s.credit_share, 1) AS DECIMAL(9,6)) AS DECIMAL(38,6))
+                   AS cost,
+               g.goal_period
+        FROM plan.sales s
+        JOIN made.sales_keys k ON k.rep_id = s.rep_id AND k.day = s.sold_on
+             AND k.territory_id IS NOT DISTINCT FROM s.territory_id
+        LEFT JOIN made.sale_periods g ON g.rep_id = s.rep_id AND g.day = s.sold_on
+        LEFT JOIN plan.products p ON p.product_id = s.product_id""")
+    con.execute("""
+        CREATE OR REPLACE TABLE made.sales AS
+        SELECT region, CAST(date_trunc('month', sold_on) AS DATE) AS month, goal_period, rep_id,
+               territory_id, product_id, any_value(product_line) AS product_line,
+               sum(amount) AS amount, sum(units) AS units, sum(cost) AS cost, count(*) AS lines
+        FROM made.sales_lines GROUP BY region, month, goal_period, rep_id, territory_id, product_id
+        ORDER BY region, month, goal_period, rep_id, territory_id, product_id""")
+
+
+def _goals(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("""
+        CREATE OR REPLACE TABLE made.goals AS
+        SELECT k.region, g.* FROM made.goals g JOIN made.goal_keys k
+          ON k.rep_id = g.rep_id AND k.day = g.starts_on
+         AND k.territory_id IS NOT DISTINCT FROM g.territory_id""")
+
+
+def _without_region(con: duckdb.DuckDBPyConnection, plan: Plan) -> list[dict[str, Any]]:
+    lines, lost, total, people = con.execute("""
+        SELECT count(*) FILTER (region IS NULL), sum(abs(amount)) FILTER (region IS NULL)::DOUBLE,
+               sum(abs(amount))::DOUBLE, string_agg(DISTINCT rep_id, ', ' ORDER BY rep_id)
+               FILTER (region IS NULL) FROM made.sales_lines""").fetchone() or (0, 0, 0, "")
+    if not lines:
+        return []
+    share, limit = (lost / total if total else 0.0), plan.settings.max_lost_share
+    return [
+        {
+            "status": "fail" if share > limit else "review",
+            "table": "sales",
+            "file": "",
+            "row": None,
+            "column": "region",
+            "value": f"{share:.4f}",
+            "rule": "lost",
+            "message": f"{lines:,} lines with {lost:,.2f} ({share:.1%} of the amount) belong to no "
+            f"region and are left out: {literal(people[:80])} has no assignment, no home region and no "
+            f"known territory; the plan allows {limit:.1%}",
+            "advice": "give these people an assignment or a region in reps",
+        }
+    ]

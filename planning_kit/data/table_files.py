@@ -1,0 +1,64 @@
+"""Tables as CSV files that come back as they were."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from planning_kit.plan import write_atomically
+
+# A spreadsheet runs a text cell that begins with one of these as a formula (CWE-1236).
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def _guard(text: object) -> object:
+    return f"'{text}" if isinstance(text, str) and text.startswith((*_FORMULA, "'")) else text
+
+
+def _unguard(text: object) -> object:
+    return text[1:] if isinstance(text, str) and text.startswith("'") else text
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write a table: UTF-8, days as 2026-01-31, empty cells empty, numbers as they are.
+
+    Text that a spreadsheet would run as a formula gets an apostrophe in front; `read_table` takes
+    it off again. The types of the columns stand in ``<name>.types.json`` beside the file.
+    """
+    shown = table.copy()
+    types = {}
+    for name in shown.columns:
+        column = shown[name]
+        if pd.api.types.is_datetime64_any_dtype(column):
+            types[name] = "date"
+            shown[name] = column.dt.strftime("%Y-%m-%d")
+        elif pd.api.types.is_bool_dtype(column):
+            types[name] = "bool"
+        elif pd.api.types.is_numeric_dtype(column):
+            types[name] = "number" if pd.api.types.is_float_dtype(column) else "Int64"
+        else:
+            types[name] = "text"
+            shown[name] = column.map(_guard)
+    text = io.StringIO()
+    shown.to_csv(text, index=False, lineterminator="\n")
+    write_atomically(path.with_suffix(".types.json"), json.dumps(types, ensure_ascii=False))
+    write_atomically(path, text.getvalue())
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table that `write_table` wrote: text stays text, empty stays empty."""
+    types = json.loads(path.with_suffix(".types.json").read_text(encoding="utf-8"))
+    texts = {name: "str" for name, kind in types.items() if kind in ("text", "date")}
+    numbers = {name: "float64" for name, kind in types.items() if kind == "number"}
+    table = pd.read_csv(path, dtype={**texts, **numbers}, keep_default_na=False, na_values=[""])
+    for name, kind in types.items():
+        if kind == "date":
+            table[name] = pd.to_datetime(table[name]).astype("datetime64[us]")
+        elif kind == "text":
+            table[name] = table[name].map(_unguard).astype("str")
+        elif kind == "Int64" and not table[name].isna().any():
+            table[name] = table[name].astype("int64")
+    return table

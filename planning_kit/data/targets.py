@@ -1,0 +1,94 @@
+"""The regions' targets: what the company asks for, split exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from planning_kit.messages import DataError, require_labels
+from planning_kit.plan import Settings, Targets
+
+
+def region_targets(
+    settings: Settings, targets: Targets, reviewed: Mapping[str, float]
+) -> dict[str, float]:
+    """Give every region its target in whole rounding units.
+
+    Regions with a target of their own keep it. What is left of the company's target goes to the
+    others in proportion to their reviewed year (evenly where nobody sold), by largest remainder.
+    Without a company target the others grow by the plan's growth.
+
+    Parameters
+    ----------
+    settings
+        For the rounding unit and the currency.
+    targets
+        What the plan or the scenario says.
+    reviewed
+        Result of every region in the reviewed year, plan currency.
+
+    Raises
+    ------
+    DataError
+        A region nobody knows, an amount that is not a whole number of rounding units, or
+        regions that ask for more (or less) than the company.
+
+    Examples
+    --------
+    >>> from datetime import date
+    >>> plan = Settings(
+    ...     "p",
+    ...     "EUR",
+    ...     10,
+    ...     date(2026, 1, 1),
+    ...     date(2026, 12, 31),
+    ...     date(2025, 1, 1),
+    ...     date(2025, 12, 31),
+    ... )
+    >>> region_targets(plan, Targets(company=100.0), {"North": 2.0, "South": 1.0})
+    {'North': 70.0, 'South': 30.0}
+    """
+    require_labels(targets.regions, reviewed, "[targets.regions]")
+    unit = settings.rounding_unit
+    units = {
+        name: _whole(f"target of {name}", value, unit) for name, value in targets.regions.items()
+    }
+    others = [name for name in reviewed if name not in units]
+    if targets.company is None:
+        units |= {n: max(0, round(reviewed[n] * (1 + targets.growth_share) / unit)) for n in others}
+    else:
+        left = _whole("company target", targets.company, unit) - sum(units.values())
+        if left < 0 or (left and not others):
+            more = "more" if left < 0 else "less"
+            raise DataError(
+                f"[targets]: the regions ask for {abs(left) * unit:,.2f} {settings.currency} {more} "
+                "than the company; change the company target or a region's."
+            )
+        units |= _largest_remainder(left, {name: max(0.0, reviewed[name]) for name in others})
+    return {name: _amount(units[name], unit) for name in reviewed}
+
+
+def _whole(what: str, value: float, unit: float) -> int:
+    count = round(value / unit)
+    if not math.isclose(count * unit, value, rel_tol=1e-12, abs_tol=1e-9):
+        raise DataError(
+            f"[targets]: the {what} is {value:,.2f}, not a multiple of the rounding unit {unit:g}; "
+            f"write {_amount(count, unit):,.2f}."
+        )
+    return count
+
+
+def _amount(units: int, unit: float) -> float:
+    return units / round(1 / unit) if unit < 1 else units * float(unit)
+
+
+def _largest_remainder(total: int, weights: Mapping[str, float]) -> dict[str, int]:
+    if not weights:
+        return {}
+    whole = sum(weights.values())
+    shares = {n: total * (w / whole if whole else 1 / len(weights)) for n, w in weights.items()}
+    units = {name: math.floor(share) for name, share in shares.items()}
+    order = sorted(shares, key=lambda name: (units[name] - shares[name], name))
+    for name in order[: total - sum(units.values())]:
+        units[name] += 1
+    return units

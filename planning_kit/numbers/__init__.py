@@ -1,0 +1,1 @@
+"""Arithmetic with no business in it: whole units, rounding, shrinkage, intervals, ramp and hazard."""

@@ -1,0 +1,317 @@
+"""What a full seat sells in a year: own results, the seat's history, the group, by credibility."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.data import Region, once
+from planning_kit.outlook.history import (
+    HALF_LIFE_YEARS,
+    PLACE,
+    History,
+    lasting_events,
+    look_up,
+    month_number,
+    read_history,
+    season_factors,
+)
+
+_SAME_SHARE = 0.005  # two parts of a territory this near in size are the same seat
+_LEAST_YEARS = 0.25  # of results on both sides, for a seat to tell about growth
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Everything estimated from the months before a day.
+
+    Attributes
+    ----------
+    history : History
+    season : pandas.DataFrame
+        product_line, month_of_year, factor.
+    mix : pandas.Series
+        Share of every product line in a usual year, all seats together.
+    cells : pandas.DataFrame
+        rep_id, territory_id, month, amount, exposure (seat-years at the level of the last twelve
+        months, so that amount / exposure is a yearly level), counted (weight of the month for
+        the level, 0 before a lasting event), weight.
+    places : pandas.DataFrame
+        rep_id, territory_id, share, sold, exposure, months, level (yearly, full seat).
+    within, between : float
+        Variance of the level from one seat-year's chance, and between seats.
+    group : float
+        Mean yearly level of a seat; NaN without any sales.
+    growth : tuple of float
+        Like-for-like growth from year to year, the latest first.
+    """
+
+    history: History
+    season: pd.DataFrame
+    mix: pd.Series
+    cells: pd.DataFrame
+    places: pd.DataFrame
+    within: float
+    between: float
+    group: float
+    growth: tuple[float, ...]
+
+    @property
+    def trend(self) -> tuple[float, float]:
+        """Growth a year that the data supports, and the standard error of the next one.
+
+        One change is no trend: it takes two, and their mean is drawn towards 0 by the share of it
+        that their spread explains (positive-part James-Stein).
+        """
+        changes = np.array(self.growth)
+        if len(changes) < 2:
+            return 0.0, float(np.abs(changes).sum())
+        mean, spread = float(changes.mean()), float(changes.std(ddof=1))
+        chance = spread**2 / len(changes)
+        kept = max(0.0, 1 - chance / mean**2) if mean else 0.0
+        return kept * mean, spread * float(np.sqrt(1 + 1 / len(changes)))
+
+    def credible(self, exposure: pd.Series) -> pd.Series:
+        """Give the weight of results of that many seat-years against the group's (Buehlmann)."""
+        if self.within == 0.0:  # no chance in them: results, where there are any, say it all
+            return (exposure > 0).astype(float)
+        return exposure * self.between / (exposure * self.between + self.within)
+
+
+@partial(once, depends_on=1)
+def estimate_levels(inputs: Region, before: pd.Timestamp, history: History | None = None) -> Levels:
+    """Estimate levels, seasons and growth from the months before a day.
+
+    ``history``: one that was read up to a later day, to save reading it again.
+    """
+    history = read_history(inputs, before) if history is None else history.until(before)
+    season = season_factors(inputs, history)
+    mix = _mix(history)
+    cells = _cells(inputs, history, _total_season(season, mix), before)
+    growth = _growth(cells)
+    # Index of a year's level against the last twelve months.
+    index = np.append(1.0, 1 / np.cumprod([max(0.1, 1 + g) for g in growth]))
+    years = cells["back"].clip(upper=len(index) - 1)
+    cells["exposure"] = cells["season"] * cells["ramp"] * index[years]
+    cells["counted"] = 0.5 ** (cells["back"] / HALF_LIFE_YEARS) * cells["is_alike"]
+    places = _places(cells)
+    within, between, group = _variances(cells, places)
+    return Levels(history, season, mix, cells, places, within, between, group, growth)
+
+
+def _mix(history: History) -> pd.Series:
+    first, last = history.first, history.last
+    months = (last.year - first.year) * 12 + last.month - first.month + 1
+    whole = 12 * (months // 12) or months  # parts of a year would favour a line by its season
+    back = month_number(pd.Series([history.last])).iloc[0] - month_number(history.sold["month"])
+    sold = history.sold[back < min(whole, 24)]
+    sums = sold.groupby("product_line")["amount"].sum().clip(lower=0.0)
+    every = pd.Index(sorted(history.sold["product_line"].unique()), name="product_line")
+    sums = sums.reindex(every, fill_value=0.0)
+    return sums / sums.sum() if sums.sum() > 0 else sums + 1 / max(1, len(sums))
+
+
+def _total_season(season: pd.DataFrame, mix: pd.Series) -> pd.Series:
+    weighted = season["factor"] * look_up(season["product_line"], mix)
+    return weighted.groupby(season["month_of_year"]).sum() / 12
+
+
+def _cells(
+    inputs: Region, history: History, season: pd.Series, before: pd.Timestamp
+) -> pd.DataFrame:
+    keys = [*PLACE, "month"]
+    amount = history.sold.groupby(keys, as_index=False)["amount"].sum()
+    cells = history.held.merge(amount, on=keys, how="left").fillna({"amount": 0.0})
+    # A seat is measured in itself: its own usual weight is one seat.
+    share = cells.groupby(PLACE)["weight"].transform("max")
+    of_year = look_up(cells["month"].dt.month, season).fillna(1 / 12)
+    events = lasting_events(inputs, before)
+    since = look_up(cells["territory_id"], events)
+    last = history.last.year * 12 + history.last.month
+    return cells.assign(
+        share=share,
+        season=of_year * cells["weight"] / share,
+        back=((last - month_number(cells["month"])) // 12).astype("int64"),
+        is_alike=(~(cells["month"] < since)).astype(float),
+    )
+
+
+def _growth(cells: pd.DataFrame) -> tuple[float, ...]:
+    """Compare seats with themselves, year to year, the latest first."""
+    hit = cells.groupby("territory_id")["is_alike"].transform("min") == 0
+    alike = cells[~hit] if not hit.all() else cells
+    exposure = alike["season"] * alike["ramp"]
+    by = [alike["rep_id"], alike["territory_id"], alike["back"]]
+    sold = alike["amount"].groupby(by).sum().unstack()
+    years = exposure.groupby(by).sum().unstack()
+    changes = []
+    for back in range(int(cells["back"].max()) if len(cells) else 0):
+        if back not in sold or back + 1 not in sold:
+            break
+        both = (years[back] >= _LEAST_YEARS) & (years[back + 1] >= _LEAST_YEARS)
+        weight = years[[back, back + 1]].min(axis=1)[both]
+        new = (weight * sold[back][both] / years[back][both]).sum()
+        old = (weight * sold[back + 1][both] / years[back + 1][both]).sum()
+        if not both.any() or old <= 0 or new <= 0:
+            break
+        changes.append(float(new / old - 1))
+    return tuple(changes)
+
+
+def _places(cells: pd.DataFrame) -> pd.DataFrame:
+    counted = cells.assign(
+        sold=cells["amount"] * cells["counted"],
+        exposure=cells["exposure"] * cells["counted"],
+        is_counted=(cells["exposure"] * cells["counted"] > 0).astype("int64"),
+    )
+    places = counted.groupby(PLACE, as_index=False).agg(
+        share=("share", "max"),
+        sold=("sold", "sum"),
+        exposure=("exposure", "sum"),
+        months=("is_counted", "sum"),
+    )
+    known = places["exposure"] > 0
+    level = (places["sold"] / places["exposure"].where(known)).clip(lower=0.0)
+    return places.assign(level=level)
+
+
+def _variances(cells: pd.DataFrame, places: pd.DataFrame) -> tuple[float, float, float]:
+    """Estimate chance, spread between seats and their mean (Buehlmann-Straub, by moments)."""
+    known = places[places["exposure"] > 0]
+    if known.empty:
+        return 0.0, 0.0, np.nan
+    months = cells.merge(known[[*PLACE, "level"]], on=PLACE)
+    exposure = months["exposure"] * months["counted"]
+    months, exposure = months[exposure > 0], exposure[exposure > 0]
+    off = months["amount"] / months["exposure"] - months["level"]
+    free = len(months) - len(known)
+    within = float((exposure * off**2).sum() / free) if free > 0 else 0.0
+    years, level = known["exposure"], known["level"]
+    total = years.sum()
+    mean = float((years * level).sum() / total)
+    scale = total - (years**2).sum() / total
+    spread = (years * (level - mean) ** 2).sum() - (len(known) - 1) * within
+    between = max(0.0, float(spread / scale)) if len(known) > 1 and scale > 0 else 0.0
+    if len(known) == 1:
+        return 0.0, 0.0, mean  # nobody to be drawn to
+    weight = years * between / (years * between + within) if between > 0 else years
+    return within, between, float((weight * level).sum() / weight.sum())
+
+
+def levels_of(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> pd.DataFrame:
+    """Give the yearly level of seats, and what it rests on.
+
+    Own results count as far as they are credible; the rest comes from those who held the same
+    part of the territory before, and from the group's mean.
+
+    Parameters
+    ----------
+    levels
+        What `estimate_levels` made.
+    wanted
+        rep_id, territory_id, share.
+    going_on
+        rep_id, territory_id of everybody who holds something when the period starts; what they
+        sold is no former holder's.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``wanted`` with level (plan currency a year, the whole seat), filled_by, own_weight and
+        seat_weight (the weights in it).
+    """
+    own = wanted.merge(
+        levels.places[[*PLACE, "level", "exposure", "months", "share"]],
+        on=PLACE,
+        how="left",
+        suffixes=("", "_then"),
+    )
+    seat = _seat_history(levels, wanted, going_on)
+    own_z = levels.credible(own["exposure"].fillna(0.0))
+    seat_z = levels.credible(seat["exposure"])
+    own_level = (own["level"] * own["share"] / own["share_then"]).fillna(0.0)
+    before = seat_z * seat["level"] + (1 - seat_z) * levels.group
+    blended = own_z * own_level + (1 - own_z) * before
+    seat_part, group_part = (1 - own_z) * seat_z, (1 - own_z) * (1 - seat_z)
+    words = [
+        _filled_by(*row)
+        for row in zip(
+            own["months"].fillna(0), seat["months"], own_z, seat_part, group_part, strict=True
+        )
+    ]
+    unknown = np.isnan(levels.group)
+    return wanted.assign(
+        level=np.nan if unknown else blended,
+        filled_by="nothing to go by: no sales" if unknown else words,
+        own_weight=own_z,
+        seat_weight=seat_part,
+    )
+
+
+def _seat_history(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> pd.DataFrame:
+    """Sum the results of former holders of the same part of the territory."""
+    keys = wanted[[*PLACE, "share"]].assign(row=range(len(wanted)))
+    keys = keys[keys["territory_id"] != ""]
+    places = levels.places[levels.places["exposure"] > 0]
+    both = keys.merge(places, on="territory_id", suffixes=("", "_then"))
+    holds = pd.MultiIndex.from_frame(going_on[PLACE])
+    then = pd.MultiIndex.from_arrays([both["rep_id_then"], both["territory_id"]])
+    both = both[(both["rep_id"] != both["rep_id_then"]) & ~then.isin(holds)]
+    near = (both["share"] - both["share_then"]).abs() < _SAME_SHARE
+    both = both[near | ~near.groupby(both["row"]).transform("any")]
+    scaled = both["sold"] * both["share"] / both["share_then"]
+    sums = (
+        pd.DataFrame(
+            {
+                "row": both["row"],
+                "sold": scaled,
+                "exposure": both["exposure"],
+                "months": both["months"],
+            }
+        )
+        .groupby("row")
+        .sum()
+    )
+    sums = sums.reindex(range(len(wanted)), fill_value=0.0)
+    level = (sums["sold"] / sums["exposure"].where(sums["exposure"] > 0)).clip(lower=0).fillna(0.0)
+    return sums.assign(level=level).set_axis(wanted.index)
+
+
+def _filled_by(own_months: float, seat_months: float, own: float, seat: float, group: float) -> str:
+    parts = []
+    if own >= 0.005:
+        parts.append(f"own results of {own_months:.0f} months ({own:.0%})")
+    if seat >= 0.005:
+        parts.append(f"the seat's results under others, {seat_months:.0f} months ({seat:.0%})")
+    if group >= 0.005:
+        parts.append(f"the group's mean per seat ({group:.0%})")
+    return ", ".join(parts)
+
+
+def line_shares(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
+    """Split seats by product line: own sales, one usual year of everybody added to them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a row of ``wanted``, one column a product line; rows add up to 1.
+    """
+    sold, season = levels.history.sold, levels.season
+    sold = sold.merge(levels.cells[[*PLACE, "month", "counted"]], on=[*PLACE, "month"], how="left")
+    total = _total_season(season, levels.mix)
+    factor = season.set_index(["product_line", "month_of_year"])["factor"] / 12
+    at = pd.MultiIndex.from_arrays([sold["product_line"], sold["month"].dt.month])
+    of_line = np.maximum(factor.reindex(at).to_numpy(), 0.02)
+    share = look_up(sold["month"].dt.month, total) / of_line
+    even = sold["amount"] * sold["counted"].fillna(0.0) * share
+    own = even.groupby([sold["rep_id"], sold["territory_id"], sold["product_line"]]).sum().unstack()
+    own = own.reindex(columns=levels.mix.index).fillna(0.0).clip(lower=0.0)
+    own = own.reindex(pd.MultiIndex.from_frame(wanted[PLACE])).fillna(0.0).to_numpy()
+    mix = levels.mix.to_numpy()[None, :]
+    sums = own + np.nan_to_num(levels.group) * mix
+    whole = sums.sum(axis=1, keepdims=True)
+    shares = np.where(whole > 0, sums / np.where(whole > 0, whole, 1.0), mix)
+    return pd.DataFrame(shares, index=wanted.index, columns=levels.mix.index)

@@ -1,0 +1,145 @@
+"""Which way of setting an expectation would have been nearest in past years."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.data import Region
+from planning_kit.outlook.history import PLACE, History, look_up, month_number, read_history
+from planning_kit.outlook.ranges import Replay, past_years, replay_year
+
+TOURNAMENT_COLUMNS = (
+    "method",
+    "wmape",
+    "bias_share",
+    "people",
+    "years",
+    "gain_share",
+    "gain_low",
+    "recommended",
+    "note",
+)
+LAST_YEAR = "last year plus %"
+METHODS = (LAST_YEAR, "run rate", "potential share", "blend", "even split", "seasonal model")
+_LEAST_YEARS = 2
+_ONE_SIDED = 1.2815515594600038  # nine of ten
+
+
+def method_tournament(inputs: Region) -> pd.DataFrame:
+    """Let six ways of setting expectations forecast past years, with what was known before each.
+
+    Compared are people who held the same place all year. ``last year plus %``: own result of the
+    last year, grown by what the whole grew in the year before. ``run rate``: the last three
+    months times four. ``potential share``: last year's total by potential of the territories.
+    ``blend``: half last year, half potential share (half even split without potential).
+    ``even split``: the same for everybody. ``seasonal model``: what `baseline` does. The first
+    five add up to last year's total of these people, grown alike.
+
+    Returns
+    -------
+    pandas.DataFrame
+        method, wmape (sum of absolute misses over results), bias_share (forecast over results
+        less 1), people (forecasts compared), years, gain_share (wmape less than the one of last
+        year plus %), gain_low (what it exceeds with nine in ten), recommended, note. At most one
+        method is recommended: the nearest, if it beats last year plus % by more than chance. With
+        fewer than two past years nothing is recommended.
+    """
+    before = pd.Timestamp(inputs.settings.starts_on)
+    history = read_history(inputs, before)
+    tables = [
+        _forecasts(inputs, history, replay_year(inputs, first, history))
+        for first in past_years(inputs, before)
+    ]
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        note = "no past year with a year of history before it"
+        return pd.DataFrame(
+            [(m, *[np.nan] * 2, 0, 0, *[np.nan] * 2, False, note) for m in METHODS],
+            columns=list(TOURNAMENT_COLUMNS),
+        )
+    both = pd.concat(tables, ignore_index=True)
+    rows = [_score(both, method, len(tables)) for method in METHODS]
+    table = pd.DataFrame(rows, columns=list(TOURNAMENT_COLUMNS))
+    return _with_verdict(table, len(tables))
+
+
+def _score(both: pd.DataFrame, method: str, years: int) -> tuple:
+    if both[method].isna().all():
+        return (
+            method,
+            np.nan,
+            np.nan,
+            0,
+            years,
+            np.nan,
+            np.nan,
+            False,
+            "needs the potential of territories",
+        )
+    known = both[both[method].notna() & both[LAST_YEAR].notna()]
+    total = known["actual"].abs().sum()
+    miss = (known[method] - known["actual"]).abs()
+    gain = (known[LAST_YEAR] - known["actual"]).abs() - miss
+    n = len(known)
+    error = float(gain.std(ddof=1) * np.sqrt(n)) if n > 1 else np.nan
+    low = (gain.sum() - _ONE_SIDED * error) / total
+    bias = known[method].sum() / known["actual"].sum() - 1
+    return (method, miss.sum() / total, bias, n, years, gain.sum() / total, low, False, "")
+
+
+def _with_verdict(table: pd.DataFrame, years: int) -> pd.DataFrame:
+    beats = table[(table["gain_low"] > 0) & (table["method"] != LAST_YEAR)]
+    best = beats["wmape"].idxmin() if len(beats) and years >= _LEAST_YEARS else -1
+    words = ""
+    if years < _LEAST_YEARS:
+        words = f"{years} past year: two are needed to recommend anything"
+    elif beats.empty:
+        words = "no method beats last year plus % by more than chance"
+    note = table["note"].where(table["note"] != "", words)
+    return table.assign(recommended=table.index == best, note=note)
+
+
+def _forecasts(inputs: Region, history: History, replay: Replay) -> pd.DataFrame:
+    people = replay.rows.groupby("rep_id")[["expected", "actual"]].sum()
+    then = history.until(replay.first)
+    back = month_number(pd.Series([then.last])).iloc[0] - month_number(then.sold["month"])
+    own = [_sums(then.sold[(back >= k) & (back < k + 12)], people.index) for k in (0, 12)]
+    recent = 4 * _sums(then.sold[back < 3], people.index)
+    # Who was not there for the whole last year has no last year to add a percentage to.
+    whole = then.held[then.held["month"] > then.last - pd.DateOffset(months=12)]
+    months = whole.drop_duplicates(["rep_id", "month"]).groupby("rep_id").size()
+    people = people[months.reindex(people.index).eq(12)]
+    last = own[0].reindex(people.index)
+    growth = float(own[0].sum() / own[1].sum()) if own[1].gt(0).all() and len(own[1]) else 1.0
+    total = last.sum() * growth
+    even = pd.Series(total / max(1, len(last)), last.index)
+    potential = _potential(inputs, replay, last.index)
+    by_potential = total * potential / potential.sum()
+    other = by_potential if by_potential.notna().all() else even
+    return pd.DataFrame(
+        {
+            "actual": people["actual"],
+            LAST_YEAR: last * growth,
+            "run rate": recent.reindex(people.index),
+            "potential share": by_potential,
+            "blend": (last * growth + other) / 2,
+            "even split": even,
+            "seasonal model": people["expected"],
+        }
+    ).reset_index(drop=True)
+
+
+def _sums(sold: pd.DataFrame, people: pd.Index) -> pd.Series:
+    return sold.groupby("rep_id")["amount"].sum().reindex(people).fillna(0.0)
+
+
+def _potential(inputs: Region, replay: Replay, people: pd.Index) -> pd.Series:
+    """Sum the potential of what everybody held; empty where any of it is unknown."""
+    of_territory = inputs.territories.set_index("territory_id")["potential"]
+    places = replay.levels.history.held.groupby(PLACE, as_index=False)["weight"].max()
+    held = replay.rows[PLACE].drop_duplicates().merge(places, on=PLACE, how="left")
+    amount = look_up(held["territory_id"], of_territory) * held["weight"]
+    sums = amount.groupby(held["rep_id"]).agg(lambda x: x.sum(skipna=False))
+    sums = sums.reindex(people)
+    return sums if sums.notna().all() and sums.sum() > 0 else sums * np.nan

@@ -1,0 +1,196 @@
+"""Rules: what a planner may ask of a split, each with its name, and read as a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import ClassVar
+
+CELL = "cell"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """What every rule has.
+
+    Attributes
+    ----------
+    name : str
+        The name the planner typed.
+    where : mapping of str to tuple of str
+        Label column to the labels the rule is about; empty: all cells.
+    each : tuple of str
+        The rule holds for each group of cells with the same labels in these columns;
+        ``("cell",)``: for each cell; empty: for all its cells together.
+    priority : int
+        1 to 9; when rules cannot all hold, the highest number is kept longest.
+    """
+
+    kind: ClassVar[str] = ""
+    name: str
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    each: tuple[str, ...] = ()
+    priority: int = 5
+
+    def describe(self) -> str:
+        """Say the rule in one line."""
+        raise NotImplementedError  # pragma: no cover
+
+    def about(self) -> str:
+        """Say which cells the rule is about."""
+        cells = ", ".join(f"{k} {' or '.join(v)}" for k, v in self.where.items()) or "all cells"
+        if self.each == (CELL,):
+            return f"each cell of {cells}" if self.where else "each cell"
+        return f"each {' and '.join(self.each)} of {cells}" if self.each else f"{cells} together"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total(Rule):
+    """All goals add up to an amount, plan currency."""
+
+    kind: ClassVar[str] = "total"
+    amount: float
+    priority: int = 9
+
+    def describe(self) -> str:
+        """Say the rule in one line."""
+        return f"all goals add up to {self.amount:,.10g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupRange(Rule):
+    """The goals of a group lie in a range, in plan currency or as a share of a reference.
+
+    Attributes
+    ----------
+    at_least, at_most : float or None
+        Limits; plan currency, or a share of the reference where one is named (0.9 is 90 %).
+    relative_to : str
+        The reference: ``base`` or any column of amounts, for example ``last_goal``; empty: none.
+    """
+
+    kind: ClassVar[str] = "range"
+    at_least: float | None = None
+    at_most: float | None = None
+    relative_to: str = ""
+
+    def describe(self) -> str:
+        """Say the rule in one line."""
+        return f"{self.about()}: {_range(self.at_least, self.at_most, self.relative_to)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxChange(Rule):
+    """The goals of a group move at most by a share up and down from a reference.
+
+    Attributes
+    ----------
+    most_up_share, most_down_share : float or None
+        0.1 is 10 %; None: no limit on that side.
+    """
+
+    kind: ClassVar[str] = "change"
+    most_up_share: float | None = None
+    most_down_share: float | None = None
+    relative_to: str = "base"
+
+    def describe(self) -> str:
+        """Say the rule in one line."""
+        sides = [
+            f"at most {_percent(share)} {side}"
+            for share, side in ((self.most_up_share, "up"), (self.most_down_share, "down"))
+            if share is not None
+        ]
+        return f"{self.about()}: {' and '.join(sides)} from {self.relative_to}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShareOfGroup(Rule):
+    """Some cells make up a share of a group.
+
+    The group is the cells of ``of`` with the same labels in ``each``; ``where`` says which of them
+    are counted.
+
+    Attributes
+    ----------
+    at_least_share, at_most_share : float or None
+        0.3 is 30 % of the group.
+    of : mapping of str to tuple of str
+        Labels of the whole that the share is taken of; empty: all cells.
+    """
+
+    kind: ClassVar[str] = "share"
+    at_least_share: float | None = None
+    at_most_share: float | None = None
+    of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def describe(self) -> str:
+        """Say the rule in one line."""
+        part = ", ".join(f"{k} {' or '.join(v)}" for k, v in self.where.items()) or "all cells"
+        whole = ", ".join(f"{k} {' or '.join(v)}" for k, v in self.of.items())
+        each = f"each {' and '.join(self.each)}" if self.each else "the total"
+        limits = [
+            f"at {side} {_percent(share)}"
+            for side, share in (("least", self.at_least_share), ("most", self.at_most_share))
+            if share is not None
+        ]
+        return f"{part}: {' and '.join(limits)} of {each}{' of ' + whole if whole else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroOrAtLeast(Rule):
+    """A group gets nothing, or an amount worth having (plan currency)."""
+
+    kind: ClassVar[str] = "zero or at least"
+    amount: float
+
+    def describe(self) -> str:
+        """Say the rule in one line."""
+        return f"{self.about()}: 0 or at least {self.amount:,.10g}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hold(Rule):
+    """Somebody holds the goals of a set of cells until a day, for a reason.
+
+    Attributes
+    ----------
+    amount : float or None
+        Sum the cells are held at, plan currency; None: every cell is held at ``keep``.
+    keep : str
+        The reference every cell is held at.
+    owner, reason : str
+        Who holds it and why.
+    expires_on : date
+        Last day the hold counts.
+    """
+
+    kind: ClassVar[str] = "hold"
+    amount: float | None = None
+    keep: str = ""
+    owner: str = ""
+    reason: str = ""
+    expires_on: date = date.max
+    priority: int = 7
+
+    def describe(self) -> str:
+        """Say the rule in one line."""
+        at = self.keep if self.amount is None else f"{self.amount:,.10g}"
+        return (
+            f"{self.about()}: held at {at} by {self.owner} until {self.expires_on} ({self.reason})"
+        )
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.6g} %"
+
+
+def _range(least: float | None, most: float | None, relative_to: str) -> str:
+    def say(limit: float) -> str:
+        return f"{_percent(limit)} of {relative_to}" if relative_to else f"{limit:,.10g}"
+
+    if least is not None and least == most:
+        return f"exactly {say(least)}"
+    parts = [] if least is None else [f"at least {say(least)}"]
+    return " and ".join(parts + ([] if most is None else [f"at most {say(most)}"]))

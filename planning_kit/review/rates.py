@@ -1,0 +1,322 @@
+"""What people's own history says: closing ratio, average sale, rates between steps, time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.data import Region
+from planning_kit.messages import DataError, require_labels
+from planning_kit.numbers.shrinkage import Numbers, shrink_mean, shrink_ratio
+
+DAYS_A_MONTH = 30.4375
+THIN_DEALS = 20  # below this the team weighs about as much as the person's own deals
+MORE_DONE = 1.1  # a step may be counted this much more often than the step before it
+STEPS = ("prospect", "presentation", "proposal")
+RATIO_COLUMNS = (
+    "closed",
+    "won",
+    "ratio_raw",
+    "ratio",
+    "low",
+    "high",
+    "presentations",
+    "won_presented",
+    "won_per_presentation",
+    "presentation_low",
+    "presentation_high",
+    "presentation_basis",
+    "note",
+)
+FUNNEL_COLUMNS = (
+    "rep_id",
+    "won",
+    "average_sale",
+    "sale_basis",
+    "prospect_to_presentation",
+    "presentation_to_proposal",
+    "prospect_months",
+    "cycle_months",
+    "cycle_months_median",
+    "proposal_months",
+    "months_open",
+    "win_rate_by_value",
+    "missing",
+)
+_CUTS = ("rep_id", "product_id", "product_line")
+
+
+def closing_ratios(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFrame:
+    """Measure how many closed deals are won, with thin histories pulled towards the team's.
+
+    The ratio is won / (won + lost) of the deals closed in the reviewed period or since, before
+    the plan starts; a closed deal without a day counts, and where no closed deal lies in that
+    time all do. `planning_kit.numbers.shrinkage` has the formula (beta-binomial).
+
+    Parameters
+    ----------
+    inputs
+        One region or the company; reads opportunities, and activities for the presentations.
+    by
+        What a row is: any of rep_id, product_id, product_line.
+
+    Returns
+    -------
+    DataFrame
+        One row a label, everybody of the team included when by people: closed, won (deals),
+        ratio_raw (own history alone), ratio (shrunk), low, high (80 % range), presentations,
+        won_presented (sales that came out of them), won_per_presentation (shrunk; empty where
+        no presentations are known) with presentation_low and presentation_high (80 % range),
+        presentation_basis (deals or activities) and note.
+
+    Raises
+    ------
+    DataError
+        `by` names something else.
+    """
+    keys = list(by)
+    require_labels(keys, _CUTS, "closing_ratios: by")
+    if not keys:
+        raise DataError(f"closing_ratios: by is empty; give one or more of {', '.join(_CUTS)}.")
+    deals = closed_deals(inputs)
+    counts = deals.groupby(keys).agg(closed=("is_won", "size"), won=("is_won", "sum"))
+    counts = _with_team(counts.astype(float), inputs, keys)
+    table = counts.reset_index().assign(ratio_raw=lambda t: t["won"] / t["closed"])
+    table["ratio"], table["low"], table["high"] = shrink_ratio(
+        counts["won"].to_numpy(), counts["closed"].to_numpy()
+    )
+    presented = _presentations(inputs, deals, counts.index, keys)
+    table = table.merge(presented, left_on=keys, right_index=True, how="left")
+    every = table["closed"].sum()
+    table["note"] = pd.Series([_note(n, every) for n in table["closed"]], table.index, dtype="str")
+    return table[[*keys, *RATIO_COLUMNS]]
+
+
+def _with_team(counts: pd.DataFrame, inputs: Region, keys: list[str]) -> pd.DataFrame:
+    if keys == ["rep_id"]:
+        team = pd.Index(inputs.team()["rep_id"], name="rep_id")
+        counts = counts.reindex(counts.index.union(team).rename("rep_id"), fill_value=0.0)
+    return counts.sort_index()
+
+
+def _note(closed: float, team: float) -> str:
+    if team == 0:
+        return "no closed deals at all: the ratio cannot be told"
+    if closed == 0:
+        return "no closed deals: the team's ratio"
+    if closed < THIN_DEALS:
+        return f"only {closed:.0f} closed deals: pulled towards the team's ratio"
+    return ""
+
+
+def closed_deals(inputs: Region) -> pd.DataFrame:
+    """List the won and lost deals that ratios are measured on, with ``is_won``, by id."""
+    deals = inputs.opportunities
+    deals = deals[deals["outcome"].isin(["won", "lost"])].sort_values("opportunity_id")
+    closed_on, settings = deals["closed_on"], inputs.settings
+    lately = (closed_on >= pd.Timestamp(settings.review_starts_on)) & (
+        closed_on < pd.Timestamp(settings.starts_on)
+    )
+    if lately.any():
+        deals = deals[lately | closed_on.isna()]
+    lines = inputs.products.drop_duplicates("product_id").set_index("product_id")["product_line"]
+    return deals.assign(
+        is_won=deals["outcome"].eq("won").astype(float),
+        product_line=deals["product_id"].map(lines),
+    ).reset_index(drop=True)
+
+
+def count_steps(inputs: Region) -> pd.DataFrame:
+    """Count prospects, presentations and proposals by person, reviewed period or since.
+
+    Steps that activities do not count are read off the dates of the deals where these are
+    known. An activity belongs to a step when its name starts with the step's name.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by rep_id; one column a step, empty where nothing was recorded for anybody.
+    """
+    settings = inputs.settings
+    since, until = pd.Timestamp(settings.review_starts_on), pd.Timestamp(settings.starts_on)
+    done = inputs.activities
+    done = done[(done["done_on"] >= since) & (done["done_on"] < until)]
+    step = done["activity"].str.strip().str.casefold()
+    table = pd.DataFrame(index=pd.Index(sorted(_people(inputs)), name="rep_id"))
+    for name in STEPS:
+        counted = done[step.str.startswith(name).fillna(False)].groupby("rep_id")["count"].sum()
+        day = {"presentation": "presented_on", "proposal": "proposed_on"}.get(name)
+        if counted.empty and day:
+            dated = inputs.opportunities[day]
+            rows = inputs.opportunities[(dated >= since) & (dated < until)]
+            counted = rows.groupby("rep_id").size().astype(float)
+        table[name] = counted.reindex(table.index, fill_value=0.0 if len(counted) else np.nan)
+    return table.astype(float)
+
+
+def _people(inputs: Region) -> set[str]:
+    tables = (inputs.team(), inputs.opportunities, inputs.activities)
+    return {rep for table in tables for rep in table["rep_id"].dropna()}
+
+
+def _presentations(
+    inputs: Region, deals: pd.DataFrame, labels: pd.Index, keys: list[str]
+) -> pd.DataFrame:
+    # Deals that were presented and closed are one cohort; counted activities are only a flow of
+    # the same months, so they come second.
+    presented = deals[deals["presented_on"].notna()]
+    table = pd.DataFrame({"presentations": np.nan, "won_presented": np.nan}, index=labels)
+    basis = ""
+    if len(presented) >= max(1.0, 0.5 * len(deals)):
+        basis = "deals"
+        tried = presented.groupby(keys)["is_won"].agg(["size", "sum"])
+        tried = tried.reindex(labels, fill_value=0.0)
+        table["presentations"], table["won_presented"] = tried["size"], tried["sum"]
+    elif keys == ["rep_id"] and count_steps(inputs)["presentation"].sum() > 0:
+        basis = "activities"
+        table["presentations"] = count_steps(inputs)["presentation"].reindex(labels).fillna(0.0)
+        won = deals.groupby("rep_id")["is_won"].sum().reindex(labels, fill_value=0.0)
+        table["won_presented"] = won
+    rate, low, high = _share_of(table["won_presented"], table["presentations"])
+    return table.assign(
+        won_per_presentation=rate,
+        presentation_low=low,
+        presentation_high=high,
+        presentation_basis=basis,
+    )
+
+
+def _share_of(done: pd.Series, tried: pd.Series) -> tuple[Numbers, Numbers, Numbers]:
+    # More outcomes than tries: somebody did not record the tries. Such a person tells nothing
+    # about the rate; when it is the whole team, nobody does. A little more is only timing.
+    told = (tried > 0) & (done <= MORE_DONE * tried)
+    if not told.any() or done.sum() > MORE_DONE * tried.sum():
+        unknown = np.full(len(done), np.nan)
+        return unknown, unknown, unknown
+    known = tried.where(told, 0.0).to_numpy(dtype=float)
+    return shrink_ratio(np.minimum(done.fillna(0.0).to_numpy(dtype=float), known), known)
+
+
+def funnel_rates(inputs: Region) -> pd.DataFrame:
+    """Measure the steps of the funnel per person, each pulled towards the team where thin.
+
+    Returns
+    -------
+    DataFrame
+        One row a person of the team: won (deals), average_sale (plan currency; of won deals, or
+        where these have no amounts of sales lines, see sale_basis), prospect_to_presentation
+        and presentation_to_proposal (shares), prospect_months (first contact to the win),
+        cycle_months and cycle_months_median (presentation, or where unknown first contact, to
+        the win), proposal_months (proposal, or what is known before it, to the end, won or lost),
+        months_open (first contact, or what is known after it, to the end, won or lost),
+        win_rate_by_value (won amount / closed amount) and missing (what could not be told).
+    """
+    team = pd.Index(inputs.team()["rep_id"], name="rep_id")
+    deals = closed_deals(inputs)
+    won = deals[deals["is_won"] > 0]
+    steps = count_steps(inputs)
+    table = pd.DataFrame(index=team)
+    table["won"] = won.groupby("rep_id").size().reindex(team, fill_value=0).astype(float)
+    table["average_sale"], table["sale_basis"] = _average_sale(inputs, won, team)
+    table["prospect_to_presentation"] = _step_rate(steps, "presentation", "prospect", team)
+    table["presentation_to_proposal"] = _step_rate(steps, "proposal", "presentation", team)
+    table["prospect_months"] = _shrunk_months(_months(won, ["created_on"]), won, team)
+    cycle = _months(won, ["presented_on", "created_on"])
+    table["cycle_months"] = _shrunk_months(cycle, won, team)
+    table["cycle_months_median"] = cycle.groupby(won["rep_id"]).median().reindex(team)
+    offered = _months(deals, ["proposed_on", "presented_on", "created_on"])
+    table["proposal_months"] = _shrunk_months(offered, deals, team)
+    whole = _months(deals, ["created_on", "presented_on", "proposed_on"])
+    table["months_open"] = _shrunk_months(whole, deals, team)
+    table["win_rate_by_value"] = _win_rate_by_value(deals, team)
+    table["missing"] = _missing(table)
+    return table.reset_index()[list(FUNNEL_COLUMNS)]
+
+
+def _everybody(people: pd.Series, team: pd.Index) -> pd.Index:
+    # Leavers' deals say as much about the team's average as anybody's.
+    return team.union(pd.Index(people.dropna().unique())).sort_values()
+
+
+def _average_sale(inputs: Region, won: pd.DataFrame, team: pd.Index) -> tuple[Numbers, str]:
+    sized = won[won["amount"] > 0]
+    if len(sized):
+        everybody = _everybody(sized["rep_id"], team)
+        of_deals = _shrunk_mean_of(sized["amount"], sized["rep_id"], everybody)
+        return of_deals.reindex(team).to_numpy(), "won deals"
+    sales, settings = inputs.sales, inputs.settings
+    lately = sales[
+        (sales["month"] >= pd.Timestamp(settings.review_starts_on))
+        & (sales["month"] <= pd.Timestamp(settings.review_ends_on))
+    ]
+    by_rep = lately.groupby("rep_id")[["amount", "lines"]].sum()
+    by_rep = by_rep.reindex(_everybody(by_rep.index.to_series(), team), fill_value=0.0)
+    mean = shrink_mean(by_rep["amount"].to_numpy(), by_rep["lines"].to_numpy())
+    average = pd.Series(mean, by_rep.index).reindex(team).to_numpy(dtype=float)
+    return np.where(average > 0, average, np.nan), "sales lines" if (average > 0).any() else ""
+
+
+def _shrunk_mean_of(values: pd.Series, people: pd.Series, labels: pd.Index) -> pd.Series:
+    grouped = values.groupby(people)
+    own = grouped.agg(["sum", "size"]).reindex(labels, fill_value=0.0)
+    spread = ((values - grouped.transform("mean")) ** 2).sum()
+    freedom = len(values) - int((own["size"] > 0).sum())
+    within = float(spread / freedom) if freedom >= 5 else None
+    mean = shrink_mean(own["sum"].to_numpy(), own["size"].to_numpy(), within)
+    return pd.Series(mean, labels)
+
+
+def _step_rate(steps: pd.DataFrame, done: str, tried: str, team: pd.Index) -> pd.Series:
+    return pd.Series(_share_of(steps[done], steps[tried])[0], steps.index).reindex(team)
+
+
+def _months(deals: pd.DataFrame, days: list[str]) -> pd.Series:
+    # The first day that is recorded at all, and only the deals that have it: a deal without a
+    # proposal stands open longer than a proposal does.
+    recorded = [day for day in days if deals[day].notna().any()]
+    start = deals[recorded[0] if recorded else days[0]]
+    months = (deals["closed_on"] - start).dt.total_seconds() / 86_400 / DAYS_A_MONTH
+    return months.where(months >= 0)
+
+
+def _shrunk_months(months: pd.Series, deals: pd.DataFrame, team: pd.Index) -> pd.Series:
+    known = months.dropna()
+    people = deals.loc[known.index, "rep_id"]
+    return _shrunk_mean_of(known, people, _everybody(people, team)).reindex(team)
+
+
+def _win_rate_by_value(deals: pd.DataFrame, team: pd.Index) -> pd.Series:
+    # Systems that write 0 for a lost deal would make every rate 1; such values say nothing.
+    sized = deals[deals["amount"] > 0]
+    lost = deals["is_won"] == 0
+    if (sized["is_won"] == 0).sum() < 0.5 * lost.sum() or sized.empty:
+        return pd.Series(np.nan, team)
+    everybody = _everybody(sized["rep_id"], team)
+    amount = sized["amount"] / sized["amount"].mean()
+    sums = (
+        pd.DataFrame({"all": amount, "won": amount * sized["is_won"], "squares": amount**2})
+        .groupby(sized["rep_id"])
+        .sum()
+        .reindex(everybody, fill_value=0.0)
+    )
+    # Kish: unequal deals carry as much knowledge as this many equal ones.
+    deals_worth = (sums["all"] ** 2 / sums["squares"]).fillna(0.0)
+    share = (sums["won"] / sums["all"]).fillna(0.0)
+    rate = shrink_ratio((share * deals_worth).to_numpy(), deals_worth.to_numpy())[0]
+    return pd.Series(rate, everybody).reindex(team)
+
+
+def _missing(table: pd.DataFrame) -> pd.Series:
+    words = {
+        "average_sale": "average sale",
+        "prospect_to_presentation": "prospects per presentation",
+        "presentation_to_proposal": "proposals per presentation",
+        "cycle_months": "months to close",
+        "months_open": "months a deal stays open",
+        "win_rate_by_value": "win rate by value",
+    }
+    lacks = table[list(words)].isna().rename(columns=words)
+    texts = [", ".join(lacks.columns[row]) for row in lacks.to_numpy(dtype=bool)]
+    return pd.Series(texts, table.index, dtype="str")

@@ -1,0 +1,307 @@
+"""The split of a target: its cells, its rules, its goals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import pandas as pd
+
+from planning_kit import outlook
+from planning_kit.allocation import Allocation, allocate, compare_objectives
+from planning_kit.allocation.explain import RULE_COLUMNS
+from planning_kit.messages import DataError, finding, findings_table, require_labels
+from planning_kit.plan import Scenario
+from planning_kit.walk.expected import EIGHT_OF_TEN, chances, own_years
+from planning_kit.walk.step import NOT_KNOWN, Step
+
+CELL_LABELS = ["rep_id", "territory_id", "product_line"]
+CELL_AMOUNTS = [
+    "base",
+    "last_year",
+    "last_goal",
+    "potential",
+    "forecast",
+    "run_rate",
+    "account_build_up",
+    "variance",
+    "cv",
+]
+
+
+def allocation_cells(step: Step) -> pd.DataFrame:
+    """Make the cells that carry a goal: person x territory x product line, with their base.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rep_id``, ``territory_id``, ``product_line`` (never empty), ``role``, ``base`` and
+        ``forecast`` (expected result), ``last_year``, ``last_goal``, ``potential`` (the person's
+        part of the territory's, by the region's mix of lines), ``run_rate`` and
+        ``account_build_up`` (see `planning_kit.outlook.other_bases`), ``variance`` of the
+        base, ``cv`` of the person's own year (so that equal chance is one of the person, not of
+        the cell), ``base_from`` (what it rests on).
+        People who carry a goal and have no base at all are there with an empty one.
+    """
+    baseline = labelled(step.table("baseline"))
+    groups = baseline.groupby(CELL_LABELS)
+    cells = groups[["expected", "last_year", "last_goal"]].sum(min_count=1)
+    ranges = labelled(step.ranges(*CELL_LABELS)).set_index(CELL_LABELS)
+    cells["deviation"] = (ranges["high"] - ranges["low"]) / (2 * EIGHT_OF_TEN)
+    cells["base_from"] = groups["filled_by"].first()
+    cells = cells.rename(columns={"expected": "base"}).reset_index()
+    team = step.inputs.team()
+    absent = team.loc[~team["rep_id"].isin(cells["rep_id"]), ["rep_id"]]
+    absent = absent.assign(
+        territory_id=NOT_KNOWN, product_line=NOT_KNOWN, base_from="nothing known"
+    )
+    cells = pd.concat([cells, absent], ignore_index=True)
+    others = labelled(outlook.other_bases(step.inputs, step.scenario))
+    cells = cells.merge(others, on=CELL_LABELS, how="left")
+    cells["potential"] = _potential(step, cells)
+    cells["role"] = cells["rep_id"].map(team.set_index("rep_id")["role"]).fillna(NOT_KNOWN)
+    cells["variance"] = cells["deviation"] ** 2
+    cells["cv"] = cells["rep_id"].map(own_years(step)["cv"]).astype("float64")
+    cells["forecast"] = cells["base"]
+    order = [*CELL_LABELS, "role", *CELL_AMOUNTS, "base_from"]
+    return cells[order].sort_values(CELL_LABELS, ignore_index=True)
+
+
+def _potential(step: Step, cells: pd.DataFrame) -> pd.Series:
+    inputs, first = step.inputs, pd.Timestamp(step.inputs.settings.starts_on)
+    held = inputs.assignments
+    here = ~(held["starts_on"] > first) & ~(held["ends_on"] < first)
+    share = held[here].groupby(["rep_id", "territory_id"])["share"].sum().rename("part")
+    places = cells.join(share, on=["rep_id", "territory_id"])
+    market = places["territory_id"].map(inputs.territories.set_index("territory_id")["potential"])
+    mix = cells.groupby("product_line")["base"].sum()
+    whole = float(mix.sum())
+    line = places["product_line"].map(mix / whole) if whole else float("nan")
+    return (market * places["part"] * line).astype("float64")
+
+
+def labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """Write out what is not known, so that a cell without a label is a cell like any other."""
+    there = [name for name in CELL_LABELS if name in table]
+    return table.assign(**{name: table[name].fillna(NOT_KNOWN) for name in there})
+
+
+def solved_cells(step: Step) -> pd.DataFrame:
+    """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
+    cells = step.cells().drop(columns=["base_from"])
+    optional = ("variance", "cv", "run_rate", "account_build_up")
+    unknown = [name for name in optional if cells[name].isna().all()]
+    cells = cells.drop(columns=unknown)  # without any history no spread is known
+    # Chances are those of the person's year, whatever base the scenario blends.
+    over = cells["rep_id"].map(own_years(step)["over"]).fillna(1.0)
+    return cells.assign(region=step.inputs.region or NOT_KNOWN, expected=cells["forecast"] * over)
+
+
+def scenario_here(step: Step) -> Scenario:
+    """Give the scenario with those rules and holds that speak of this region.
+
+    One file serves all regions: a rule about people or territories of another region is left
+    out here; a label that no region knows is an error.
+
+    Raises
+    ------
+    DataError
+        Naming every label nobody knows, with the nearest one.
+    """
+    known = step.company_labels()
+    here = {name: set(solved_cells(step)[name]) for name in known}
+    content, faults = dict(step.scenario.content), []
+    for section in ("rules", "holds"):
+        kept = []
+        for row in step.scenario.rows(section):
+            where = row.get("where")
+            if not isinstance(where, Mapping) or not set(where) <= set(known):
+                kept.append(row)  # the engine names what is wrong with it
+                continue
+            chosen = {
+                k: list(map(str, v if isinstance(v, list) else [v])) for k, v in where.items()
+            }
+            try:
+                for name, labels in chosen.items():
+                    rule = f"{section} {str(row.get('name', ''))!r}, where {name}"
+                    require_labels(labels, known[name], rule)
+            except DataError as error:
+                faults.append(str(error))
+            near = {name: [x for x in labels if x in here[name]] for name, labels in chosen.items()}
+            if all(near.values()):
+                kept.append({**row, "where": near})
+        if section in content:
+            content[section] = kept
+    if faults:
+        raise DataError(f"scenario {step.scenario.name!r}: " + " ".join(faults))
+    # People understand "everybody by the same per cent"; other weights are said in the scenario.
+    content["objective"] = {"weights": "base", **step.scenario.section("objective")}
+    return replace(step.scenario, content=content)
+
+
+def allocate_region(step: Step) -> Allocation | None:
+    """Split the region's target over its cells by the rules of the scenario; None: no people."""
+    if step.allocation_made is None:
+        step.allocation_made = (_allocate(step),)
+    return step.allocation_made[0]
+
+
+def _allocate(step: Step) -> Allocation | None:
+    cells = step.cells()
+    if cells.empty:
+        return None
+    return allocate(
+        solved_cells(step),
+        step.inputs.target,
+        scenario_here(step),
+        rounding_unit=step.inputs.settings.rounding_unit,
+        today=step.inputs.settings.starts_on,
+    )
+
+
+def allocation_table(step: Step) -> pd.DataFrame:
+    """Give the allocated goals; without people an empty table with its columns."""
+    allocation = allocate_region(step)
+    if allocation is None:
+        numbers = ["base", "goal", "exact", "lower", "upper", "change_share"]
+        names = [*CELL_LABELS, "role", "region", "filled_by", "held_by", *numbers]
+        return pd.DataFrame({n: pd.Series(dtype="float64") for n in names}).astype(
+            {n: "str" for n in [*CELL_LABELS, "role", "region", "filled_by", "held_by"]}
+        )
+    return allocation.goals
+
+
+def allocation_rules(step: Step) -> pd.DataFrame:
+    """Give the table of rules, those that hold something first; empty where nobody carries a goal."""
+    allocation = allocate_region(step)
+    if allocation is None:
+        return pd.DataFrame(columns=list(RULE_COLUMNS))
+    rules = allocation.rules
+    return rules.sort_values(
+        "binding", key=lambda side: side.eq(""), kind="stable", ignore_index=True
+    )
+
+
+def allocation_steps(step: Step) -> pd.DataFrame:
+    """Give the steps of every person's goal (they add up to it exactly)."""
+    allocation = allocate_region(step)
+    if allocation is None:
+        return pd.DataFrame(columns=["rep_id", "step", "amount"])
+    return allocation.steps
+
+
+def what_gave(step: Step) -> pd.DataFrame:
+    """List limits that gave (``[relax]``) and what levels add (``[over_assignment]``).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``what`` (rule or level), ``group``, ``asked``, ``by`` and ``becomes`` (plan currency).
+    """
+    allocation = allocate_region(step)
+    names = ["what", "group", "asked", "by", "becomes"]
+    if allocation is None:
+        return pd.DataFrame(columns=names)
+    padding = allocation.padding
+    limits = allocation.relaxed.rename(columns={"rule": "what", "gives": "by"})
+    levels = pd.DataFrame(
+        {
+            "what": padding["level"],
+            "group": "over-assignment",
+            "asked": padding["amount_before"],
+            "by": padding["amount_after"] - padding["amount_before"],
+            "becomes": padding["amount_after"],
+        }
+    )
+    return pd.concat([part[names] for part in (limits, levels) if len(part)] or [levels])
+
+
+def objectives(step: Step) -> pd.DataFrame:
+    """Split with every objective and show the price of each against the proportional split."""
+    if step.cells().empty:
+        return pd.DataFrame(columns=["objective"])
+    settings = step.inputs.settings
+    return compare_objectives(
+        solved_cells(step),
+        step.inputs.target,
+        scenario_here(step),
+        rounding_unit=settings.rounding_unit,
+        today=settings.starts_on,
+    )
+
+
+def sum_goals(goals: pd.DataFrame, label: str) -> pd.DataFrame:
+    """Sum goals and bases by a label: ``last`` columns are in the cells, not here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The label, ``base``, ``goal``, ``change_share`` and ``held_by`` (rules that hold a cell).
+    """
+    groups = goals.groupby(label)
+    table = groups[["base", "goal"]].sum(min_count=1)
+    table["change_share"] = (table["goal"] / table["base"] - 1).where(table["base"] > 0)
+    table["held_by"] = groups["held_by"].agg(
+        lambda texts: ", ".join(sorted({text for text in texts if isinstance(text, str) and text}))
+    )
+    return table.reset_index()
+
+
+def chosen_person(step: Step, rep_id: str = "") -> str:
+    """Name the person asked for, else the one whose goal moved most (ties: the first id).
+
+    Raises
+    ------
+    DataError
+        Nobody of that id has a goal here; the nearest id is named.
+    """
+    people = sum_goals(step.table("allocation"), "rep_id")
+    if rep_id:
+        require_labels([rep_id], people["rep_id"], "rep")
+        return rep_id
+    moves = (people["goal"] - people["base"]).abs()
+    return str(people["rep_id"].iloc[int(moves.argmax())]) if moves.notna().any() else ""
+
+
+def nobody_finding(step: Step) -> pd.DataFrame:
+    """Say that a region with a target has nobody to carry it."""
+    return findings_table(
+        [
+            finding(
+                "allocation.nobody",
+                "fail",
+                step.inputs.region or "company",
+                f"the target of {step.inputs.target:,.0f} {step.inputs.settings.currency} has nobody to "
+                "carry it: no active person of this region carries a goal.",
+                "Assign people to the region's territories, or set its target to 0.",
+            )
+        ]
+    )
+
+
+def allocation_findings(step: Step) -> pd.DataFrame:
+    """Give what is odd about the split."""
+    allocation = allocate_region(step)
+    if allocation is None:
+        return nobody_finding(step) if step.inputs.target else findings_table([])
+    found = findings_table(_chance_findings(step))
+    return pd.concat([found, allocation.findings], ignore_index=True)
+
+
+def _chance_findings(step: Step) -> list[dict[str, str]]:
+    """Judge whether the goals can be reached by most, before anybody is asked to carry them."""
+    likely = chances(step, step.table("allocation"))["chance"].dropna()
+    where = step.inputs.region or "company"
+    if likely.empty:
+        return []
+    above, mean = int((likely >= 0.5).sum()), float(likely.mean())
+    message = (
+        f"{above} of {len(likely)} people are more likely to reach their goal than to miss it; "
+        f"the average chance is {mean:.0%}."
+    )
+    if mean >= 0.5:
+        return [finding("allocation.chance", "pass", where, message)]
+    advice = (
+        "Lower the target, or show what will bring the difference; usual is 60 to 75 % at goal."
+    )
+    return [finding("allocation.chance", "fail", where, message, advice)]
