@@ -1,4 +1,4 @@
-"""Charts and shown tables, one look everywhere."""
+"""Charts, one look everywhere."""
 
 from planning_kit.output.charts.causes import (
     chart_buckets,
@@ -25,11 +25,9 @@ from planning_kit.output.charts.history import (
     chart_swings,
 )
 from planning_kit.output.charts.renderer import enable
-from planning_kit.output.charts.shown import Shown, show
 from planning_kit.output.charts.theme import describe
 
 __all__ = [
-    "Shown",
     "chart_agreement",
     "chart_allocation",
     "chart_attainment",
@@ -50,5 +48,4 @@ __all__ = [
     "chart_years",
     "describe",
     "enable",
-    "show",
 ]
