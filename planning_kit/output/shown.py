@@ -289,9 +289,8 @@ def write_numbers(numbers: pd.Series, kind: str, digits: int | None = None) -> l
     >>> write_numbers(pd.Series([3.2, None]), "times")
     ['3.2 x', '–']
     """
-    each = {"share": share_text, "probability": chance_text}.get(kind)
-    if each is not None:
-        return [each(value) for value in numbers]
+    if kind in ("share", "probability"):
+        return [share_text(v) if kind == "share" else chance_text(v) for v in numbers]
     known = numbers[numbers.abs() < math.inf]
     whole = bool(((known - known.round()).abs() < _NEAR).all())
     if kind == "times":
