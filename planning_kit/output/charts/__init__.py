@@ -6,6 +6,7 @@ from planning_kit.output.charts.causes import (
     chart_event_path,
     chart_years,
 )
+from planning_kit.output.charts.choose import chart_for
 from planning_kit.output.charts.goals import (
     chart_agreement,
     chart_allocation,
@@ -36,6 +37,7 @@ __all__ = [
     "chart_chances",
     "chart_effects",
     "chart_event_path",
+    "chart_for",
     "chart_frontier",
     "chart_goal_history",
     "chart_heat",

@@ -154,14 +154,14 @@ def chart_months(table: pd.DataFrame, columns: dict[str, str], title: str, axis:
     if table.empty or not there:
         return nothing(title, "The data do not say; see the findings.")
     sums = table.groupby("month", as_index=False)[there].sum(min_count=1)
-    long = sums.melt("month", there, "what", "amount").dropna()
+    long = sums.melt("month", there, "what", "number").dropna()
     long["what"] = long["what"].map(columns)
     chart = (
         alt.Chart(long)
         .mark_line(point=True)
         .encode(
             x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=-30)),
-            y=alt.Y("amount:Q", title=axis, axis=number_axis(long["amount"])),
+            y=alt.Y("number:Q", title=axis, axis=number_axis(long["number"])),
             color=coloured(
                 "what",
                 [columns[c] for c in there],
@@ -169,7 +169,10 @@ def chart_months(table: pd.DataFrame, columns: dict[str, str], title: str, axis:
                 legend=alt.Legend() if len(there) > 1 else None,
             ),
             strokeDash=alt.StrokeDash("what:N", legend=None),
-            tooltip=tips(long, "month", "what", "amount", unit=axis),
+            tooltip=[
+                *tips(long, "month", "what"),
+                alt.Tooltip("number:Q", title=axis, format=",.0f"),
+            ],
         )
     )
     period = f"{sums['month'].min():%Y-%m} to {sums['month'].max():%Y-%m}"
@@ -266,7 +269,7 @@ def chart_hours(
     limits = capacity.groupby("month", as_index=False)[["hours_available"]].sum()
     line = (
         alt.Chart(limits)
-        .mark_tick(color=GREY, thickness=3, size=34)
+        .mark_tick(color=GREY, thickness=3, size=34, opacity=1)
         .encode(x=x, y=alt.Y("hours_available:Q"), tooltip=tips(limits, "month", "hours_available"))
     )
     text = f"{planned} of {limits['hours_available'].sum():,.0f} there are in the year."
@@ -292,9 +295,9 @@ def chart_targets(table: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
     )
     layers = [alt.Chart(row).mark_bar(size=18, color=BLUE, opacity=0.3).encode(x=x, x2="high:Q")]
     # The target above the bar and the expected result below it: their words never meet.
-    for name, colour, size, away in (("expected", BLUE, 26, 26), ("target", ORANGE, 40, -30)):
+    for name, colour, size, away in (("expected", BLUE, 26, 32), ("target", ORANGE, 40, -30)):
         at = alt.Chart(row.assign(words=f"{name} {row[name].iloc[0]:,.0f}")).encode(x=f"{name}:Q")
-        layers.append(at.mark_tick(color=colour, thickness=4, size=size))
+        layers.append(at.mark_tick(color=colour, thickness=4, size=size, opacity=1))
         layers.append(at.mark_text(dy=away, fontSize=12).encode(text="words:N"))
     text = f"Expected {row['expected'].iloc[0]:,.0f}, target {row['target'].iloc[0]:,.0f} {unit}."
     chart = alt.layer(*layers).encode(y=alt.YValue(40))

@@ -128,7 +128,7 @@ def chart_goal_history(
         f"{len(rows)} goal periods; attainment from {rows['attainment'].min():.0%} "
         f"to {rows['attainment'].max():.0%}.{_outside(history, unit)}"
     )
-    chart = bars + goals.mark_tick(color=ORANGE, thickness=3, size=30) + above
+    chart = bars + goals.mark_tick(color=ORANGE, thickness=3, size=30, opacity=1) + above
     return describe(
         chart.properties(width=max(320, 44 * len(rows)), height=240), title=title, text=text
     )

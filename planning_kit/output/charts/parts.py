@@ -40,7 +40,7 @@ def number_axis(amounts: pd.Series | pd.DataFrame, **options: Any) -> alt.Axis:
     largest = sizes.max() if isinstance(sizes, pd.Series) else sizes
     if largest >= _BILLION:
         options["labelExpr"] = "replace(format(datum.value, '~s'), 'G', 'bn')"
-    return alt.Axis(format="~s" if largest >= _SHORT else ",~g", **{"tickCount": 6} | options)
+    return alt.Axis(format="~s" if largest >= _SHORT else ",~f", **{"tickCount": 6} | options)
 
 
 def height(rows: int) -> int:
