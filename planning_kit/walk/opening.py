@@ -12,7 +12,7 @@ from planning_kit import assumptions, outlook
 from planning_kit.data import Prepared, open_prepared, prepare
 from planning_kit.output.charts import enable
 from planning_kit.plan import folder_name, load_plan
-from planning_kit.walk.expected import outlook_table
+from planning_kit.walk.expected import estimated_outlook
 from planning_kit.walk.split import allocation_cells, allocation_table
 from planning_kit.walk.step import COMPANY, Step, open_at
 from planning_kit.walk.talks import agreed_table, metric_goals_table, monthly_goals_table
@@ -20,7 +20,9 @@ from planning_kit.walk.talks import agreed_table, metric_goals_table, monthly_go
 MAKERS: Mapping[str, Callable[[Step], pd.DataFrame]] = {
     "register": lambda step: assumptions.register(step.inputs, step.scenario),
     "baseline": lambda step: outlook.baseline(step.inputs, step.scenario),
-    "outlook": outlook_table,
+    "outlook": lambda step: estimated_outlook(step).table(),
+    "assumption_effects": lambda step: estimated_outlook(step).effects,
+    "correlations": lambda step: estimated_outlook(step).correlations,
     "cells": allocation_cells,
     "allocation": allocation_table,
     "monthly_goals": monthly_goals_table,

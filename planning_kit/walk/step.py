@@ -23,7 +23,7 @@ from planning_kit.data import (
     write_table,
 )
 from planning_kit.messages import UsageError, shorten
-from planning_kit.outlook import baseline_totals
+from planning_kit.outlook import Outlook
 from planning_kit.plan import Plan, Scenario, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY
@@ -60,6 +60,7 @@ class Step:
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     allocation_made: tuple[Allocation | None] | None = None
+    outlook_made: Outlook | None = None
     _labels: dict[str, set[str]] | None = None
 
     def cells(self) -> pd.DataFrame:
@@ -82,21 +83,6 @@ class Step:
         return open_at(
             self.notebook, self.plan, self.prepared, region, scenario, folder, self.makers, same
         )
-
-    def ranges(self, *by: str) -> pd.DataFrame:
-        """Give expected results and their 80 % range by a cut of the baseline, plan currency."""
-        if by in ((), ("rep_id",)):
-            rows = self.table("outlook")
-            rows = rows[
-                rows["rep_id"].notna() & rows["expected"].notna() if by else rows["rep_id"].isna()
-            ]
-            return rows[[*by, "expected", "low", "high"]].reset_index(drop=True)
-        return baseline_totals(self.inputs, self.scenario, by)
-
-    def years(self) -> pd.DataFrame:
-        """Give everybody's middle year and its spread (see `assumptions.person_years`)."""
-        rows = self.table("outlook")
-        return rows.loc[rows["rep_id"].notna(), ["rep_id", "expected", "middle", "spread"]]
 
     @cached_property
     def key(self) -> str:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from planning_kit.allocation import chance_team_reaches
 from planning_kit.messages import PlanningError
 from planning_kit.plan import Scenario
-from planning_kit.walk import Step, chances, common_cause, sum_goals
+from planning_kit.walk import Step, outlook_of, sum_goals
+from planning_kit.walk.expected import OUTLOOK_TABLES
 
 RULE_NAME = "what if: largest change"
 
@@ -69,7 +69,9 @@ def with_change(step: Step, change: WhatIf) -> Step:
         makers=step.makers,
     )
     # What is expected does not depend on target and rules: it is taken over, not computed again.
-    moved._tables.update({name: step.table(name) for name in ("baseline", "cells", "outlook")})
+    same = ("baseline", "cells", *OUTLOOK_TABLES)
+    moved._tables.update({name: step.table(name) for name in same})
+    moved.outlook_made = outlook_of(step)
     return moved
 
 
@@ -104,15 +106,10 @@ def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
             _summary({}), _people(before, before, pd.Series(dtype=float)), str(error)
         )
     people = sum_goals(goals, "rep_id").set_index("rep_id")
-    likely = chances(moved, goals).set_index("rep_id")
-    table = _people(before, people, likely["chance"])
+    outlook, target = outlook_of(moved), moved.inputs.target
+    table = _people(before, people, outlook.chances(goals).set_index("rep_id")["chance"])
     allocated = float(people["goal"].sum())
-    target = moved.inputs.target
-    known = likely.dropna(subset=["expected", "cv"])
-    team = float("nan")
-    if len(known):
-        cause = common_cause(moved, known)
-        team = chance_team_reaches(known["expected"], known["cv"], target, cause)
+    team = outlook.chance(target).probability
     currency = step.inputs.settings.currency
     return WhatIfResult(
         _summary(
@@ -159,7 +156,7 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
         try:
             scenario = step.plan.scenario(name)
             other = step.other(step.inputs.region, scenario, step.folder)
-            people = chances(other, other.table("allocation"))
+            people = outlook_of(other).chances(other.table("allocation"))
             row |= {
                 "note": str(scenario.content.get("note", "")),
                 "target": other.inputs.target,
