@@ -10,6 +10,7 @@ import pandas as pd
 
 from planning_kit.data import Region
 from planning_kit.messages import finding, findings_table
+from planning_kit.numbers.statistics import score_ranges
 from planning_kit.review.attainment import attainment, goal_history, growth
 from planning_kit.review.bridges import bridge
 from planning_kit.review.deals import Exclusions, unusual_deals
@@ -19,7 +20,7 @@ from planning_kit.review.fairness import fairness
 from planning_kit.review.periods import in_review, main_metric, repeated_goals
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.proposals import proposal_bias, proposal_check
-from planning_kit.review.replay import EXECUTION, assumption_replay, range_score
+from planning_kit.review.replay import EXECUTION, assumption_replay
 from planning_kit.review.standing import goal_outliers
 from planning_kit.steps import step_of
 
@@ -333,7 +334,7 @@ def _assumed(inputs: Region, limits: ReviewLimits) -> _Found:
         )
         advice = "Start the coming year's register from what happened."
         yield total, finding("review.assumptions", "review", "assumptions", text, advice)
-    score = range_score(inputs).iloc[0]
+    score = score_ranges(inputs.assumptions).iloc[0]
     if score["verdict"] in ("ranges too narrow", "ranges too wide"):
         text = (
             f"{score['inside']} of {score['assumptions']} actuals lay inside the stated ranges, "
