@@ -13,9 +13,9 @@ from planning_kit.agreement import (
     agreed_goals,
     agreement_findings,
     counter_offers,
+    play_log,
     propose_from_table,
     record_events,
-    replay,
 )
 from planning_kit.messages import DataError, InfeasiblePlanError
 from planning_kit.numbers.movement import least_movement
@@ -43,7 +43,7 @@ PROPOSALS = make_table(
 
 
 def negotiated(goals, proposals, *more, plan=PLAN, **options):
-    return replay(
+    return play_log(
         record_events([*propose_from_table(goals, proposals, plan, **options), *more], plan)
     )
 
@@ -311,7 +311,7 @@ def test_a_product_line_without_a_goal_is_noted():
         ("note", "bob", "MG", None),
         ("propose", "cy", "", 90_000),
     ]
-    assert replay(record_events(events, PLAN))["proposed"].fillna(-1).tolist() == [
+    assert play_log(record_events(events, PLAN))["proposed"].fillna(-1).tolist() == [
         -1,
         70_000,
         90_000,
@@ -336,7 +336,7 @@ def test_faulty_goals_are_all_named_at_once():
 
 def test_thin_evidence_no_evidence_and_open_escalations_are_flagged():
     deal = [{"account": "Oak", "amount": 50_000, "probability": 0.5}]
-    state = replay(
+    state = play_log(
         record_events(
             [
                 *[Event("assign", who, "plan", 100_000) for who in ("ann", "bob", "cy")],

@@ -13,9 +13,9 @@ from planning_kit.data import Prepared, open_prepared, prepare
 from planning_kit.output.charts import enable
 from planning_kit.plan import folder_name, load_plan
 from planning_kit.walk.expected import outlook_table
-from planning_kit.walk.split import allocation_cells, allocation_table
+from planning_kit.walk.split import allocation_cells, allocation_steps, allocation_table
 from planning_kit.walk.step import COMPANY, Step, open_at
-from planning_kit.walk.talks import agreed_table, metric_goals_table, monthly_goals_table
+from planning_kit.walk.talks import monthly_goals_table
 
 MAKERS: Mapping[str, Callable[[Step], pd.DataFrame]] = {
     "register": lambda step: assumptions.register(step.inputs, step.scenario),
@@ -23,9 +23,8 @@ MAKERS: Mapping[str, Callable[[Step], pd.DataFrame]] = {
     "outlook": outlook_table,
     "cells": allocation_cells,
     "allocation": allocation_table,
+    "allocation_steps": allocation_steps,
     "monthly_goals": monthly_goals_table,
-    "metric_goals": metric_goals_table,
-    "agreed": agreed_table,
 }
 
 

@@ -27,6 +27,7 @@ from planning_kit.outlook import baseline_totals
 from planning_kit.plan import Plan, Scenario, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY
+from planning_kit.walk.logged import log_end, log_words
 
 COMPANY = "company"
 NOT_KNOWN = "(not known)"
@@ -61,6 +62,7 @@ class Step:
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     allocation_made: tuple[Allocation | None] | None = None
     _labels: dict[str, set[str]] | None = None
+    talks: dict[str, Any] = field(default_factory=dict)  # made by planning_kit.walk.talks, once
 
     def cells(self) -> pd.DataFrame:
         """Give the cells that carry a goal (see `planning_kit.walk.producers.allocation_cells`)."""
@@ -119,6 +121,7 @@ class Step:
             "target": f"{self.inputs.target:,.0f} {plan.currency}",
             "goals are multiples of": f"{plan.rounding_unit:,g} {plan.currency}",
             "inputs": facts["fingerprint"],
+            "agreement log": log_words(log_end(self.plan, self.folder.parent)),
             "planning-kit": __version__,
         }
         if not taken:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import pandas as pd
 
-from planning_kit import agreement, metrics, outlook, review
+from planning_kit import agreement, outlook, review
+from planning_kit.agreement import Goals
 from planning_kit.allocation import phase
+from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import month_starts
+from planning_kit.walk.logged import logged_events
 from planning_kit.walk.split import CELL_LABELS, labelled
 from planning_kit.walk.step import Step
+
+_AGREED = ["top_down", "goal", "agreed", "difference", "basis", "status"]
 
 
 def goals_by_month(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
@@ -44,28 +49,49 @@ def monthly_goals_table(step: Step) -> pd.DataFrame:
     return goals_by_month(step, step.table("allocation"))
 
 
-def metric_goals_table(step: Step) -> pd.DataFrame:
-    """Say what the goals by month mean in activity."""
-    return metrics.metric_goals(step.inputs, step.table("monthly_goals"))
+def goals_of(step: Step) -> Goals:
+    """Give the goals that stand in this region: agreed or decided, else allocated.
+
+    Raises
+    ------
+    DataError
+        The agreement log is out of order, or speaks of a part that no goal has.
+    """
+    if "goals" not in step.talks:
+        lines = _lines_here(step)
+        step.talks["goals"] = agreement.standing_goals(
+            step.table("allocation"),
+            step.inputs.settings.rounding_unit,
+            agreement.play_log(lines),
+            log_digest="".join(lines["digest"].iloc[-1:]),
+            tables=step.table,
+        )
+    goals: Goals = step.talks["goals"]
+    return goals
 
 
 def negotiation_events(step: Step) -> pd.DataFrame:
     """Give the events of this region's people: the plan's log, else what the proposals table says."""
-    path = step.plan.folder / "agreement.db"
-    if path.is_file():
-        events = agreement.read_events(agreement.open_log(path, step.inputs.settings))
-        here = events[events["rep_id"].isin(step.inputs.team()["rep_id"])]
-        if len(here):
-            return here.reset_index(drop=True)
-    first = agreement.propose_from_table(
-        step.table("allocation"), step.inputs.proposals, step.inputs.settings
-    )
-    return agreement.record_events(first, step.inputs.settings)
+    if "events" not in step.talks:
+        here = _lines_here(step)
+        if here.empty:
+            first = agreement.propose_from_table(
+                step.table("allocation"), step.inputs.proposals, step.inputs.settings
+            )
+            here = agreement.record_events(first, step.inputs.settings)
+        step.talks["events"] = here
+    events: pd.DataFrame = step.talks["events"]
+    return events
+
+
+def _lines_here(step: Step) -> pd.DataFrame:
+    lines = logged_events(step.plan, step.folder.parent)
+    return lines[lines["rep_id"].isin(step.inputs.team()["rep_id"])].reset_index(drop=True)
 
 
 def offers(step: Step) -> pd.DataFrame:
     """Suggest a counter-offer for everybody, calibrated by how good past proposals were."""
-    state = agreement.replay(negotiation_events(step))
+    state = agreement.play_log(negotiation_events(step))
     bias = review.proposal_bias(step.inputs)
     return agreement.counter_offers(
         step.table("allocation"), state, step.inputs.settings, bias if len(bias) else None
@@ -73,11 +99,22 @@ def offers(step: Step) -> pd.DataFrame:
 
 
 def agreed_table(step: Step) -> pd.DataFrame:
-    """Give the goals that stand, cell by cell."""
-    state = agreement.replay(negotiation_events(step))
-    return agreement.agreed_goals(
-        step.table("allocation"), state, step.inputs.settings.rounding_unit
-    )
+    """Give the goals that stand, cell by cell, beside the top-down ones.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rep_id``, ``territory_id``, ``product_line``, ``top_down``, ``goal`` (what stands),
+        ``agreed`` (empty where nobody agreed), ``difference`` (goal less top-down), ``basis``
+        (allocated, agreed, decided) and ``status`` of the person's talk. Plan currency.
+    """
+    goals, unit = goals_of(step), step.inputs.settings.rounding_unit
+    status = agreement.play_log(negotiation_events(step)).set_index("rep_id")["status"]
+    cells = goals.cells.rename(columns={"allocated": "top_down"})
+    goal, top_down = (to_units(cells[name].fillna(0.0), unit) for name in ("goal", "top_down"))
+    cells["difference"] = from_units(goal - top_down, unit)
+    cells["status"] = cells["rep_id"].map(status).fillna("not started").astype("str")
+    return cells[[*goals.labels, *_AGREED]]
 
 
 def metric_year(goals: pd.DataFrame) -> pd.DataFrame:
