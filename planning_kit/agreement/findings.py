@@ -5,11 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from planning_kit.agreement.goals import Goals
+from planning_kit.agreement.meet import LOCKED
+from planning_kit.agreement.state import CLOSED
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.numbers.units import from_units, to_units
 
 LEAST_EVIDENCE = 0.8  # evidence coverage: share of a goal that evidence has to reach
-_NO_ROOM = "Reopen a goal, release a lock or a limit, or change the target."
+_NO_ROOM = "Reopen an agreement, release a lock or a limit, or change the target."
 SETTLED = ("accepted", "escalated", "decided")
 
 
@@ -86,36 +88,37 @@ def _total_findings(
     goals: Goals, waiting: list[str], offers: pd.DataFrame | None
 ) -> list[dict[str, str]]:
     target = goals.allocated()
-    gap = goals.gap(target)
-    beyond = 0.0 if offers is None else _beyond_offers(offers, goals.unit)
-    rows = []
-    if not gap:
+    room = [] if offers is None else _room_findings(offers, goals.unit)
+    if not (gap := goals.gap(target)):
         message = f"the goals that stand add up to the target {target:,.2f}."
-        rows.append(_row("total", "pass", message))
-    else:
-        advice = "Counter-offers to the open people take this in; or reopen a goal, or the target."
-        advice = advice if waiting and not beyond else _NO_ROOM
-        status = "review" if waiting else "fail"
-        message = f"the goals that stand add up to {_off(gap)} the target {target:,.2f}."
-        rows.append(_row("total", status, message, advice))
-    if waiting and beyond:
-        message = (
-            f"the open people ({shorten(waiting)}) cannot make up for what is agreed or locked: "
-            f"with all they can carry, the goals add up to {_off(beyond)} the target."
-        )
-        rows.append(_row("room", "fail", message, _NO_ROOM))
-    return rows
+        return [_row("total", "pass", message), *room]
+    side, rest = ("more", "too much") if gap > 0 else ("less", "still to find")
+    message = (
+        f"the goals that stand add up to {abs(gap):,.2f} {side} than the target {target:,.2f}: "
+        f"that much is {rest}."
+    )
+    advice = "Counter-offers to the open people take this in; or reopen a goal, or the target."
+    status = "review" if waiting else "fail"
+    return [_row("total", status, message, advice if waiting and not room else _NO_ROOM), *room]
 
 
-def _beyond_offers(offers: pd.DataFrame, unit: float) -> float:
-    """Give what the suggested goals are off the top-down ones, plan currency."""
-    sums = [int(to_units(offers[name].dropna(), unit).sum()) for name in ("suggested", "goal")]
-    return float(from_units(pd.Series([sums[0] - sums[1]]), unit).iloc[0])
-
-
-def _off(gap: float) -> str:
-    rest = "still to find" if gap < 0 else "too much"
-    return f"{abs(gap):,.2f} {'more' if gap > 0 else 'less'} ({rest}) than"
+def _room_findings(offers: pd.DataFrame, unit: float) -> list[dict[str, str]]:
+    """Say where goals that stay leave the others more, or less, than they can carry."""
+    offers = offers[offers["goal"].notna()]
+    stays = offers["status"].isin(CLOSED) | offers["reason"].eq(LOCKED)
+    units = {name: to_units(offers[name], unit) for name in ("goal", "suggested")}
+    left = int(units["goal"].sum() - units["suggested"][stays].sum())
+    carried = int(units["suggested"][~stays].sum())
+    if left == carried or stays.all():
+        return []
+    amounts = from_units(pd.Series([left, carried, abs(left - carried)]), unit)
+    side, rest = ("most", "still to find") if left > carried else ("least", "too much")
+    message = (
+        f"{stays.sum()} people whose goals stay ({shorten(offers['rep_id'][stays])}) leave "
+        f"{amounts[0]:,.2f} for the other {(~stays).sum()}, who carry {amounts[1]:,.2f} at {side}: "
+        f"{amounts[2]:,.2f} {rest}."
+    )
+    return [_row("room", "fail", message, _NO_ROOM)]
 
 
 def _evidence_findings(known: pd.DataFrame) -> list[dict[str, str]]:

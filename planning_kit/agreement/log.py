@@ -172,17 +172,8 @@ def log_problems(path: Path, settings: Settings) -> list[dict[str, Any]]:
     try:
         open_log(path, settings).sound_lines()
     except DataError as error:
-        values = (
-            "fail",
-            "agreement log",
-            path.name,
-            None,
-            "",
-            "",
-            "agreement",
-            str(error),
-            _PUT_BACK,
-        )
+        where, said = ("fail", "agreement log", path.name, None, "", ""), str(error).rstrip(".")
+        values = (*where, "agreement", said, _PUT_BACK)
         return [dict(zip(PROBLEM_COLUMNS, values, strict=True))]
     return []
 

@@ -23,6 +23,7 @@ OFFER_COLUMNS = (
     "reason",
     "status",
 )
+LOCKED = "locked: stays at the top-down goal"
 Z_80 = 1.2816  # an 80 % range is as many standard deviations wide to either side
 LEAST_SPREAD = 0.01  # nobody's past is taken as free of error
 
@@ -125,7 +126,7 @@ def _suggest(people: pd.DataFrame, unit: float) -> pd.DataFrame:
     closed = people["status"].isin(CLOSED) & people["agreed"].notna()
     stays = closed | people["locked"]
     suggested = people["goal"].where(~closed, people["agreed"]).astype("int64")
-    reason = pd.Series("locked: stays at the top-down goal", index=people.index)
+    reason = pd.Series(LOCKED, index=people.index)
     reason[closed] = people["status"][closed] + ": stays as agreed"
     room = int(people["goal"].sum() - suggested[stays].sum())
     free = people[~stays]

@@ -60,7 +60,7 @@ class LogStore(Protocol):
         """Let ``build`` turn what is kept into a new head and lines to add, undisturbed."""
 
 
-@dataclass(frozen=True)
+@dataclass(unsafe_hash=True)
 class SqliteStore:
     """Lines in one SQLite file; a second writer waits, a crash leaves the lines before it."""
 

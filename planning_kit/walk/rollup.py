@@ -192,11 +192,15 @@ def _gap_findings(regions: pd.DataFrame, currency: str) -> Iterator[dict[str, st
             message = f"the goals miss the target by {gap:+,.2f} {currency}."
             yield finding("rollup.gap", "fail", where, message, "See its notebook 03.")
         if standing and standing != gap:
-            settled = "allocated" not in row["basis"]
+            is_open = "allocated" in row["basis"]
             message = f"the goals that stand ({row['basis']}) {_missed(standing, currency)}."
-            advice = "See its notebook 05: counter-offers to the open people, or reopen a goal."
-            status = "fail" if settled else "review"
-            yield finding("rollup.standing", status, where, message, advice)
+            advice = (
+                "See its notebook 05: counter-offer to the open people"
+                if is_open
+                else ("See its notebook 05: everybody is through; reopen an agreement")
+            )
+            status = "review" if is_open else "fail"
+            yield finding("rollup.standing", status, where, message, f"{advice}, or the target.")
 
 
 def _missed(gap: float, currency: str) -> str:
