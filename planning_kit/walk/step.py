@@ -13,7 +13,6 @@ from typing import Any, Self
 import pandas as pd
 
 from planning_kit import __version__
-from planning_kit.allocation import Allocation
 from planning_kit.data import (
     Prepared,
     Region,
@@ -23,10 +22,10 @@ from planning_kit.data import (
     with_targets,
     write_table,
 )
-from planning_kit.outlook import Outlook
 from planning_kit.plan import Plan, Scenario, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
+from planning_kit.walk.logged import log_end, log_words
 
 COMPANY = "company"
 NOT_KNOWN = "(not known)"
@@ -60,8 +59,6 @@ class Step:
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
-    allocation_made: tuple[Allocation | None] | None = None
-    outlook_made: Outlook | None = None
     _labels: dict[str, set[str]] | None = None
     _asked: dict[Any, Any] = field(default_factory=dict)
 
@@ -69,9 +66,7 @@ class Step:
         """Give the same step under another scenario and target (plan currency)."""
         inputs = replace(self.inputs, target=target)
         fresh: dict[str, Any] = {name: {} for name in ("_origins", "_tables", "_keys", "_asked")}
-        return replace(
-            self, scenario=scenario, inputs=inputs, like=self, allocation_made=None, **fresh
-        )
+        return replace(self, scenario=scenario, inputs=inputs, like=self, **fresh)
 
     def make(self, name: str) -> pd.DataFrame:
         """Compute a table of the walk.
@@ -131,7 +126,8 @@ class Step:
         """Digest everything a kept table is made from; one of another key is not taken.
 
         The package, the region's inputs, the parts of the scenario that its step reads, the target
-        where the step splits it, and the kept tables behind it.
+        where the step splits it, the kept tables behind it, and how far the agreement log goes
+        where its step reads it.
         """
         if table not in self._keys:
             maker = STEPS[MADE_BY[table]]
@@ -143,6 +139,7 @@ class Step:
                 content if sections is None else {name: content.get(name) for name in sections},
                 self.inputs.target if sections is None else None,
                 [self.key(name) for name in maker.reads],
+                log_end(self.plan, self.folder.parent) if maker.reads_agreement else None,
             ]
             text = json.dumps(made_of, sort_keys=True, default=str)
             digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -165,6 +162,7 @@ class Step:
             "target": f"{self.inputs.target:,.0f} {plan.currency}",
             "goals are multiples of": f"{plan.rounding_unit:,g} {plan.currency}",
             "inputs": facts["fingerprint"],
+            "agreement log": log_words(log_end(self.plan, self.folder.parent)),
             "planning-kit": __version__,
         }
         if not taken:
