@@ -208,7 +208,7 @@ def _frame(block: Block, count: int, columns: dict[str, object]) -> pd.DataFrame
         "kind": rule.kind,
         "limit": rule.describe(),
         "priority": rule.priority,
-        "reference": getattr(rule, "relative_to", "") or getattr(rule, "keep", ""),
+        "reference": rule.reference,
     }
     table = pd.DataFrame(columns, index=range(count))
     for name, value in same.items():
