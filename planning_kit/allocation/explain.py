@@ -203,7 +203,7 @@ def _price_cells(
 
 def _frame(block: Block, count: int, columns: dict[str, object]) -> pd.DataFrame:
     rule = block.rule
-    same = {
+    same: dict[str, str | int] = {
         "name": rule.name,
         "kind": rule.kind,
         "limit": rule.describe(),

@@ -95,16 +95,15 @@ def check(plan_folder: str, as_json: bool) -> None:
     """
     import pandas as pd
 
-    from planning_kit.data import check_plan, prepare
+    from planning_kit.data import check_plan, check_scenarios, prepare
     from planning_kit.data.checks import problems_table
     from planning_kit.data.problems import problem_lines, write_problems
-    from planning_kit.walk.check import check_scenarios
 
     plan, storage = _open_plan(plan_folder)
     problems = check_plan(plan)
-    if not (problems["status"] == "fail").any():
-        found = problems_table(check_scenarios(plan, prepare(plan)))
-        problems = pd.concat([found, problems], ignore_index=True)
+    is_readable = not (problems["status"] == "fail").any()
+    found = problems_table(check_scenarios(plan, prepare(plan) if is_readable else None))
+    problems = pd.concat([found, problems], ignore_index=True)
     written = write_problems(plan, problems)
     if storage:
         storage.send("runs/checks.csv")

@@ -31,7 +31,9 @@ def labels_of_plan(con: duckdb.DuckDBPyConnection, regions: Iterable[str]) -> di
 
 
 def _labels(
-    con: duckdb.DuckDBPyConnection, queries: Mapping[str, str], values: Mapping[str, str] | None = None
+    con: duckdb.DuckDBPyConnection,
+    queries: Mapping[str, str],
+    values: Mapping[str, str] | None = None,
 ) -> dict[str, list[str]]:
     found = {}
     for column, query in queries.items():

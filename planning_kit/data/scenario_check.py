@@ -11,16 +11,22 @@ from planning_kit.data.prepare import Prepared
 from planning_kit.data.targets import target_faults
 from planning_kit.messages import (
     PROBLEM_COLUMNS,
-    DataError,
     PlanningError,
     Written,
     shorten,
     stop_on_faults,
 )
-from planning_kit.plan import Plan, Scenario, unknown_in_rules
+from planning_kit.plan import (
+    CELL_COLUMNS,
+    NOT_KNOWN,
+    REFERENCES,
+    Plan,
+    Scenario,
+    scenario_content,
+    unknown_in_rules,
+)
 from planning_kit.plan.contradictions import contradictions, least_together, standing
 from planning_kit.plan.register import unknown_in_correlations
-from planning_kit.plan.rules import CELL_COLUMNS, NOT_KNOWN, REFERENCES
 
 
 def check_scenario(plan: Plan, prepared: Prepared, scenario: Scenario) -> None:
@@ -36,11 +42,10 @@ def check_scenario(plan: Plan, prepared: Prepared, scenario: Scenario) -> None:
         fit together, rules and holds that cannot all hold whatever the numbers are.
     """
     faults = label_faults(scenario, company_labels(prepared, scenario))
-    targets = plan.settings.targets if scenario.targets is None else scenario.targets
-    wrong = target_faults(plan.settings, targets, prepared.regions)
-    if not wrong:
-        faults += _conflicts(plan, prepared, scenario)
-    stop_on_faults([*wrong, *faults], f"scenario {scenario.name!r}")
+    asked = plan.settings.targets if scenario.targets is None else scenario.targets
+    wrong = target_faults(plan.settings, asked, prepared.regions)
+    conflicts = [] if wrong else _conflicts(plan, prepared, scenario)
+    stop_on_faults([*wrong, *faults, *conflicts], f"scenario {scenario.name!r}")
 
 
 def check_scenarios(plan: Plan, prepared: Prepared | None) -> list[dict[str, Any]]:
@@ -49,26 +54,29 @@ def check_scenarios(plan: Plan, prepared: Prepared | None) -> list[dict[str, Any
     Parameters
     ----------
     prepared
-        None: the inputs cannot be read, so that labels are left out.
+        None: the inputs cannot be read, and labels and targets are not compared with them.
 
     Returns
     -------
     list of dict
         Problem rows (`planning_kit.messages.PROBLEM_COLUMNS`), one a fault.
     """
-    rows = []
+    found: dict[str, list[str]] = {"plan.toml": []}
     if prepared is not None:
-        wrong = target_faults(plan.settings, plan.settings.targets, prepared.regions)
-        rows = [_problem("plan.toml", fault) for fault in wrong]
+        found["plan.toml"] = target_faults(plan.settings, plan.settings.targets, prepared.regions)
     for name in plan.scenario_names():
         try:
-            scenario = plan.scenario(name)
-            if prepared is not None and not (rows and scenario.targets is None):
+            path = plan.scenario_path(name)
+            scenario, faults = Scenario.read(name, scenario_content(path), path)
+            is_whole = not faults and (scenario.targets or not found["plan.toml"])
+            if prepared is not None and is_whole:
                 check_scenario(plan, prepared, scenario)
+            elif prepared is not None:
+                faults += label_faults(scenario, company_labels(prepared, scenario))
         except PlanningError as error:
-            faults = error.faults if isinstance(error, DataError) and error.faults else [str(error)]
-            rows += [_problem(f"scenarios/{name}.toml", fault) for fault in faults]
-    return rows
+            faults = list(getattr(error, "faults", ())) or [str(error)]
+        found[f"scenarios/{name}.toml"] = faults
+    return [_problem(file, fault) for file, faults in found.items() for fault in faults]
 
 
 def label_faults(scenario: Scenario, labels: Mapping[str, Collection[str]]) -> list[str]:

@@ -6,12 +6,11 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, overload
 
 from planning_kit.messages.errors import DataError
 from planning_kit.messages.labels import unknown_labels
 
-Default = TypeVar("Default")
 _MOST = 1e300
 
 
@@ -65,14 +64,20 @@ class Written:
         """Note keys nobody knows; say whether all are known."""
         return self.known(self.values, known)
 
+    @overload
+    def number(self, key: str, *, least: float = ..., most: float = ...) -> float | None: ...
+    @overload
+    def number(
+        self, key: str, default: float, *, least: float = ..., most: float = ...
+    ) -> float: ...
     def number(
         self,
         key: str,
-        default: Default = None,  # type: ignore[assignment]
+        default: float | None = None,
         *,
         least: float = -math.inf,
         most: float = math.inf,
-    ) -> float | Default:
+    ) -> float | None:
         """Read a number: true and false are none, nor is one in quotes."""
         if key not in self.values:
             return default
@@ -81,7 +86,9 @@ class Written:
             self.fault(f"{key} is {value!r}; write a number without quotes")
             return default
         if not least <= value <= most:
-            range_ = f"at least {least:g}" if math.isinf(most) else f"between {least:g} and {most:g}"
+            range_ = (
+                f"at least {least:g}" if math.isinf(most) else f"between {least:g} and {most:g}"
+            )
             self.fault(f"{key} is {value:g}; it must be {range_}")
             return default
         return float(value)
@@ -101,7 +108,11 @@ class Written:
             self.fault(f"{key} is {value!r}; write true or false")
         return value is True
 
-    def day(self, key: str, default: Default = None) -> date | Default:  # type: ignore[assignment]
+    @overload
+    def day(self, key: str) -> date | None: ...
+    @overload
+    def day(self, key: str, default: date) -> date: ...
+    def day(self, key: str, default: date | None = None) -> date | None:
         """Read a day, not a moment."""
         value = self.values.get(key)
         if key in self.values and type(value) is not date:

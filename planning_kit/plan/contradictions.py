@@ -49,7 +49,10 @@ def contradictions(rules: Sequence[Rule], gives_up_to: int = 0) -> list[str]:
 
 def _lies_within(one: Rule, other: Rule) -> bool:
     """Say whether every group of cells of one rule lies within a single group of the other."""
-    if any(set(one.where.get(c, ())) - set(names) or c not in one.where for c, names in other.where.items()):
+    if any(
+        set(one.where.get(c, ())) - set(names) or c not in one.where
+        for c, names in other.where.items()
+    ):
         return False
     if one.each == (CELL,):
         return True

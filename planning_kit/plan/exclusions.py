@@ -58,7 +58,7 @@ def _read_exclusion(row: Written) -> Exclusion:
         opportunity_id=str(row.values.get("opportunity_id", "")),
         rep_id=str(row.values.get("rep_id", "")),
         product_id=str(row.values.get("product_id", "")),
-        month=day and day.replace(day=1),
+        month=None if day is None else day.replace(day=1),
         amount=amount,
         owner=row.text("owner"),
         reason=row.text("reason"),

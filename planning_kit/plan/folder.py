@@ -52,12 +52,16 @@ class Plan:
 
     def scenario(self, name: str) -> Scenario:
         """Open a scenario by name; ``base`` may be missing and is then empty."""
-        path = self.folder / "scenarios" / f"{name}.toml"
-        if not re.fullmatch(r"[\w -]+", name):
-            raise UsageError(f"scenario {name!r}: a name has letters, digits, '-', '_' and blanks.")
+        path = self.scenario_path(name)
         if name == "base" and not path.exists():
             return Scenario("base")
         return load_scenario(path)
+
+    def scenario_path(self, name: str) -> Path:
+        """Say where a scenario stands."""
+        if not re.fullmatch(r"[\w -]+", name):
+            raise UsageError(f"scenario {name!r}: a name has letters, digits, '-', '_' and blanks.")
+        return self.folder / "scenarios" / f"{name}.toml"
 
     def scenario_names(self) -> list[str]:
         """List the scenarios of the plan by name."""

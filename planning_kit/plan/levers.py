@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 from planning_kit.messages import Written
 
@@ -91,11 +91,12 @@ class ManagerLevers:
 
 def read_levers(section: Written) -> ManagerLevers:
     """Read ``[levers]``; what it does not name keeps its default, and what is wrong is noted there."""
-    section.keys([lever.name for lever in fields(ManagerLevers)])
+    usual = asdict(ManagerLevers())
+    section.keys(usual)
     return ManagerLevers(
         **{
-            lever.name: section.number(lever.name, lever.default, least=0, most=_most(lever.name))
-            for lever in fields(ManagerLevers)
+            lever: section.number(lever, value, least=0, most=_most(lever))
+            for lever, value in usual.items()
         }
     )
 

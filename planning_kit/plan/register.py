@@ -96,8 +96,9 @@ def _read_entry(entry: Written, values: object) -> AssumptionEntry | None:
         entry.known([name], DRIVERS, ": driver")
     numbers = [entry.number(key) for key in ("low", "base", "high")]
     low, base, high = (0.0 if x is None else x for x in numbers)
-    if not {"low", "base", "high"} <= set(entry.values):
-        entry.fault("write three numbers, low, base and high")
+    given = [entry.values.get(key) for key in ("low", "base", "high")]
+    if None in given:
+        entry.fault(f"low, base and high are {given}; write three numbers")
     read = AssumptionEntry(
         statement=entry.text("statement"),
         driver=name,

@@ -7,7 +7,15 @@ from datetime import date
 from typing import Any
 
 from planning_kit.messages import Written
-from planning_kit.plan.rules import CELL, GroupRange, Hold, MaxChange, Rule, ShareOfGroup, ZeroOrAtLeast
+from planning_kit.plan.rules import (
+    CELL,
+    GroupRange,
+    Hold,
+    MaxChange,
+    Rule,
+    ShareOfGroup,
+    ZeroOrAtLeast,
+)
 
 _COMMON = ("name", "where", "each", "priority")
 _KINDS: dict[type[Rule], tuple[str, ...]] = {
@@ -101,9 +109,7 @@ def _read_range(row: Written, common: dict[str, Any]) -> GroupRange:
             row.fault("exactly stands beside at_least or at_most; keep one")
         least = most = row.number("exactly")
     _in_order(row, "at_least", "at_most", least, most)
-    return GroupRange(
-        at_least=least, at_most=most, relative_to=row.text("relative_to"), **common
-    )
+    return GroupRange(at_least=least, at_most=most, relative_to=row.text("relative_to"), **common)
 
 
 def _read_change(row: Written, common: dict[str, Any]) -> MaxChange:

@@ -254,7 +254,9 @@ class Hold(Rule):
 
 def _narrowed(chosen: Mapping[str, tuple[str, ...]], labels: Labels) -> dict[str, tuple[str, ...]]:
     return {
-        column: tuple(name for name in names if name in labels[column]) if column in labels else names
+        column: tuple(name for name in names if name in labels[column])
+        if column in labels
+        else names
         for column, names in chosen.items()
     }
 

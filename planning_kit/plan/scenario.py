@@ -128,7 +128,7 @@ class Scenario:
     title: str = ""
     note: str = ""
     targets: Targets | None = None
-    levers: ManagerLevers = ManagerLevers()
+    levers: ManagerLevers = field(default_factory=ManagerLevers)
     objective: Objective = Objective()
     base: Base = Base()
     rules: tuple[Rule, ...] = ()
@@ -152,6 +152,15 @@ class Scenario:
             rules that ask for nothing or for two things, names that stand twice, assumptions and
             correlations that contradict each other.
         """
+        read, faults = cls.read(name, content, path)
+        stop_on_faults(faults, f"scenario {name!r}")
+        return read
+
+    @classmethod
+    def read(
+        cls, name: str, content: Mapping[str, Any], path: Path | None = None
+    ) -> tuple[Scenario, list[str]]:
+        """Read what can be read of the content of a file, and name every fault, see `parse`."""
         written = Written(content)
         written.keys(SECTIONS)
         rules = [read_rule(row) for row in written.rows("rules", "rule")]
@@ -169,14 +178,13 @@ class Scenario:
             rules=tuple(rule for rule in rules if rule is not None),
             holds=tuple(hold for hold in holds if hold is not None),
             assumptions=read_register(written.section("assumptions")),
-            correlations=read_correlations(written.rows("correlations")),
+            correlations=read_correlations(written.rows("correlations", "correlation")),
             over_assignment={k: padding.number(k, 0.0, least=0, most=5) for k in padding.values},
             relax=_read_relax(written.section("relax", ("allow", "up_to_priority"))),
             review=read_exclusions(review),
             path=path,
         )
-        stop_on_faults([*written.faults, *read._faults_together()], f"scenario {name!r}")
-        return read
+        return read, [*written.faults, *read._faults_together()]
 
     def _faults_together(self) -> list[str]:
         names = [rule.name for rule in self.all_rules]
@@ -270,7 +278,8 @@ class Scenario:
         read = {part.name: getattr(self, part.name) for part in fields(self)}
         content = read | {
             "name": self.title,
-            "targets": self.targets and {"growth_share": self.targets.growth_share, **_said(self.targets)},
+            "targets": self.targets
+            and {"growth_share": self.targets.growth_share, **_said(self.targets)},
             "rules": [_rule_said(rule) for rule in self.rules],
             "holds": [_rule_said(hold) for hold in self.holds],
             "assumptions": {name: _said(entry) for name, entry in self.assumptions.items()},
@@ -343,12 +352,22 @@ def load_scenario(path: Path) -> Scenario:
     DataError
         The file is missing, is not TOML, or has faults: all of them (see `Scenario.parse`).
     """
+    return Scenario.parse(path.stem, scenario_content(path), path)
+
+
+def scenario_content(path: Path) -> dict[str, Any]:
+    """Give the sections of a scenario file as they stand there.
+
+    Raises
+    ------
+    DataError
+        The file is missing (the nearest one is named) or is not TOML.
+    """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         known = sorted(p.stem for p in path.parent.glob("*.toml"))
         require_labels([path.stem], known, f"scenarios in {path.parent.name}/")
         raise
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"{path.name}: not a TOML file: {error}.") from None
-    return Scenario.parse(path.stem, content, path)

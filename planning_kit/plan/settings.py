@@ -169,7 +169,7 @@ def read_settings(written: Written) -> Settings:
 def _read_ramp(people: Written) -> tuple[float, ...]:
     ramp = people.values.get("ramp", Settings.ramp)
     steps = ramp if isinstance(ramp, list | tuple) else [ramp]
-    named = {f"ramp, month {number}," : step for number, step in enumerate(steps, 1)}
+    named = {f"ramp, month {number},": step for number, step in enumerate(steps, 1)}
     months = Written(named, people.where, people.faults)
     return tuple(months.number(name, 0.0, least=0, most=1) for name in named)
 

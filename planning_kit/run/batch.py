@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from planning_kit import __version__
-from planning_kit.data import Prepared, prepare, read_table, scenario_targets
+from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
 from planning_kit.data.readers import literal
 from planning_kit.messages import UsageError, require_labels
 from planning_kit.numbers.units import to_units
@@ -138,6 +138,7 @@ def run_plan(
     regions = _chosen_regions(prepared, options.regions)
     notebooks = _notebooks(plan, options)
     scenario = plan.scenario(options.scenario)
+    check_scenario(plan, prepared, scenario)
     targets = _targets(plan, prepared, scenario)
     others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
     basis = run_basis(plan, prepared.facts["fingerprint"], options.scenario, others)

@@ -17,8 +17,8 @@ from planning_kit.walk.split import (
     allocation_steps,
     chosen_person,
     objectives,
+    relaxed_limits,
     sum_goals,
-    what_gave,
 )
 from planning_kit.walk.step import Step
 from planning_kit.walk.talks import metric_year, negotiation_events, offers
@@ -44,7 +44,7 @@ __all__ = [
     "objectives",
     "offers",
     "open_step",
+    "relaxed_limits",
     "sum_goals",
     "target_range",
-    "what_gave",
 ]

@@ -71,7 +71,7 @@ class NotebookStep(Step):
     capacity = of_plan(outlook.capacity)
     # the split
     allocation_rules = of_step(split.allocation_rules)
-    relaxed_limits = of_step(split.what_gave)
+    relaxed_limits = of_step(split.relaxed_limits)
     chances = of_step(expected.chances)
     frontier = of_step(expected.frontier)
     objectives = of_step(split.objectives)
