@@ -14,7 +14,9 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import ClassVar
 
 import nbformat
 import pytest
@@ -24,7 +26,7 @@ import planning_kit.run.batch as batch_run
 from planning_kit.cli import main
 from planning_kit.data import open_inputs, prepare
 from planning_kit.messages import UsageError
-from planning_kit.plan import Plan, load_plan
+from planning_kit.plan import SECTIONS, Plan, Scenario, load_plan
 from planning_kit.run import BatchOptions, read_manifest, run_plan, unfinished_run
 from planning_kit.run.manifest import process_is_gone
 from planning_kit.steps import MADE_BY, STEPS
@@ -214,7 +216,9 @@ def test_a_notebook_reads_of_a_scenario_what_is_written_down(sample, monkeypatch
         for table in ("register", "baseline", "allocation"):  # as in a run, others wrote them
             if MADE_BY[table] < name:
                 step.table(table)
-        step.scenario = Recording(**vars(step.scenario))
+        step.scenario = Recording(
+            **{f.name: getattr(step.scenario, f.name) for f in fields(Scenario)}
+        )
         return step
 
     monkeypatch.setattr("planning_kit.open_step", recording, raising=False)

@@ -262,9 +262,9 @@ class Scenario:
         >>> calm.digest(["rules"]) == Scenario("base").digest(["rules"])
         True
         """
-        names = SECTIONS if parts is None else tuple(parts)
-        require_labels(names, SECTIONS, "sections of a scenario")
-        said = {part: self._content.get(part) for part in names}
+        wanted = set(SECTIONS if parts is None else parts)
+        require_labels(wanted, SECTIONS, "sections of a scenario")
+        said = {part: self._content.get(part) for part in SECTIONS if part in wanted}
         who = self.name if "name" in said else ""
         text = json.dumps([who, said], default=str)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
