@@ -135,7 +135,9 @@ _ALL = (
         "Assumptions",
         "What do we assume, how sure are we, what is it worth?",
         needs=("assumptions", "goals", "products"),
-        keeps=("register", "baseline", "outlook", "cells"),
+        keeps=(
+            *("register", "baseline", "outlook", "assumption_effects", "correlations", "cells"),
+        ),
         writes=(
             *("last_register", "turnover", "capacity", "sensitivity", "tournament"),
             *("range_coverage", "calibration", "signposts", "assumption_findings"),
@@ -147,7 +149,7 @@ _ALL = (
         "03_target_allocation",
         "Target allocation",
         "Who carries how much, under which rules?",
-        reads=("baseline", "outlook", "cells"),
+        reads=("baseline", "outlook", "assumption_effects", "correlations", "cells"),
         keeps=("allocation",),
         kept_from=None,
         writes=(
@@ -195,7 +197,10 @@ _ALL = (
         "07_what_if",
         "What if",
         "What if?",
-        reads=("allocation", "outlook", "cells", "baseline"),
+        reads=(
+            *("allocation", "outlook", "assumption_effects", "correlations"),
+            *("cells", "baseline"),
+        ),
         writes=("what_if", "scenarios"),
         scenario=None,
         whole_plan=True,

@@ -66,7 +66,7 @@ class NotebookStep(Step):
     sensitivity = of_plan(assumptions.sensitivity)
     scenario_sets = of_plan(assumptions.scenario_sets)
     method_tournament = of_region(outlook.method_tournament)
-    range_coverage = of_region(outlook.measured_coverage)
+    range_coverage = of_region(outlook.interval_coverage)
     calibration = of_region(outlook.measured_calibration)
     capacity = of_plan(outlook.capacity)
     # the split
@@ -102,6 +102,10 @@ class NotebookStep(Step):
         shown = self.inputs.with_names(table) if isinstance(table, pd.DataFrame) else table
         return show(shown, columns, **{"unit": self.inputs.settings.currency, **options})
 
+    def outlook(self) -> outlook.Outlook:
+        """Give what the coming year may bring: every range and chance comes from it."""
+        return expected.outlook_of(self)
+
     def findings(self) -> pd.DataFrame:
         """Give what is odd in this step's numbers, the most serious first."""
         return self.once("findings", lambda: _FINDINGS[STEPS[self.notebook].number](self))
@@ -118,7 +122,7 @@ class NotebookStep(Step):
         """Compare the year so far with what was assumed and expected."""
         return self.once(
             "signposts",
-            lambda: assumptions.signposts(self.inputs, self.scenario, expected.known_day(self)),
+            lambda: assumptions.signposts(self.inputs, self.scenario, expected.data_until(self)),
         )
 
     def write(self, **tables: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +147,7 @@ def _assumption_findings(step: NotebookStep) -> pd.DataFrame:
     return assumptions.assumption_findings(
         step.inputs,
         step.scenario,
-        today=expected.known_day(step),
+        today=expected.data_until(step),
         known=review.review_findings,  # evidence may cite them by id
     )
 
@@ -195,7 +199,9 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "review_findings": lambda step: step.findings().drop(columns="see"),
     "register": lambda step: assumptions.register(step.inputs, step.scenario),
     "baseline": lambda step: outlook.baseline(step.inputs, step.scenario),
-    "outlook": expected.outlook_table,
+    "outlook": lambda step: expected.estimated_outlook(step).table(),
+    "assumption_effects": lambda step: expected.estimated_outlook(step).effects,
+    "correlations": lambda step: expected.estimated_outlook(step).correlations,
     "cells": split.allocation_cells,
     "last_register": lambda step: step.last_register(),
     "turnover": lambda step: step.turnover(),

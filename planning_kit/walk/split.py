@@ -8,8 +8,9 @@ from planning_kit import outlook
 from planning_kit.allocation import Allocation, allocate, compare_objectives
 from planning_kit.allocation.explain import RULE_COLUMNS
 from planning_kit.messages import finding, findings_table, require_labels
+from planning_kit.numbers.intervals import deviation
 from planning_kit.plan import CELL_COLUMNS, NOT_KNOWN, Scenario
-from planning_kit.walk.expected import EIGHT_OF_TEN, chances, own_years
+from planning_kit.walk.expected import chances, outlook_of, own_years
 from planning_kit.walk.step import Step
 
 CELL_LABELS = ["rep_id", "territory_id", "product_line"]
@@ -43,8 +44,8 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     baseline = labelled(step.table("baseline"))
     groups = baseline.groupby(CELL_LABELS)
     cells = groups[["expected", "last_year", "last_goal"]].sum(min_count=1)
-    ranges = labelled(step.ranges(*CELL_LABELS)).set_index(CELL_LABELS)
-    cells["deviation"] = (ranges["high"] - ranges["low"]) / (2 * EIGHT_OF_TEN)
+    ranges = labelled(outlook_of(step).ranges(CELL_LABELS)).set_index(CELL_LABELS)
+    cells["deviation"] = deviation(ranges["low"], ranges["high"])
     cells["base_from"] = groups["filled_by"].first()
     cells = cells.rename(columns={"expected": "base"}).reset_index()
     team = step.inputs.team()

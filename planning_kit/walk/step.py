@@ -22,7 +22,7 @@ from planning_kit.data import (
     with_targets,
     write_table,
 )
-from planning_kit.outlook import baseline_totals
+from planning_kit.outlook import Outlook
 from planning_kit.plan import Plan, Scenario, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
@@ -59,6 +59,7 @@ class Step:
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
     allocation_made: tuple[Allocation | None] | None = None
+    outlook_made: Outlook | None = None
     _asked: dict[Any, Any] = field(default_factory=dict)
 
     def under(self, scenario: Scenario, target: float) -> Self:
@@ -117,21 +118,6 @@ class Step:
             excluded = exclude_deals(booked, scenario)
             inputs = excluded.inputs
         return cls(notebook, plan, prepared, scenario, inputs, folder, excluded, booked)
-
-    def ranges(self, *by: str) -> pd.DataFrame:
-        """Give expected results and their 80 % range by a cut of the baseline, plan currency."""
-        if by in ((), ("rep_id",)):
-            rows = self.table("outlook")
-            rows = rows[
-                rows["rep_id"].notna() & rows["expected"].notna() if by else rows["rep_id"].isna()
-            ]
-            return rows[[*by, "expected", "low", "high"]].reset_index(drop=True)
-        return baseline_totals(self.inputs, self.scenario, by)
-
-    def years(self) -> pd.DataFrame:
-        """Give everybody's middle year and its spread (see `assumptions.person_years`)."""
-        rows = self.table("outlook")
-        return rows.loc[rows["rep_id"].notna(), ["rep_id", "expected", "middle", "spread"]]
 
     def key(self, table: str) -> str:
         """Digest everything a kept table is made from; one of another key is not taken.

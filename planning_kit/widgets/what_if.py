@@ -8,10 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from planning_kit.allocation import chance_team_reaches
 from planning_kit.messages import PlanningError
 from planning_kit.plan import CELL, MaxChange, Scenario
-from planning_kit.walk import Step, chances, common_cause, sum_goals
+from planning_kit.walk import Step, outlook_of, sum_goals
 
 RULE_NAME = "what if: largest change"
 
@@ -94,15 +93,10 @@ def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
             _summary({}), _people(before, before, pd.Series(dtype=float)), str(error)
         )
     people = sum_goals(goals, "rep_id").set_index("rep_id")
-    likely = chances(moved, goals).set_index("rep_id")
-    table = _people(before, people, likely["chance"])
+    outlook, target = outlook_of(moved), moved.inputs.target
+    table = _people(before, people, outlook.chances(goals).set_index("rep_id")["chance"])
     allocated = float(people["goal"].sum())
-    target = moved.inputs.target
-    known = likely.dropna(subset=["expected", "cv"])
-    team = float("nan")
-    if len(known):
-        cause = common_cause(moved, known)
-        team = chance_team_reaches(known["expected"], known["cv"], target, cause)
+    team = outlook.chance(target).probability
     currency = step.inputs.settings.currency
     return WhatIfResult(
         _summary(
@@ -149,7 +143,7 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
         try:
             scenario = step.plan.scenario(name)
             other = step.other(step.inputs.region, scenario, step.folder)
-            people = chances(other, other.table("allocation"))
+            people = outlook_of(other).chances(other.table("allocation"))
             row |= {
                 "note": scenario.note,
                 "target": other.inputs.target,
