@@ -76,7 +76,7 @@ class NotebookStep(Step):
     # the split
     allocation_rules = of_step(split.allocation_rules)
     bases = of_step(split.bases)
-    relaxed_limits = of_step(split.what_gave)
+    relaxed_limits = of_step(split.relaxed_limits)
     frontier = of_step(expected.frontier)
     objectives = of_step(split.objectives)
     objectives_side_by_side = of_step(split.objectives_side_by_side)

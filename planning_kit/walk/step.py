@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,9 +15,9 @@ from planning_kit import __version__
 from planning_kit.data import (
     Prepared,
     Region,
+    check_scenario,
     open_inputs,
     read_table,
-    read_tables,
     with_targets,
     write_table,
 )
@@ -28,7 +27,6 @@ from planning_kit.steps import MADE_BY, STEPS
 from planning_kit.walk.logged import log_end, log_words
 
 COMPANY = "company"
-NOT_KNOWN = "(not known)"
 
 
 @dataclass
@@ -59,7 +57,6 @@ class Step:
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
-    _labels: dict[str, set[str]] | None = None
     _asked: dict[Any, Any] = field(default_factory=dict)
 
     def under(self, scenario: Scenario, target: float) -> Self:
@@ -85,12 +82,6 @@ class Step:
         found = self._asked[key]
         return found.copy(deep=False) if isinstance(found, pd.DataFrame) else found
 
-    def company_labels(self) -> dict[str, set[str]]:
-        """Give the labels that rules may name, of all regions."""
-        if self._labels is None:
-            self._labels = _company_labels(self.prepared)
-        return self._labels
-
     def exclusions(self) -> Exclusions:
         """Give what the scenario takes out of the results, and the totals with and without it."""
         return self.excluded or exclude_deals(self.inputs, self.scenario)
@@ -112,13 +103,14 @@ class Step:
         same: Region | None = None,
     ) -> Self:
         """Open a step whose plan, inputs and places are known; ``same`` are inputs read before."""
+        check_scenario(plan, prepared, scenario)
         if same is None:
             booked = open_inputs(plan, prepared, region, scenario)
         else:
             booked = with_targets(same, plan, prepared, scenario)
         inputs, excluded = booked, None
-        if "review" in scenario.content:
-            excluded = exclude_deals(booked, scenario, partial(_company_labels, prepared))
+        if scenario.review:
+            excluded = exclude_deals(booked, scenario)
             inputs = excluded.inputs
         return cls(notebook, plan, prepared, scenario, inputs, folder, excluded, booked)
 
@@ -131,12 +123,12 @@ class Step:
         """
         if table not in self._keys:
             maker = STEPS[MADE_BY[table]]
-            content, sections = self.scenario.content, maker.kept_from
+            sections = maker.kept_from
             made_of = [
                 __version__,
                 self.prepared.facts["fingerprint"],
                 self.inputs.region,
-                content if sections is None else {name: content.get(name) for name in sections},
+                self.scenario.digest(sections),
                 self.inputs.target if sections is None else None,
                 [self.key(name) for name in maker.reads],
                 log_end(self.plan, self.folder.parent) if maker.reads_agreement else None,
@@ -216,15 +208,3 @@ class Step:
     def _made(self) -> dict[str, Any]:
         path = self.folder / "tables" / "_made.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _company_labels(prepared: Prepared) -> dict[str, set[str]]:
-    # Only what is needed of the company: every region of a batch asks.
-    whole = read_tables(prepared.region_folder(""), ("reps", "territories", "products"))
-    return {
-        "rep_id": set(whole["reps"]["rep_id"]),
-        "territory_id": {*whole["territories"]["territory_id"], NOT_KNOWN},
-        "product_line": {*whole["products"]["product_line"].dropna(), NOT_KNOWN},
-        "role": {*whole["reps"]["role"].dropna(), NOT_KNOWN},
-        "region": set(prepared.regions),
-    }
