@@ -1,4 +1,4 @@
-"""What a what-if does to the goals: a plain function, which the panel only calls."""
+"""What a what-if does to the goals; the panel is only a view of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pandas as pd
 
 from planning_kit.messages import PlanningError
 from planning_kit.plan import CELL, MaxChange, Scenario
-from planning_kit.walk import Step, goals_of, outlook_of
+from planning_kit.walk.expected import outlook_of
+from planning_kit.walk.step import Step
+from planning_kit.walk.talks import goals_of
 
 RULE_NAME = "what if: largest change"
 
