@@ -30,7 +30,8 @@ _ROOMS = {
     "metrics": "metric_goals",
     "agreement": "Goals counter_offers open_log play_log",
     "manager": "manager_plan time_review",
-    "output.charts": "enable show",
+    "output.charts": "enable",
+    "output.shown": "show",
     "walk": "Step open_step",
     "run": "run_plan",
 }

@@ -33,6 +33,8 @@ class WalkStep:
         What it leaves besides tables.
     scenario : tuple of str or None
         Sections of the scenario it looks at besides ``targets``; None: all of every scenario.
+    kept_from : tuple of str or None
+        Sections that its kept tables are made from; None: all of its scenario, and the target.
     whole_plan : bool
         It looks at more of the inputs than its region's partition.
     of_company : bool
@@ -52,6 +54,7 @@ class WalkStep:
     writes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     scenario: tuple[str, ...] | None = ()
+    kept_from: tuple[str, ...] | None = ()
     whole_plan: bool = False
     of_company: bool = False
     reads_agreement: bool = False
@@ -132,19 +135,23 @@ _ALL = (
         "Assumptions",
         "What do we assume, how sure are we, what is it worth?",
         needs=("assumptions", "goals", "products"),
-        keeps=("register", "baseline", "outlook", "cells"),
+        keeps=(
+            *("register", "baseline", "outlook", "assumption_effects", "correlations", "cells"),
+        ),
         writes=(
             *("last_register", "turnover", "capacity", "sensitivity", "tournament"),
             *("range_coverage", "calibration", "signposts", "assumption_findings"),
         ),
         scenario=("review", "assumptions", "correlations"),
+        kept_from=("review", "assumptions", "correlations"),
     ),
     WalkStep(
         "03_target_allocation",
         "Target allocation",
         "Who carries how much, under which rules?",
-        reads=("baseline", "outlook", "cells"),
+        reads=("baseline", "outlook", "assumption_effects", "correlations", "cells"),
         keeps=("allocation", "allocation_steps", "monthly_goals"),
+        kept_from=None,
         writes=("binding_rules", "chances", "frontier", "objectives", "allocation_findings"),
         scenario=None,
     ),
@@ -189,7 +196,10 @@ _ALL = (
         "07_what_if",
         "What if",
         "What if?",
-        reads=("allocation", "outlook", "cells", "baseline"),
+        reads=(
+            *("allocation", "outlook", "assumption_effects", "correlations"),
+            *("cells", "baseline"),
+        ),
         writes=("what_if", "scenarios"),
         scenario=None,
         whole_plan=True,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from planning_kit.agreement.goals import check_goals
 from planning_kit.agreement.state import CLOSED
+from planning_kit.numbers.intervals import deviation
 from planning_kit.numbers.movement import least_movement
 from planning_kit.numbers.units import from_units
 from planning_kit.plan import Settings
@@ -24,7 +25,6 @@ OFFER_COLUMNS = (
     "status",
 )
 LOCKED = "locked: stays at the top-down goal"
-Z_80 = 1.2816  # an 80 % range is as many standard deviations wide to either side
 LEAST_SPREAD = 0.01  # nobody's past is taken as free of error
 
 
@@ -110,7 +110,7 @@ def _past(people: pd.Index, bias: pd.DataFrame | None) -> pd.DataFrame:
         return pd.DataFrame({"bias": 0.0, "spread": np.nan}, index=people)
     known = bias.set_index("rep_id")[["factor", "low_factor", "high_factor"]].astype("float64")
     logs = np.log(known)
-    spread = (logs["high_factor"] - logs["low_factor"]) / (2 * Z_80)
+    spread = deviation(logs["low_factor"], logs["high_factor"])
     past = pd.DataFrame({"bias": logs["factor"], "spread": spread.clip(lower=LEAST_SPREAD)})
     middle = {"bias": past["bias"].mean(), "spread": past["spread"].max()}
     return past.reindex(people).fillna(middle)

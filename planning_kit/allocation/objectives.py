@@ -18,6 +18,7 @@ from planning_kit.allocation.limits import Block, Limits, assemble, group_names,
 from planning_kit.allocation.reading import read_objective
 from planning_kit.allocation.solve import solve
 from planning_kit.messages import DataError, InfeasiblePlanError, shorten
+from planning_kit.numbers.lognormal import log_spread
 from planning_kit.plan import GroupRange, Scenario
 
 _ROUNDS = 300  # levels of the fairest stretch told apart
@@ -70,7 +71,7 @@ def read_aim(grid: Grid, scenario: Scenario) -> Aim:
     return replace(
         aim,
         expected=np.maximum(expected, 0.0),
-        spread=np.sqrt(np.log1p(cv**2)),
+        spread=log_spread(cv),
         chances=objective.chances,
     )
 

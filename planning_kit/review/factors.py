@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region, once
+from planning_kit.numbers.staffing import ramp_at
 from planning_kit.plan import add_months
 from planning_kit.review.periods import check_by, team_of, year_windows
 
@@ -215,11 +216,12 @@ def capacity(inputs: Region) -> pd.DataFrame:
     begins = rows[["month", "starts_on", "hired_on"]].max(axis=1)
     ends = rows[["ends_on", "left_on"]].min(axis=1).fillna(month_end).clip(upper=month_end)
     part = ((ends - begins).dt.days + 1).clip(lower=0) / month_end.dt.day
-    ramp = np.array([*inputs.settings.ramp, 1.0])
     age = (rows["month"].dt.year - rows["hired_on"].dt.year) * 12
-    age = (age + rows["month"].dt.month - rows["hired_on"].dt.month).clip(0, len(ramp) - 1)
+    age = age + rows["month"].dt.month - rows["hired_on"].dt.month
     rows["staffed"] = part * rows["share"].fillna(1.0)
-    rows["productive"] = rows["staffed"] * ramp[age.fillna(len(ramp) - 1).astype(int)]
+    rows["productive"] = rows["staffed"] * ramp_at(
+        inputs.settings.ramp, age.fillna(np.inf).to_numpy()
+    )
     table = rows.groupby(["territory_id", "month"], as_index=False)[["staffed", "productive"]].sum()
     table["seats"] = table.groupby("territory_id")["staffed"].transform("max").clip(lower=1.0)
     return table[["territory_id", "month", "seats", "staffed", "productive"]]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
 from planning_kit.data import Region, once
+from planning_kit.numbers.intervals import Z80
 from planning_kit.review.fairness import LEAST_PEOPLE
 from planning_kit.review.periods import fiscal_year
 
@@ -77,7 +77,7 @@ def proposal_bias(inputs: Region) -> pd.DataFrame:
     table["weight"] = pd.Series(weight, table.index).where(enough, 0.0)
     table["bias"] = table["weight"] * table["own_bias"] + (1 - table["weight"]) * middle
     doubt = np.sqrt((1 - table["weight"]) * between + within)
-    half = norm.ppf(0.9) * doubt
+    half = Z80 * doubt
     table["factor"] = np.exp(table["bias"])
     table["low_factor"], table["high_factor"] = (
         np.exp(table["bias"] - half),

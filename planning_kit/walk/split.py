@@ -11,8 +11,9 @@ from planning_kit import outlook
 from planning_kit.allocation import Allocation, allocate, compare_objectives
 from planning_kit.allocation.explain import RULE_COLUMNS
 from planning_kit.messages import DataError, finding, findings_table, require_labels
+from planning_kit.numbers.intervals import deviation
 from planning_kit.plan import Scenario
-from planning_kit.walk.expected import EIGHT_OF_TEN, chances, own_years
+from planning_kit.walk.expected import chances, outlook_of, own_years
 from planning_kit.walk.step import NOT_KNOWN, Step
 
 CELL_LABELS = ["rep_id", "territory_id", "product_line"]
@@ -46,8 +47,8 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     baseline = labelled(step.table("baseline"))
     groups = baseline.groupby(CELL_LABELS)
     cells = groups[["expected", "last_year", "last_goal"]].sum(min_count=1)
-    ranges = labelled(step.ranges(*CELL_LABELS)).set_index(CELL_LABELS)
-    cells["deviation"] = (ranges["high"] - ranges["low"]) / (2 * EIGHT_OF_TEN)
+    ranges = labelled(outlook_of(step).ranges(CELL_LABELS)).set_index(CELL_LABELS)
+    cells["deviation"] = deviation(ranges["low"], ranges["high"])
     cells["base_from"] = groups["filled_by"].first()
     cells = cells.rename(columns={"expected": "base"}).reset_index()
     team = step.inputs.team()
@@ -88,7 +89,7 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
 
 def solved_cells(step: Step) -> pd.DataFrame:
     """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
-    cells = step.cells().drop(columns=["base_from"])
+    cells = step.table("cells").drop(columns=["base_from"])
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
@@ -147,7 +148,7 @@ def allocate_region(step: Step) -> Allocation | None:
 
 
 def _allocate(step: Step) -> Allocation | None:
-    cells = step.cells()
+    cells = step.table("cells")
     if cells.empty:
         return None
     return allocate(
@@ -218,7 +219,7 @@ def what_gave(step: Step) -> pd.DataFrame:
 
 def objectives(step: Step) -> pd.DataFrame:
     """Split with every objective and show the price of each against the proportional split."""
-    if step.cells().empty:
+    if step.table("cells").empty:
         return pd.DataFrame(columns=["objective"])
     settings = step.inputs.settings
     return compare_objectives(

@@ -9,7 +9,6 @@ from planning_kit.agreement import Goals
 from planning_kit.allocation import phase
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import month_starts
-from planning_kit.walk.logged import logged_events
 from planning_kit.walk.split import CELL_LABELS, labelled
 from planning_kit.walk.step import Step
 
@@ -57,36 +56,32 @@ def goals_of(step: Step) -> Goals:
     DataError
         The agreement log is out of order, or speaks of a part that no goal has.
     """
-    if "goals" not in step.talks:
-        lines = _lines_here(step)
-        step.talks["goals"] = agreement.standing_goals(
+    goals: Goals = step.once(
+        "goals",
+        lambda: agreement.standing_goals(
             step.table("allocation"),
             step.inputs.settings.rounding_unit,
-            agreement.play_log(lines),
-            log_digest="".join(lines["digest"].iloc[-1:]),
+            agreement.play_log(step.logged()),
+            log_digest="".join(step.logged()["digest"].iloc[-1:]),
             tables=step.table,
-        )
-    goals: Goals = step.talks["goals"]
+        ),
+    )
     return goals
 
 
 def negotiation_events(step: Step) -> pd.DataFrame:
     """Give the events of this region's people: the plan's log, else what the proposals table says."""
-    if "events" not in step.talks:
-        here = _lines_here(step)
-        if here.empty:
-            first = agreement.propose_from_table(
-                step.table("allocation"), step.inputs.proposals, step.inputs.settings
-            )
-            here = agreement.record_events(first, step.inputs.settings)
-        step.talks["events"] = here
-    events: pd.DataFrame = step.talks["events"]
+    events: pd.DataFrame = step.once("events", lambda: _events(step))
     return events
 
 
-def _lines_here(step: Step) -> pd.DataFrame:
-    lines = logged_events(step.plan, step.folder.parent)
-    return lines[lines["rep_id"].isin(step.inputs.team()["rep_id"])].reset_index(drop=True)
+def _events(step: Step) -> pd.DataFrame:
+    if len(step.logged()):
+        return step.logged()
+    first = agreement.propose_from_table(
+        step.table("allocation"), step.inputs.proposals, step.inputs.settings
+    )
+    return agreement.record_events(first, step.inputs.settings)
 
 
 def offers(step: Step) -> pd.DataFrame:

@@ -10,9 +10,8 @@ from typing import Any
 
 import ipywidgets as w
 
-from planning_kit.assumptions import chance_of_target
 from planning_kit.messages import PlanningError, UsageError
-from planning_kit.outlook import Assumption, read_assumptions
+from planning_kit.outlook import Assumption, ChanceOfTarget, coming_year, read_assumptions
 from planning_kit.plan import DRIVERS, Scenario
 from planning_kit.walk import Step
 from planning_kit.widgets.panel import note
@@ -134,7 +133,7 @@ class _Form:
         self.step, self.lock = step, threading.Lock()
         known = [a for a in read_assumptions(step.inputs, step.scenario) if a.moves]
         self.opened = {a.assumption_id: entry_of(a) for a in known}
-        self.before = chance_of_target(step.inputs, with_register(step.scenario, self.opened))
+        self.before = self.chance(self.opened)
         self.rows: list[_Row] = []
         self.table, self.line, self.message = w.VBox(), w.HTML(), w.HTML()
         self.driver = w.Dropdown(options=list(DRIVERS), layout=w.Layout(width="180px"))
@@ -165,9 +164,12 @@ class _Form:
         head = [w.HTML(f"<b>{k}</b>", layout=_fixed(v)) for k, v in _COLUMNS.items()]
         self.table.children = (w.HBox(head), *(row.view for row in self.rows))
 
+    def chance(self, entries: Mapping[str, Mapping[str, Any]]) -> ChanceOfTarget:
+        scenario = with_register(self.step.scenario, entries)
+        return coming_year(self.step.inputs, scenario).chance(self.step.inputs.target)
+
     def draw(self) -> None:
-        scenario = with_register(self.step.scenario, self.entries())
-        now, before = chance_of_target(self.step.inputs, scenario), self.before
+        now, before = self.chance(self.entries()), self.before
         money = self.step.inputs.settings.currency
         self.message.value = ""
         self.line.value = (

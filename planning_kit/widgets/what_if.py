@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from planning_kit.allocation import chance_team_reaches
 from planning_kit.messages import PlanningError
 from planning_kit.plan import Scenario
-from planning_kit.walk import Step, chances, common_cause, goals_of
+from planning_kit.walk import Step, goals_of, outlook_of
 
 RULE_NAME = "what if: largest change"
 
@@ -60,18 +59,7 @@ def with_change(step: Step, change: WhatIf) -> Step:
     target = round(step.inputs.target * (1 + change.target_change) / unit)
     amount = target / round(1 / unit) if unit < 1 else target * float(unit)
     scenario = Scenario(step.scenario.name, changed_content(step.scenario, change))
-    moved = Step(
-        step.notebook,
-        step.plan,
-        step.prepared,
-        scenario,
-        replace(step.inputs, target=amount),
-        step.folder,
-        makers=step.makers,
-    )
-    # What is expected does not depend on target and rules: it is taken over, not computed again.
-    moved._tables.update({name: step.table(name) for name in ("baseline", "cells", "outlook")})
-    return moved
+    return step.under(scenario, amount)
 
 
 def changed_content(scenario: Scenario, change: WhatIf) -> dict[str, Any]:
@@ -105,14 +93,9 @@ def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
             _summary({}), _people(before, before, pd.Series(dtype=float)), str(error)
         )
     people = goals.by("rep").set_index("rep_id")
-    likely = chances(moved, goals.cells).set_index("rep_id")
-    table = _people(before, people, likely["chance"])
-    target = moved.inputs.target
-    known = likely.dropna(subset=["expected", "cv"])
-    team = float("nan")
-    if len(known):
-        cause = common_cause(moved, known)
-        team = chance_team_reaches(known["expected"], known["cv"], target, cause)
+    outlook, target = outlook_of(moved), moved.inputs.target
+    table = _people(before, people, outlook.chances(goals.cells).set_index("rep_id")["chance"])
+    team = outlook.chance(target).probability
     currency = step.inputs.settings.currency
     return WhatIfResult(
         _summary(
@@ -162,7 +145,7 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
             scenario = step.plan.scenario(name)
             other = step.other(step.inputs.region, scenario, step.folder)
             goals = goals_of(other)
-            people = chances(other, goals.cells)
+            people = outlook_of(other).chances(goals.cells)
             row |= {
                 "note": str(scenario.content.get("note", "")),
                 "target": other.inputs.target,
