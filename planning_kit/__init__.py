@@ -26,7 +26,7 @@ _ROOMS = {
     "numbers.staffing": "availability",
     "outlook": "baseline capacity turnover",
     "assumptions": "register sensitivity",
-    "allocation": "allocate explain_rep phase read_rules",
+    "allocation": "allocate explain_rep phase",
     "metrics": "metric_goals",
     "agreement": "Goals counter_offers open_log play_log",
     "manager": "manager_plan time_review",

@@ -186,6 +186,7 @@ _ALL = (
         "How do I spend my own hours?",
         needs=("goals", "manager_time"),
         keeps=("manager_capacity",),
+        kept_from=("review", "levers"),
         writes=(
             *("manager_goals", "manager_hours", "coaching"),
             *("manager_time_review", "manager_findings"),

@@ -96,16 +96,15 @@ def check(plan_folder: str, as_json: bool) -> None:
     import pandas as pd
 
     from planning_kit.agreement import log_problems
-    from planning_kit.data import check_plan, prepare
+    from planning_kit.data import check_plan, check_scenarios, prepare
     from planning_kit.data.checks import problems_table
     from planning_kit.data.problems import problem_lines, write_problems
-    from planning_kit.walk.check import check_scenarios
 
     plan, storage = _open_plan(plan_folder)
     problems = check_plan(plan)
+    is_readable = not (problems["status"] == "fail").any()
     found = log_problems(plan.agreement_file, plan.settings)
-    if not (problems["status"] == "fail").any():
-        found += check_scenarios(plan, prepare(plan))
+    found += check_scenarios(plan, prepare(plan) if is_readable else None)
     problems = pd.concat([problems_table(found), problems], ignore_index=True)
     written = write_problems(plan, problems)
     if storage:

@@ -22,7 +22,7 @@ from typing import Any
 
 from planning_kit import __version__
 from planning_kit.agreement import last_line, open_log
-from planning_kit.data import Prepared, prepare, read_table, scenario_targets
+from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
 from planning_kit.data.readers import literal
 from planning_kit.messages import UsageError, require_labels
 from planning_kit.numbers.units import to_units
@@ -140,6 +140,7 @@ def run_plan(
     regions = _chosen_regions(prepared, options.regions)
     notebooks = _notebooks(plan, options)
     scenario = plan.scenario(options.scenario)
+    check_scenario(plan, prepared, scenario)
     targets = _targets(plan, prepared, scenario)
     agreement = _agreement(plan)
     others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]

@@ -17,8 +17,8 @@ from planning_kit.walk.split import (
     allocation_steps,
     chosen_person,
     objectives,
+    relaxed_limits,
     sum_goals,
-    what_gave,
 )
 from planning_kit.walk.step import Step
 from planning_kit.walk.talks import (
@@ -52,7 +52,7 @@ __all__ = [
     "offers",
     "open_step",
     "outlook_of",
+    "relaxed_limits",
     "sum_goals",
     "target_range",
-    "what_gave",
 ]

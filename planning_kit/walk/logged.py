@@ -32,8 +32,8 @@ def log_end(plan: Plan, run: Path) -> dict[str, Any]:
     return {"lines": lines, "digest": digest}
 
 
-def logged_events(plan: Plan, run: Path, people: pd.DataFrame) -> pd.DataFrame:
-    """Give the lines about these people that count here (see `planning_kit.agreement.read_events`).
+def logged_events(plan: Plan, run: Path) -> pd.DataFrame:
+    """Give the lines that count here (see `planning_kit.agreement.read_events`).
 
     Raises
     ------
@@ -48,7 +48,7 @@ def logged_events(plan: Plan, run: Path, people: pd.DataFrame) -> pd.DataFrame:
             f"agreement log: line {end['lines']} is not the one that this run began with "
             f"({end['digest']}): another log was put in its place. Put it back, or run again."
         )
-    return known[known["rep_id"].isin(people["rep_id"])].reset_index(drop=True)
+    return known
 
 
 def log_words(end: dict[str, Any]) -> str:

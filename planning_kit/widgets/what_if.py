@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.messages import PlanningError
-from planning_kit.plan import Scenario
+from planning_kit.plan import CELL, MaxChange, Scenario
 from planning_kit.walk import Step, goals_of, outlook_of
 
 RULE_NAME = "what if: largest change"
@@ -58,24 +58,25 @@ def with_change(step: Step, change: WhatIf) -> Step:
     unit = step.inputs.settings.rounding_unit
     target = round(step.inputs.target * (1 + change.target_change) / unit)
     amount = target / round(1 / unit) if unit < 1 else target * float(unit)
-    scenario = Scenario(step.scenario.name, changed_content(step.scenario, change))
-    return step.under(scenario, amount)
+    return step.under(changed_scenario(step, change, amount), amount)
 
 
-def changed_content(scenario: Scenario, change: WhatIf) -> dict[str, Any]:
-    """Write the what-if's limits into the content of a scenario."""
-    content = dict(scenario.content)
-    rules = [r for r in scenario.rows("rules") if r.get("name") != RULE_NAME]
-    limits: dict[str, Any] = {}
-    if change.most_up:
-        limits["most_up_share"] = change.most_up
-    if change.most_down:
-        limits["most_down_share"] = change.most_down
-    if limits:
-        rules = [*rules, {"name": RULE_NAME, "each": "cell", "relative_to": "base", **limits}]
-    if rules:
-        content["rules"] = rules
-    return content
+def changed_scenario(step: Step, change: WhatIf, target: float) -> Scenario:
+    """Write a what-if into the scenario: the region's target (plan currency) and the limits."""
+    scenario, inputs = step.scenario, step.inputs
+    if change.target_change:
+        asked = step.plan.settings.targets if scenario.targets is None else scenario.targets
+        asked = asked.with_region(inputs.region, target, inputs.regions)
+        scenario = scenario.with_(targets=asked)
+    if not (change.most_up or change.most_down):
+        return scenario
+    rule = MaxChange(
+        name=RULE_NAME,
+        each=(CELL,),
+        most_up_share=change.most_up or None,
+        most_down_share=change.most_down or None,
+    )
+    return scenario.with_(rule=rule)
 
 
 def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
@@ -147,7 +148,7 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
             goals = goals_of(other)
             people = outlook_of(other).chances(goals.cells)
             row |= {
-                "note": str(scenario.content.get("note", "")),
+                "note": scenario.note,
                 "target": other.inputs.target,
                 "allocated": goals.allocated(),
                 "standing": goals.standing(),
