@@ -28,7 +28,7 @@ _ROOMS = {
     "assumptions": "register sensitivity",
     "allocation": "allocate explain_rep phase",
     "metrics": "metric_goals",
-    "agreement": "agreed_goals counter_offers open_log replay",
+    "agreement": "Goals counter_offers open_log play_log",
     "manager": "manager_plan time_review",
     "output.charts": "enable",
     "output.shown": "show",

@@ -50,6 +50,11 @@ class Plan:
         """Where batches leave their runs."""
         return self.folder / "runs"
 
+    @property
+    def agreement_file(self) -> Path:
+        """Where the agreement log is; the file appears with its first line."""
+        return self.folder / "agreement.db"
+
     def scenario(self, name: str) -> Scenario:
         """Open a scenario by name; ``base`` may be missing and is then empty."""
         path = self.scenario_path(name)

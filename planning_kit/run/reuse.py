@@ -77,7 +77,8 @@ def run_basis(plan: Plan, inputs: str, scenario: str, earlier: Iterable[Path]) -
     chosen = plan.scenario(scenario)
     names = {*plan.scenario_names(), scenario}
     files = [plan.folder / "scenarios" / f"{name}.toml" for name in sorted(names)]
-    files += [plan.folder / "agreement.db", plan.folder / "agreement.db-wal"]
+    log = plan.agreement_file
+    files += [log, log.with_name(f"{log.name}-wal")]
     return Basis(
         inputs,
         package_digest(),

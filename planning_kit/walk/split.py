@@ -25,6 +25,7 @@ CELL_AMOUNTS = [
     "variance",
     "cv",
 ]
+_BASES = ["last_year", "run_rate", "account_build_up", "potential", "forecast", "base"]
 
 
 def allocation_cells(step: Step) -> pd.DataFrame:
@@ -103,9 +104,8 @@ def scenario_here(step: Step) -> Scenario:
 
 def allocate_region(step: Step) -> Allocation | None:
     """Split the region's target over its cells by the rules of the scenario; None: no people."""
-    if step.allocation_made is None:
-        step.allocation_made = (_allocate(step),)
-    return step.allocation_made[0]
+    allocation: Allocation | None = step.once("split", lambda: _allocate(step))
+    return allocation
 
 
 def _allocate(step: Step) -> Allocation | None:
@@ -267,3 +267,15 @@ def _chance_findings(step: Step) -> list[dict[str, str]]:
         "Lower the target, or show what will bring the difference; usual is 60 to 75 % at goal."
     )
     return [finding("allocation.chance", "fail", where, message, advice)]
+
+
+def bases(step: Step) -> pd.DataFrame:
+    """Sum the bases that a scenario can blend, by person; empty: nothing is known of it."""
+    return step.table("cells").groupby("rep_id", as_index=False)[_BASES].sum(min_count=1)
+
+
+def objectives_side_by_side(step: Step) -> pd.DataFrame:
+    """Set the objectives side by side: a row a measure, a column an objective."""
+    table = step.once("objectives", lambda: objectives(step))
+    turned = table.set_index("objective").T.rename_axis("measure").reset_index()
+    return turned.assign(measure=turned["measure"].str.replace("price_", "price, "))

@@ -12,7 +12,6 @@ from typing import Any, Self
 import pandas as pd
 
 from planning_kit import __version__
-from planning_kit.allocation import Allocation
 from planning_kit.data import (
     Prepared,
     Region,
@@ -22,10 +21,10 @@ from planning_kit.data import (
     with_targets,
     write_table,
 )
-from planning_kit.outlook import Outlook
 from planning_kit.plan import Plan, Scenario, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
+from planning_kit.walk.logged import log_end, log_words
 
 COMPANY = "company"
 
@@ -58,17 +57,13 @@ class Step:
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
-    allocation_made: tuple[Allocation | None] | None = None
-    outlook_made: Outlook | None = None
     _asked: dict[Any, Any] = field(default_factory=dict)
 
     def under(self, scenario: Scenario, target: float) -> Self:
         """Give the same step under another scenario and target (plan currency)."""
         inputs = replace(self.inputs, target=target)
         fresh: dict[str, Any] = {name: {} for name in ("_origins", "_tables", "_keys", "_asked")}
-        return replace(
-            self, scenario=scenario, inputs=inputs, like=self, allocation_made=None, **fresh
-        )
+        return replace(self, scenario=scenario, inputs=inputs, like=self, **fresh)
 
     def make(self, name: str) -> pd.DataFrame:
         """Compute a table of the walk.
@@ -123,7 +118,8 @@ class Step:
         """Digest everything a kept table is made from; one of another key is not taken.
 
         The package, the region's inputs, the parts of the scenario that its step reads, the target
-        where the step splits it, and the kept tables behind it.
+        where the step splits it, the kept tables behind it, and how far the agreement log goes
+        where its step reads it.
         """
         if table not in self._keys:
             maker = STEPS[MADE_BY[table]]
@@ -135,6 +131,7 @@ class Step:
                 self.scenario.digest(sections),
                 self.inputs.target if sections is None else None,
                 [self.key(name) for name in maker.reads],
+                log_end(self.plan, self.folder.parent) if maker.reads_agreement else None,
             ]
             text = json.dumps(made_of, sort_keys=True, default=str)
             digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -157,6 +154,7 @@ class Step:
             "target": f"{self.inputs.target:,.0f} {plan.currency}",
             "goals are multiples of": f"{plan.rounding_unit:,g} {plan.currency}",
             "inputs": facts["fingerprint"],
+            "agreement log": log_words(log_end(self.plan, self.folder.parent)),
             "planning-kit": __version__,
         }
         if not taken:
