@@ -562,7 +562,7 @@ def test_every_section_withstands(tables, said):
     assert done.totals["excluded"].eq(0).all()
     plain = (
         "goal_bridge bridge funnel staffing_bridge vacancies event_effects event_path "
-        "market_bridge assumption_replay range_score fairness goal_level goal_history growth "
+        "market_bridge assumption_replay fairness goal_level goal_history growth "
         "goal_outliers size_buckets manager_effects proposal_bias proposal_check margins "
         "unusual_deals outside_assignments attainment ratchet_pairs"
     ).split()
