@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 
-from planning_kit.data.readers import literal
+from planning_kit.data.notation import literal
 from planning_kit.plan import Plan
 
 _MONTH_DAYS = 30.4375

@@ -9,8 +9,8 @@ from pathlib import Path
 import duckdb
 import pandas as pd
 
+from planning_kit.data.notation import literal
 from planning_kit.data.prepare import Prepared, require_region
-from planning_kit.data.readers import literal
 from planning_kit.data.region import Region
 from planning_kit.data.schema import TABLES, column_types
 from planning_kit.data.targets import region_targets

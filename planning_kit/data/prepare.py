@@ -22,7 +22,8 @@ from planning_kit.data.checker import CheckLimits
 from planning_kit.data.checks import check_tables, problems_table
 from planning_kit.data.derive import derive
 from planning_kit.data.load import LoadedTables, load_tables
-from planning_kit.data.readers import literal, source_files
+from planning_kit.data.notation import literal
+from planning_kit.data.readers import source_files
 from planning_kit.data.schema import TABLES
 from planning_kit.messages import DataError, UsageError
 from planning_kit.plan import Plan, Scenario, folder_name, write_atomically

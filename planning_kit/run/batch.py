@@ -22,7 +22,7 @@ from typing import Any
 
 from planning_kit import __version__
 from planning_kit.data import Prepared, prepare, read_table, scenario_targets
-from planning_kit.data.readers import literal
+from planning_kit.data.notation import literal
 from planning_kit.messages import UsageError, require_labels
 from planning_kit.numbers.units import to_units
 from planning_kit.plan import Plan, Scenario, folder_name, write_atomically
