@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.statistics import wilson
 from planning_kit.review.attainment import attainment, growth
 from planning_kit.review.factors import shapley
@@ -67,7 +67,7 @@ def availability(annual_turnover: float, vacancy: float, ramp: tuple[float, ...]
     return productive / (1 / hazard + vacancy)
 
 
-@once
+@cached
 def assumption_replay(inputs: Region) -> pd.DataFrame:
     """Recompute last year's plan with what really happened; what remains is execution.
 

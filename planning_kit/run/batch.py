@@ -202,7 +202,7 @@ def _targets(
     import duckdb
 
     _, targets = scenario_targets(plan, prepared, scenario)
-    people = literal(prepared.region_folder("") / "reps.parquet")
+    people = literal(prepared.region_folder(None) / "reps.parquet")
     with duckdb.connect() as con:
         rows = con.execute(
             f"SELECT current_region, count(*) FROM {people} WHERE carries_goal GROUP BY 1"
@@ -269,7 +269,7 @@ def _tasks(
         chosen = notebooks[:-1] if region else notebooks[-1:]
         folder = run.folder / (folder_name(region) if region else "company")
         parameters = {**options.parameters, "region": region, **places}
-        key = run.prepared.table_key(region, scenario)
+        key = run.prepared.table_key(region or None, scenario)
         target = run.records[region].target if region else 0.0
         inputs = region_digest(plan, run.prepared, region, target or 0.0) if region else ""
         paths = tuple(map(str, chosen))

@@ -117,7 +117,7 @@ class Step:
     ) -> Self:
         """Open a step whose plan, inputs and places are known; ``same`` are inputs read before."""
         if same is None:
-            booked = open_inputs(plan, prepared, region, scenario)
+            booked = open_inputs(plan, prepared, region or None, scenario)
         else:
             booked = with_targets(same, plan, prepared, scenario)
         inputs, excluded = booked, None
@@ -236,7 +236,7 @@ class Step:
 
 def _company_labels(prepared: Prepared) -> dict[str, set[str]]:
     # Only what is needed of the company: every region of a batch asks.
-    whole = read_tables(prepared.region_folder(""), ("reps", "territories", "products"))
+    whole = read_tables(prepared.region_folder(None), ("reps", "territories", "products"))
     return {
         "rep_id": set(whole["reps"]["rep_id"]),
         "territory_id": {*whole["territories"]["territory_id"], NOT_KNOWN},
