@@ -306,7 +306,6 @@ def _hour_goals(
 
 
 def _leavers(inputs: Region) -> tuple[int, int]:
-    first = pd.Timestamp(inputs.settings.review_starts_on)
-    last = pd.Timestamp(inputs.settings.review_ends_on)
+    first, _ = inputs.review_months
     reps = inputs.reps[~(inputs.reps["hired_on"] > first) & ~(inputs.reps["left_on"] < first)]
-    return int((reps["left_on"] <= last).sum()), len(reps)
+    return int(inputs.in_review(reps["left_on"]).sum()), len(reps)

@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import chi2, gamma
 from scipy.stats import t as student
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.messages import DataError, shorten
 from planning_kit.numbers.intervals import HIGH, LOW
 from planning_kit.numbers.staffing import ramp_at
@@ -32,7 +32,7 @@ class _Group:
     whole: float
 
 
-@once
+@cached
 def turnover(inputs: Region) -> pd.DataFrame:
     """Count who left against the years people worked, with 80 % ranges.
 

@@ -17,7 +17,7 @@ from planning_kit.review.deals import Exclusions, unusual_deals
 from planning_kit.review.events import event_effects
 from planning_kit.review.factors import vacancies
 from planning_kit.review.fairness import fairness
-from planning_kit.review.periods import in_review, main_metric, repeated_goals
+from planning_kit.review.periods import main_metric, repeated_goals
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.proposals import proposal_bias, proposal_check
 from planning_kit.review.replay import EXECUTION, assumption_replay
@@ -122,8 +122,7 @@ def _each(inputs: Region, table: pd.DataFrame, text: str) -> str:
 
 
 def _material(inputs: Region, limits: ReviewLimits) -> float:
-    reviewed = in_review(inputs.sales["month"], inputs.settings)
-    return limits.material_share * float(inputs.sales.loc[reviewed, "amount"].abs().sum())
+    return limits.material_share * float(inputs.reviewed_sales()["amount"].abs().sum())
 
 
 def _moved(inputs: Region) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.staffing import Staffing
 from planning_kit.numbers.statistics import held_inside
 from planning_kit.plan import DRIVERS
@@ -33,7 +33,7 @@ MOST_CAUSES = 10  # exact Shapley values double the work with each cause
 _SIDES = {False: "base", True: "actual"}  # as assumed, as it turned out
 
 
-@once
+@cached
 def assumption_replay(inputs: Region) -> pd.DataFrame:
     """Recompute last year's plan with what really happened; what remains is execution.
 

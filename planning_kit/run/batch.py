@@ -23,7 +23,7 @@ from typing import Any
 from planning_kit import __version__
 from planning_kit.agreement import last_line, open_log
 from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
-from planning_kit.data.readers import literal
+from planning_kit.data.notation import literal
 from planning_kit.messages import UsageError, require_labels
 from planning_kit.numbers.units import to_units
 from planning_kit.plan import Plan, Scenario, folder_name, write_atomically
@@ -206,7 +206,7 @@ def _targets(
     import duckdb
 
     _, targets = scenario_targets(plan, prepared, scenario)
-    people = literal(prepared.region_folder("") / "reps.parquet")
+    people = literal(prepared.region_folder(None) / "reps.parquet")
     with duckdb.connect() as con:
         rows = con.execute(
             f"SELECT current_region, count(*) FROM {people} WHERE carries_goal GROUP BY 1"
@@ -279,7 +279,7 @@ def _tasks(
         chosen = notebooks[:-1] if region else notebooks[-1:]
         folder = run.folder / (folder_name(region) if region else "company")
         parameters = {**options.parameters, "region": region, **places}
-        key = run.prepared.table_key(region, scenario)
+        key = run.prepared.table_key(region or None, scenario)
         target = run.records[region].target if region else 0.0
         inputs = region_digest(plan, run.prepared, region, target or 0.0) if region else ""
         paths = tuple(map(str, chosen))

@@ -105,7 +105,7 @@ def source_digest(notebook: Path) -> str:
 def region_digest(plan: Plan, prepared: Prepared, region: str, target: float) -> str:
     """Digest what a region's notebooks read of the inputs: its partition, target and labels."""
     files = sorted(prepared.region_folder(region).iterdir())
-    files += [prepared.region_folder("") / f"{name}.parquet" for name in _LABELLED]
+    files += [prepared.region_folder(None) / f"{name}.parquet" for name in _LABELLED]
     known = [row["last_day"] for row in prepared.facts["coverage"] if row["table"] == "sales"]
     settings = file_digest(plan.folder / "plan.toml")
     return digest([settings, prepared.regions, known, target, *map(file_digest, files)])

@@ -69,11 +69,9 @@ def allocation_cells(step: Step) -> pd.DataFrame:
 
 
 def _potential(step: Step, cells: pd.DataFrame) -> pd.Series:
-    inputs, first = step.inputs, pd.Timestamp(step.inputs.settings.starts_on)
-    held = inputs.assignments
-    here = ~(held["starts_on"] > first) & ~(held["ends_on"] < first)
-    share = held[here].groupby(["rep_id", "territory_id"])["share"].sum().rename("part")
-    places = cells.join(share, on=["rep_id", "territory_id"])
+    inputs, place = step.inputs, ["rep_id", "territory_id"]
+    held = inputs.held_on(inputs.settings.starts_on).set_index(place)["share"]
+    places = cells.join(held.rename("part"), on=place)
     market = places["territory_id"].map(inputs.territories.set_index("territory_id")["potential"])
     mix = cells.groupby("product_line")["base"].sum()
     whole = float(mix.sum())

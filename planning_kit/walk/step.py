@@ -105,7 +105,7 @@ class Step:
         """Open a step whose plan, inputs and places are known; ``same`` are inputs read before."""
         check_scenario(plan, prepared, scenario)
         if same is None:
-            booked = open_inputs(plan, prepared, region, scenario)
+            booked = open_inputs(plan, prepared, region or None, scenario)
         else:
             booked = with_targets(same, plan, prepared, scenario)
         inputs, excluded = booked, None
