@@ -95,11 +95,6 @@ class Region:
         """Make the whole company out of its settings, regions, target and tables."""
         return cls(name=COMPANY, is_company=True, **tables)
 
-    @property
-    def region(self) -> str:
-        """Name of the region; empty for the company. Ask `is_company`, and show `name`."""
-        return "" if self.is_company else self.name
-
     def team(self) -> pd.DataFrame:
         """List the people of the region who carry a goal in the coming period, by id."""
         reps = self.reps

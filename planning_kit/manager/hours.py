@@ -108,7 +108,7 @@ def _active(inputs: Region) -> pd.DataFrame:
 def _teams(inputs: Region) -> pd.DataFrame:
     reps = _active(inputs)
     reps = reps[reps["manager_id"].notna()]
-    if inputs.region:
+    if not inputs.is_company:
         # Who leads only managers belongs to no region; the company's plan has that person.
         leads = reps.loc[reps["carries_goal"].astype(bool), "manager_id"]
         reps = reps[reps["manager_id"].isin(leads)]

@@ -130,7 +130,7 @@ def _list(words: list[str]) -> str:
 
 
 def _region(inputs: Region) -> str:
-    return inputs.region or "company"
+    return inputs.name
 
 
 def _hours(metrics: pd.DataFrame) -> Iterator[Finding]:

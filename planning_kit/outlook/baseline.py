@@ -220,7 +220,7 @@ def unheld_parts(seats: Seats) -> pd.DataFrame:
     """Do what `unheld_territories` does, from the seats."""
     inputs, months = seats.inputs, seats.months
     mine = inputs.territories
-    mine = mine[mine["region"] == inputs.region] if inputs.region else mine
+    mine = mine if inputs.is_company else mine[mine["region"] == inputs.name]
     held = held_months(inputs, months)
     sums = held.groupby(["territory_id", "month"])["weight"].sum().unstack()
     sums = sums.reindex(index=sorted(mine["territory_id"]), columns=months).fillna(0.0)

@@ -98,7 +98,7 @@ def _why_not(inputs: Region, stated: pd.DataFrame) -> pd.Series:
     is_ratio = pd.Series([d is not None and d.moves == "ratio" for d in drivers], stated.index)
     ratio = is_ratio & (stated["base"] <= 0)
     notes = notes.mask(ratio, "its base must be above 0 to compare with it")
-    if inputs.region and not _competitor_here(inputs):
+    if not inputs.is_company and not _competitor_here(inputs):
         competitor = stated["driver"].eq("competitor_effect")
         notes = notes.mask(competitor, "no competitor's entry touched a territory of this region")
     units = pd.Series([f"its unit must be {d.unit}" if d else "" for d in drivers], stated.index)

@@ -45,7 +45,7 @@ def open_step(
     prepared = _prepared_of(run) or prepare(plan)
     chosen = plan.scenario(scenario)
     record = STEPS.get(notebook)
-    wanted = "" if record and record.of_company else region or prepared.regions[0]
+    wanted = None if record and record.of_company else region or prepared.regions[0]
     enable()
     folder = run / (folder_name(wanted) if wanted else COMPANY)
     return NotebookStep.open_at(notebook, plan, prepared, wanted, chosen, folder)

@@ -101,7 +101,7 @@ def _solved_cells(step: Step) -> pd.DataFrame:
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
-    return cells.assign(region=step.inputs.region or NOT_KNOWN)
+    return cells.assign(region=NOT_KNOWN if step.inputs.is_company else step.inputs.name)
 
 
 def _years_of_equal_chance(step: Step, cells: pd.DataFrame) -> pd.DataFrame:
@@ -246,7 +246,7 @@ def nobody_finding(step: Step) -> pd.DataFrame:
             finding(
                 "allocation.nobody",
                 "fail",
-                step.inputs.region or "company",
+                step.inputs.name,
                 f"the target of {step.inputs.target:,.0f} {step.inputs.settings.currency} has nobody to "
                 "carry it: no active person of this region carries a goal.",
                 "Assign people to the region's territories, or set its target to 0.",
@@ -267,7 +267,7 @@ def allocation_findings(step: Step) -> pd.DataFrame:
 def _chance_findings(step: Step) -> list[dict[str, str]]:
     """Judge whether the goals can be reached by most, before anybody is asked to carry them."""
     likely = chances(step, step.table("allocation"))["chance"].dropna()
-    where = step.inputs.region or "company"
+    where = step.inputs.name
     if likely.empty:
         return []
     above, mean = int((likely >= 0.5).sum()), float(likely.mean())

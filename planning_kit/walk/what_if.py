@@ -68,7 +68,7 @@ def changed_scenario(step: Step, change: WhatIf, target: float) -> Scenario:
     scenario, inputs = step.scenario, step.inputs
     if change.target_change:
         asked = step.plan.settings.targets if scenario.targets is None else scenario.targets
-        asked = asked.with_region(inputs.region, target, inputs.regions)
+        asked = asked.with_region(inputs.name, target, inputs.regions)
         scenario = scenario.with_(targets=asked)
     if not (change.most_up or change.most_down):
         return scenario
@@ -146,7 +146,7 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
         row: dict[str, Any] = {"scenario": name, "note": "", "message": ""}
         try:
             scenario = step.plan.scenario(name)
-            other = step.other(step.inputs.region, scenario, step.folder)
+            other = step.other(step.inputs.name, scenario, step.folder)
             goals = goals_of(other)
             people = outlook_of(other).chances(goals.cells)
             row |= {
