@@ -22,10 +22,10 @@ from planning_kit.outlook import (
     unheld_territories,
 )
 from planning_kit.outlook.ranges import range80
-from planning_kit.plan import Scenario
+from planning_kit.plan import AssumptionEntry, Scenario
 from tests.making import make_inputs
 
-STEADY = Scenario(
+STEADY = Scenario.parse(
     "s",
     {
         "assumptions": {
@@ -171,8 +171,8 @@ def test_a_trend_needs_two_changes_that_agree():
         amounts = [level for level in levels for _ in range(12)]
         first = f"{2026 - len(levels)}-01"
         inputs = make_inputs(sales=sold("R1", amounts, first) + sold("R2", amounts, first))
-        calm = {"staff": STEADY.content["assumptions"]["staff"]}
-        return baseline(inputs, Scenario("s", {"assumptions": calm}))["expected"].sum() / 2
+        calm = STEADY.with_(assumptions={"staff": STEADY.assumptions["staff"]})
+        return baseline(inputs, calm)["expected"].sum() / 2
 
     assert total(100, 110, 121) == pytest.approx(1.1 * 1452)
     assert total(100, 110) == pytest.approx(1320, rel=1e-6)  # one change is no trend
@@ -194,8 +194,8 @@ def test_last_years_goals_stand_beside_the_rows_and_an_empty_goal_stays_empty():
 def test_growth_counts_the_years_from_the_last_results_to_the_plan():
     # Results end in June 2025: from their middle to the middle of 2026 it is a year and a half.
     inputs = make_inputs(sales=sold("R1", [100.0] * 24, "2023-07"))
-    market = {"driver": "market_growth", "low": 0.21, "base": 0.21, "high": 0.21}
-    plan = Scenario("s", {"assumptions": {**STEADY.content["assumptions"], "market": market}})
+    market = AssumptionEntry(driver="market_growth", low=0.21, base=0.21, high=0.21)
+    plan = STEADY.with_(assumptions={**STEADY.assumptions, "market": market})
     assert baseline(inputs, plan)["expected"].sum() == pytest.approx(1200 * 1.1**3)
 
 
@@ -335,7 +335,7 @@ def team():
     return make_inputs(sales=people_of([100, 120, 150, 200, 90, 110], 3), target=10_000.0)
 
 
-LEAVING = Scenario(
+LEAVING = Scenario.parse(
     "s",
     {
         "assumptions": {

@@ -39,7 +39,7 @@ PLACES = [{"territory_id": "T1", "region": "N"}, {"territory_id": "T2", "region"
 
 def plan(*pairs, **assumptions):
     together = [{"between": list(pair[:2]), "coefficient": pair[2]} for pair in pairs]
-    return Scenario("s", {"assumptions": assumptions, "correlations": together})
+    return Scenario.parse("s", {"assumptions": assumptions, "correlations": together})
 
 
 def monthly(rep, place, amounts, first):
@@ -180,7 +180,7 @@ def test_an_overdue_check_stands_in_the_table_and_the_findings():
 
 
 def test_an_actual_that_cannot_be_is_refused():
-    with pytest.raises(DataError, match=r"m: actual is 'low'; write what is known .* as a number"):
+    with pytest.raises(DataError, match=r"m: actual is 'low'; write a number without quotes"):
         signposts(inputs_with(), plan(m={**MARKET, "actual": "low"}))
     with pytest.raises(DataError, match=r"t: actual is 1\.4 share; turnover_rate must be between"):
         signposts(inputs_with(), plan(t={**CALM, "actual": 1.4}))
@@ -213,10 +213,10 @@ def test_every_fault_of_correlations_is_named():
     with pytest.raises(DataError) as raised:
         register(inputs_with(), plan(*pairs, m=MARKET, p=PRICE, t=CALM))
     for words in (
-        "entry 1: coefficient is 1.5; write a number from -1 to 1",
-        "entry 2: between: 1 unknown label: 'pric'",
-        "entry 3: between is ['m', 'm']; name two different assumptions",
-        "entry 5: p and t stand twice",
+        "correlation 1: coefficient is 1.5; it must be between -1 and 1",
+        "[[correlations]] between: 1 unknown label: 'pric'",
+        "correlation 3: between is ['m', 'm']; name two different assumptions",
+        "[[correlations]] p and t stand twice",
     ):
         assert words in str(raised.value)
 

@@ -12,7 +12,7 @@ import pytest
 from planning_kit.data import prepare, read_table, write_table
 from planning_kit.messages import DataError, UsageError
 from planning_kit.plan import Plan, Scenario, load_plan
-from planning_kit.walk import Step, chances, chosen_person, open_step, what_gave
+from planning_kit.walk import Step, chances, chosen_person, open_step, relaxed_limits
 from planning_kit.walk.split import allocate_region
 from tests.conftest import TABLES, PlanMaker
 from tests.walking import run_cells, table, walk
@@ -238,7 +238,7 @@ def test_equal_chance_is_one_of_the_person_whatever_the_base(sample: Plan, tmp_p
     )
     bases = {"run_rate": 0.4, "account_build_up": 0.3, "fair_share": 0.3}
     content = {"objective": {"kind": "equal_chance"}, "base": {"blend": bases}}
-    step = replace(step, scenario=Scenario("equal", content))
+    step = replace(step, scenario=Scenario.parse("equal", content))
     people = chances(step, step.table("allocation"))
     assert people["goal"].sum() == step.inputs.target
     assert people["chance"].max() - people["chance"].min() < 0.005
@@ -256,7 +256,7 @@ def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path
             plan_folder=str(sample.folder),
             run_folder=str(tmp_path / "run"),
         )
-        return step.other("West", Scenario("taken out", content), step.folder)
+        return step.other("West", Scenario.parse("taken out", content), step.folder)
 
     entry = {"rep_id": "R041", "month": date(2025, 12, 1), "owner": "Ann", "reason": "once"}
     booked = opened("03_target_allocation", {})
@@ -280,7 +280,7 @@ def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path
         opened("03_target_allocation", {"review": {"exclude": [{**entry, "rep_id": "R04l"}]}})
 
 
-def test_what_gave_lists_relaxed_limits_and_padding(sample: Plan, tmp_path: Path):
+def test_relaxed_limits_lists_relaxed_limits_and_padding(sample: Plan, tmp_path: Path):
     step = open_step(
         "03_target_allocation",
         region="West",
@@ -289,7 +289,7 @@ def test_what_gave_lists_relaxed_limits_and_padding(sample: Plan, tmp_path: Path
     )
     cap = {"name": "calm", "each": ["rep_id"], "most_up_share": 0.0, "priority": 2}
     content = {"rules": [cap], "relax": {"allow": True}, "over_assignment": {"region": 0.02}}
-    gave = what_gave(replace(step, scenario=Scenario("tight", content)))
+    gave = relaxed_limits(replace(step, scenario=Scenario.parse("tight", content)))
     assert set(gave["what"]) == {"calm", "region"}
     padding = gave[gave["what"] == "region"].iloc[0]
     assert padding["becomes"] == pytest.approx(step.inputs.target * 1.02, abs=100)

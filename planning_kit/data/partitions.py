@@ -15,7 +15,6 @@ from planning_kit.data.region import Region
 from planning_kit.data.schema import TABLES, column_types
 from planning_kit.data.targets import region_targets
 from planning_kit.plan import Plan, Scenario, Settings
-from planning_kit.plan.settings import read_targets
 
 # What preparing adds to canonical tables, see `planning_kit.plan.Region`.
 _ADDED = {
@@ -90,8 +89,8 @@ def scenario_targets(
         The targets do not fit together.
     """
     settings = plan.settings
-    if scenario is not None and "targets" in scenario.content:
-        settings = replace(settings, targets=read_targets(scenario.content, scenario.name))
+    if scenario is not None and scenario.targets is not None:
+        settings = replace(settings, targets=scenario.targets)
     reviewed = {row["name"]: row["reviewed"] for row in prepared.facts["regions"]}
     return settings, region_targets(settings, settings.targets, reviewed)
 

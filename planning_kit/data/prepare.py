@@ -21,13 +21,14 @@ from planning_kit import __version__
 from planning_kit.data.checker import CheckLimits
 from planning_kit.data.checks import check_tables, problems_table
 from planning_kit.data.derive import derive
+from planning_kit.data.labels import labels_of_plan
 from planning_kit.data.load import LoadedTables, load_tables
 from planning_kit.data.readers import literal, source_files
 from planning_kit.data.schema import TABLES
 from planning_kit.messages import DataError, UsageError
 from planning_kit.plan import Plan, Scenario, folder_name, write_atomically
 
-FORMAT = 2  # of the prepared folder; a change makes every plan prepare again
+FORMAT = 3  # of the prepared folder; a change makes every plan prepare again
 KEPT = 3
 _DAY = 86_400.0
 _SHARED = ("products", "assumptions", "events")
@@ -63,8 +64,7 @@ class Prepared:
 
     def table_key(self, region: str, scenario: Scenario) -> str:
         """Digest what a region's tables of a run are made from (``""``: the company's)."""
-        content = json.dumps(scenario.content, sort_keys=True, default=str)
-        parts = f"{__version__}|{self.facts['fingerprint']}|{region}|{content}"
+        parts = f"{__version__}|{self.facts['fingerprint']}|{region}|{scenario.digest()}"
         return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
@@ -244,6 +244,7 @@ def _write(
             {"name": r, "folder": folder_name(r), "reviewed": _reviewed(con, plan, r)}
             for r in regions
         ],
+        "labels": labels_of_plan(con, regions),
         "coverage": _coverage(con),
         "problem_columns": list(problems.columns),
         "problems": json.loads(problems.to_json(orient="values")),

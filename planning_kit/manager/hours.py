@@ -9,7 +9,7 @@ import pandas as pd
 
 from planning_kit.data import Region
 from planning_kit.manager.findings import KEYS, first_unfit, plan_findings
-from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, month_starts, read_levers
+from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, month_starts
 from planning_kit.review import attainment
 from planning_kit.review.periods import main_metric
 
@@ -83,7 +83,7 @@ def manager_plan(inputs: Region, scenario: Scenario) -> ManagerPlan:
     DataError
         A lever is not a number or out of range.
     """
-    levers = read_levers(scenario)
+    levers = scenario.levers
     team = _teams(inputs)
     managers = _managers(inputs, team)
     calendar = _calendar(inputs, managers, levers)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planning_kit.messages import DataError, UsageError, require_labels
+from planning_kit.messages import DataError, UsageError, Written
 from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, read_settings
 
@@ -50,14 +50,23 @@ class Plan:
         """Where batches leave their runs."""
         return self.folder / "runs"
 
+    @property
+    def agreement_file(self) -> Path:
+        """Where the agreement log is; the file appears with its first line."""
+        return self.folder / "agreement.db"
+
     def scenario(self, name: str) -> Scenario:
         """Open a scenario by name; ``base`` may be missing and is then empty."""
-        path = self.folder / "scenarios" / f"{name}.toml"
-        if not re.fullmatch(r"[\w -]+", name):
-            raise UsageError(f"scenario {name!r}: a name has letters, digits, '-', '_' and blanks.")
+        path = self.scenario_path(name)
         if name == "base" and not path.exists():
             return Scenario("base")
         return load_scenario(path)
+
+    def scenario_path(self, name: str) -> Path:
+        """Say where a scenario stands."""
+        if not re.fullmatch(r"[\w -]+", name):
+            raise UsageError(f"scenario {name!r}: a name has letters, digits, '-', '_' and blanks.")
+        return self.folder / "scenarios" / f"{name}.toml"
 
     def scenario_names(self) -> list[str]:
         """List the scenarios of the plan by name."""
@@ -102,17 +111,17 @@ def load_plan(folder: str | Path) -> Plan:
         content = tomllib.loads((path / "plan.toml").read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"plan.toml: not a TOML file: {error}.") from None
-    require_labels(content, _SECTIONS, "plan.toml")
-    regions = content.get("regions", [])
-    if not isinstance(regions, list) or not all(isinstance(r, str) for r in regions):
-        raise DataError('plan.toml: regions must be a list of names, for example ["North", "01"].')
-    return Plan(
+    written = Written(content)
+    written.keys(_SECTIONS)
+    plan = Plan(
         folder=path,
-        settings=read_settings(content),
-        sources=_named_sections(content, "sources"),
-        files=_named_sections(content, "files"),
-        regions=tuple(regions),
+        settings=read_settings(written),
+        sources=_named_sections(written, "sources"),
+        files=_named_sections(written, "files"),
+        regions=written.texts("regions", '["North", "01"]'),
     )
+    written.stop("plan.toml")
+    return plan
 
 
 def _find_plan(folder: str | Path) -> Path:
@@ -130,13 +139,9 @@ def _find_plan(folder: str | Path) -> Path:
     return bundled("data_samples")
 
 
-def _named_sections(content: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:
-    sections = content.get(name, {})
-    if not isinstance(sections, Mapping) or not all(
-        isinstance(section, Mapping) for section in sections.values()
-    ):
-        raise DataError(f"plan.toml: write {name} as sections, [{name}.<name>].")
-    return sections
+def _named_sections(written: Written, name: str) -> Mapping[str, Mapping[str, Any]]:
+    sections = written.section(name)
+    return {key: sections.section(key).values for key in sections.values}
 
 
 def folder_name(label: str) -> str:

@@ -152,13 +152,26 @@ def _result(inputs: Region, limits: ReviewLimits) -> _Found:
     unit = "units" if metric == "units" else inputs.settings.currency
     text = (
         f"Result {row['actual']:,.0f} of a goal of {row['goal']:,.0f} {unit}: "
-        f"{row['attainment']:.1%}, {row['gap']:+,.0f}; "
+        f"{row['attainment']:.1%}, {row['gap']:+,.0f}{_unasked(inputs, unit)}; "
         f"{(people['status'] == 'reached').sum()} of {len(people)} people reached their goal. "
         f"{_moved(inputs)}"
     )
     status = "fail" if row["attainment"] < limits.missed else "review"
     status = "pass" if row["gap"] >= 0 else status
     yield _FIRST, finding("review.result", status, place, text, "Read the causes below.")
+
+
+def _unasked(inputs: Region, unit: str) -> str:
+    """Say what of the reviewed result came from people who had no goal then, if any."""
+    history = goal_history(inputs)
+    sums = history.loc[history["reviewed"].astype(bool), ["goal", "actual", "without_goal"]].sum()
+    if round(sums["without_goal"], 2) == 0:
+        return ""
+    level = sums["actual"] / sums["goal"]
+    return (
+        f" ({sums['without_goal']:,.0f} {unit} of it from people without a goal then; those with "
+        f"one came to {level:.1%})"
+    )
 
 
 def _same_share(inputs: Region, limits: ReviewLimits) -> _Found:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from planning_kit import __version__
-from planning_kit.data import Prepared, prepare, read_table, scenario_targets
+from planning_kit.agreement import last_line, open_log
+from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
 from planning_kit.data.readers import literal
 from planning_kit.messages import UsageError, require_labels
 from planning_kit.numbers.units import to_units
@@ -131,14 +132,17 @@ def run_plan(
     Raises
     ------
     PlanningError
-        Nothing was run: the inputs, a region, the scenario or a parameter cannot be used.
+        Nothing was run: the inputs, a region, the scenario, a parameter or the agreement log cannot
+        be used.
     """
     options = options or BatchOptions()
     prepared = prepare(plan, fresh=True)
     regions = _chosen_regions(prepared, options.regions)
     notebooks = _notebooks(plan, options)
     scenario = plan.scenario(options.scenario)
+    check_scenario(plan, prepared, scenario)
     targets = _targets(plan, prepared, scenario)
+    agreement = _agreement(plan)
     others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
     basis = run_basis(plan, prepared.facts["fingerprint"], options.scenario, others)
     key = run_key(
@@ -157,7 +161,7 @@ def run_plan(
     relative = os.path.relpath(prepared.folder, folder)
     write_atomically(folder / "prepared.json", json.dumps({"folder": relative}))
     records = {r: RunRecord(r, folder_name(r), "waiting", *targets[r]) for r in regions}
-    facts = _facts(plan, prepared, options, folder)
+    facts = {**_facts(plan, prepared, options, folder), "agreement": agreement}
     run = _Run(plan, options, prepared, folder, facts, records, progress, storage)
     run.elsewhere = storage is not None and executor is not None
     run.total = len(regions) + (0 if options.regions else 1)
@@ -209,6 +213,12 @@ def _targets(
         ).fetchall()
     counts = dict(rows)
     return {r: (targets[r], None, None, counts.get(r, 0)) for r in prepared.regions}
+
+
+def _agreement(plan: Plan) -> dict[str, Any]:
+    """Verify the agreement log and note its last line: what comes later is not of this run."""
+    lines, digest = last_line(open_log(plan.agreement_file, plan.settings))
+    return {"lines": lines, "digest": digest}
 
 
 def _now() -> str:

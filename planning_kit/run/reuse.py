@@ -16,7 +16,7 @@ from typing import Any
 
 from planning_kit import __version__
 from planning_kit.data import Prepared
-from planning_kit.plan import Plan, bundled, write_atomically
+from planning_kit.plan import SECTIONS, Plan, bundled, write_atomically
 from planning_kit.run.parameters import read_cells
 from planning_kit.steps import MADE_BY, STEPS
 
@@ -74,14 +74,15 @@ def file_digest(path: Path) -> str:
 
 def run_basis(plan: Plan, inputs: str, scenario: str, earlier: Iterable[Path]) -> Basis:
     """Digest what the notebooks of a run rest on."""
-    content = {"name": scenario, **plan.scenario(scenario).content}
+    chosen = plan.scenario(scenario)
     names = {*plan.scenario_names(), scenario}
     files = [plan.folder / "scenarios" / f"{name}.toml" for name in sorted(names)]
-    files += [plan.folder / "agreement.db", plan.folder / "agreement.db-wal"]
+    log = plan.agreement_file
+    files += [log, log.with_name(f"{log.name}-wal")]
     return Basis(
         inputs,
         package_digest(),
-        {section: digest(value) for section, value in content.items()},
+        {section: chosen.digest([section]) for section in SECTIONS},
         {str(path): file_digest(path) for path in files},
         tuple(map(str, earlier)),
     )

@@ -214,7 +214,8 @@ def borrowed(task: RegionTask) -> Iterator[RegionTask]:
     storage, there = Storage(task.storage), Path(task.parameters["plan_folder"])
     run, prepared = Path(task.folder).parent.relative_to(there), Path(".prepared", task.prepared)
     storage.fetch_plan()
-    storage.fetch((run / "prepared.json").as_posix())
+    for name in ("prepared.json", "manifest.json"):
+        storage.fetch((run / name).as_posix())
     name = Path(task.folder).name
     if task.region:
         for part in ("prepared.json", "company", name):

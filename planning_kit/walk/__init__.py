@@ -17,15 +17,22 @@ from planning_kit.walk.split import (
     allocation_steps,
     chosen_person,
     objectives,
+    relaxed_limits,
     sum_goals,
-    what_gave,
 )
 from planning_kit.walk.step import Step
-from planning_kit.walk.talks import metric_year, negotiation_events, offers
+from planning_kit.walk.talks import (
+    agreed_table,
+    goals_of,
+    metric_year,
+    negotiation_events,
+    offers,
+)
 from planning_kit.walk.views import data_coverage, monthly_sales
 
 __all__ = [
     "Step",
+    "agreed_table",
     "allocation_findings",
     "allocation_rules",
     "allocation_steps",
@@ -37,6 +44,7 @@ __all__ = [
     "data_coverage",
     "data_until",
     "frontier",
+    "goals_of",
     "metric_year",
     "monthly_sales",
     "negotiation_events",
@@ -44,7 +52,7 @@ __all__ = [
     "offers",
     "open_step",
     "outlook_of",
+    "relaxed_limits",
     "sum_goals",
     "target_range",
-    "what_gave",
 ]

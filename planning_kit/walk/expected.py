@@ -22,11 +22,16 @@ def outlook_of(step: Step) -> Outlook:
     The company's is the sum of its regions' draws: the same target and goals have the same chance
     in every notebook. Nothing is drawn twice for one step.
     """
-    people, effects, pairs = (step.table(name) for name in OUTLOOK_TABLES)
-    if step.outlook_made is None or step.outlook_made.people is not people:
-        parts = partial(baseline_totals, step.inputs, step.scenario)
-        step.outlook_made = replace(_of_tables(step, people, effects, pairs), parts=parts)
-    return step.outlook_made
+    found: Outlook = step.once("outlook", lambda: _kept_outlook(step))
+    return found
+
+
+def _kept_outlook(step: Step) -> Outlook:
+    tables = [step.table(name) for name in OUTLOOK_TABLES]
+    if step.like is not None and step.like.table("outlook") is tables[0]:
+        return outlook_of(step.like)  # another target changes nothing in the draws
+    parts = partial(baseline_totals, step.inputs, step.scenario)
+    return replace(_of_tables(step, *tables), parts=parts)
 
 
 def estimated_outlook(step: Step) -> Outlook:
