@@ -25,7 +25,7 @@ from planning_kit.walk.rollup import roll_up
 from planning_kit.widgets import WhatIf, compare_scenarios, what_if
 from tests.conftest import ROOT, PlanMaker
 from tests.making import make_inputs
-from tests.walking import table, walk
+from tests.walking import table
 
 NOTEBOOKS = ("02_assumptions", "03_target_allocation", "05_joint_agreement", "07_what_if")
 COMPANY = "08_company_rollup"
@@ -65,8 +65,9 @@ def two_people(make_plan: PlanMaker) -> Plan:
 
 def test_two_people_have_one_chance_in_every_notebook(two_people: Plan, tmp_path: Path):
     run = tmp_path / "run"
-    walk(two_people, run, ["North"])
     steps = [opened(two_people, run, name, "North") for name in NOTEBOOKS]
+    for step in steps:
+        step.write()
     company = opened(two_people, run, COMPANY)
     target = steps[0].inputs.target
     assert target == 106_470.0
@@ -177,10 +178,10 @@ def test_an_outlook_from_the_kept_tables_is_the_one_that_was_computed(sample_run
 def test_later_notebooks_ask_the_kept_tables_and_no_sales(sample_run):
     plan, run = sample_run
     step = opened(plan, run, "07_what_if", "South")
-    chances = step.chances(step.table("allocation"))
+    chances = step.chances()
     unsold = opened(plan, run, "07_what_if", "South")
     unsold.inputs = replace(unsold.inputs, sales=unsold.inputs.sales.iloc[:0])
-    pd.testing.assert_frame_equal(unsold.chances(unsold.table("allocation")), chances)
+    pd.testing.assert_frame_equal(unsold.chances(), chances)
     pd.testing.assert_frame_equal(unsold.frontier(), step.frontier())
     assert what_if(unsold).summary.equals(what_if(step).summary)
 
@@ -205,7 +206,7 @@ REGISTER = {
     },
     "turnover": RATE,
 }
-PLAN = Scenario("s", {"assumptions": REGISTER})
+PLAN = Scenario.parse("s", {"assumptions": REGISTER})
 
 
 def team_of(names: str, **tables):
@@ -225,7 +226,7 @@ def team_of(names: str, **tables):
 
 def test_the_order_of_people_and_of_the_register_changes_nothing():
     one = coming_year(team_of("abcd"), PLAN)
-    mixed = Scenario("s", {"assumptions": dict(reversed(REGISTER.items()))})
+    mixed = Scenario.parse("s", {"assumptions": dict(reversed(REGISTER.items()))})
     other = coming_year(team_of("dbca"), mixed)
     assert (one.draws == other.draws).all()
 
@@ -242,10 +243,10 @@ def test_a_person_has_the_same_luck_whoever_else_is_there():
 
 def test_draws_are_the_same_bytes_with_any_number_of_threads():
     code = (
-        "import hashlib; from tests.test_outlook import PLAN, team_of;"
+        "import hashlib; from tests.test_outlook import REGISTER, Scenario, team_of;"
         "from planning_kit.outlook import coming_year;"
         "pairs = [{'between': ['market', 'rival'], 'coefficient': 0.4}];"
-        "plan = type(PLAN)('s', {**PLAN.content, 'correlations': pairs});"
+        "plan = Scenario.parse('s', {'assumptions': REGISTER, 'correlations': pairs});"
         "print(hashlib.sha256(coming_year(team_of('abcd'), plan).draws.tobytes()).hexdigest())"
     )
     found = set()

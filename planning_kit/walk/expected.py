@@ -27,8 +27,11 @@ def outlook_of(step: Step) -> Outlook:
 
 
 def _kept_outlook(step: Step) -> Outlook:
+    tables = [step.table(name) for name in OUTLOOK_TABLES]
+    if step.like is not None and step.like.table("outlook") is tables[0]:
+        return outlook_of(step.like)  # another target changes nothing in the draws
     parts = partial(baseline_totals, step.inputs, step.scenario)
-    return replace(_of_tables(step, *(step.table(name) for name in OUTLOOK_TABLES)), parts=parts)
+    return replace(_of_tables(step, *tables), parts=parts)
 
 
 def estimated_outlook(step: Step) -> Outlook:

@@ -106,8 +106,8 @@ def _solved_cells(step: Step) -> pd.DataFrame:
 
 def _years_of_equal_chance(step: Step, cells: pd.DataFrame) -> pd.DataFrame:
     role = cells.drop_duplicates("rep_id").set_index("rep_id")["role"]
-    given = step.scenario.objective.chances
-    return outlook_of(step).lognormals(step.inputs.target, role.map(given).astype("float64"))
+    given = role.map(step.scenario.objective.chances).astype("float64")
+    return outlook_of(step).lognormals(step.inputs.target, given)
 
 
 def scenario_here(step: Step) -> Scenario:
