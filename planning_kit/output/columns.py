@@ -138,3 +138,21 @@ def explained(names: Iterable[str]) -> dict[str, Column]:
 def heading(name: str, column: Column | None) -> str:
     """Give the heading of a column, also where nobody explained it."""
     return column.heading if column else name.replace("_", " ")
+
+
+def reference() -> str:
+    """Write the catalogue as a page of Markdown: docs/reference/columns.md."""
+    lines = [
+        "# Columns of the results",
+        "",
+        "What the columns of written and shown tables mean, in the order of their names. Where a name "
+        "has several meanings, the columns that stand beside it tell which.",
+        "",
+        "| column | shown as | what it says | written as |",
+        "|---|---|---|---|",
+    ]
+    for column in sorted(catalogue(), key=lambda column: column.name):
+        beside = ", ".join(f"`{name}`" for name in sorted(column.beside))
+        name = f"`{column.name}`" + (f" beside {beside}" if beside else "")
+        lines.append(f"| {name} | {column.heading} | {column.meaning} | {KINDS[column.kind]} |")
+    return "\n".join(lines) + "\n"

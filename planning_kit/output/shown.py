@@ -190,6 +190,20 @@ def _names(region: Region) -> Mapping[str, str]:
     return {str(key): name for key, name in pairs if counts[key] == 1 and key not in others}
 
 
+def named_text(text: str, region: Region | None) -> str:
+    """Say names instead of the ids in a text: quoted ones, and codes that no word looks like."""
+    return _with_names(text, _names(region) if region is not None else {})
+
+
+def _with_names(text: str, names: Mapping[str, str]) -> str:
+    def name(word: re.Match[str]) -> str:
+        found = word[1] or word[0]
+        is_code = not found.isalpha() and not found.isdecimal()
+        return names.get(found, word[0]) if word[1] or is_code else word[0]
+
+    return names.get(text) or _WORD.sub(name, text)
+
+
 @dataclass(frozen=True)
 class _Writer:
     """Writes the cells of one table's columns."""
@@ -228,17 +242,11 @@ class _Writer:
             return EMPTY
         text = value.isoformat() if isinstance(value, date) else str(value)
         if kind == "label":
-            return self.names.get(text) or _WORD.sub(self._name, text)
+            return _with_names(text, self.names)
         if kind == "column":
             meant = explained([text]).get(text)
             return meant.heading.removesuffix(" id") if meant else text
         return text.replace("_", " ") if kind == "activity" else text
-
-    def _name(self, word: re.Match[str]) -> str:
-        """Give the name for an id in a text: a quoted one, or a code that no word looks like."""
-        text = word[1] or word[0]
-        is_code = not text.isalpha() and not text.isdecimal()
-        return self.names.get(text, word[0]) if word[1] or is_code else word[0]
 
     def _numbers(self, kind: str, numbers: pd.Series) -> list[str]:
         if kind == "by unit":
