@@ -22,12 +22,12 @@ from click.testing import CliRunner
 
 import planning_kit.run.batch as batch_run
 from planning_kit.cli import main
-from planning_kit.data import MADE_BY, open_inputs, prepare
+from planning_kit.data import open_inputs, prepare
 from planning_kit.messages import UsageError
 from planning_kit.plan import Plan, load_plan
 from planning_kit.run import BatchOptions, read_manifest, run_plan, unfinished_run
 from planning_kit.run.manifest import process_is_gone
-from planning_kit.steps import STEPS
+from planning_kit.steps import MADE_BY, STEPS
 from tests.conftest import ROOT, PlanMaker
 from tests.test_batch import WRITE, own_notebook
 

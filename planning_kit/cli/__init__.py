@@ -107,8 +107,8 @@ def check(plan_folder: str, as_json: bool) -> None:
         problems = pd.concat([found, problems], ignore_index=True)
     written = write_problems(plan, problems)
     if storage:
-        storage.send("runs/checks.csv")
-        storage.send("runs/checks.json")
+        for ending in ("csv", "types.json", "json"):
+            storage.send(f"runs/checks.{ending}")
     failed = int((problems["status"] == "fail").sum())
     if as_json:
         click.echo(problems.to_json(orient="records", force_ascii=False, indent=1))
