@@ -7,6 +7,7 @@ import gc
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -22,13 +23,14 @@ from planning_kit.run.parameters import notebook_parameters
 from planning_kit.run.task import RegionTask
 
 
-def start_worker(folder: str, address: str, environment: dict[str, str]) -> None:
+def start_worker(folder: str, address: str, environment: dict[str, str], path: list[str]) -> None:
     """Prepare a worker process of this machine: it ends with its owner and leaves Ctrl-C to it."""
     from planning_kit.run.kernels import Private
 
     # A server that forks workers has the environment of its start, which may be an earlier run's.
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[:] = path  # of the owner, without the working folder
     if hasattr(time, "tzset"):
         time.tzset()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
