@@ -85,7 +85,8 @@ lint: $(INSTALLED) ## check style and types
 	exit $$failed
 
 .PHONY: docs
-docs: $(INSTALLED) ## check the documents: every link leads somewhere, every snippet gives what it shows
+docs: $(INSTALLED) ## write the generated pages, then check every link and snippet of the documents
+	$(BIN)/python docs/generate.py
 	$(BIN)/python -m pytest tests/test_repository.py -k document
 
 .PHONY: lab

@@ -33,6 +33,8 @@ class WalkStep:
         What it leaves besides tables.
     scenario : tuple of str or None
         Sections of the scenario it looks at besides ``targets``; None: all of every scenario.
+    kept_from : tuple of str or None
+        Sections that its kept tables are made from; None: all of its scenario, and the target.
     whole_plan : bool
         It looks at more of the inputs than its region's partition.
     of_company : bool
@@ -52,6 +54,7 @@ class WalkStep:
     writes: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     scenario: tuple[str, ...] | None = ()
+    kept_from: tuple[str, ...] | None = ()
     whole_plan: bool = False
     of_company: bool = False
     reads_agreement: bool = False
@@ -138,6 +141,7 @@ _ALL = (
             *("range_coverage", "calibration", "signposts", "assumption_findings"),
         ),
         scenario=("review", "assumptions", "correlations"),
+        kept_from=("review", "assumptions", "correlations"),
     ),
     WalkStep(
         "03_target_allocation",
@@ -145,6 +149,7 @@ _ALL = (
         "Who carries how much, under which rules?",
         reads=("baseline", "outlook", "cells"),
         keeps=("allocation",),
+        kept_from=None,
         writes=(
             *("allocation_steps", "binding_rules", "chances", "frontier", "objectives"),
             "allocation_findings",

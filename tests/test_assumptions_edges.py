@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planning_kit import assumptions as room
+from planning_kit import assumptions, outlook
 from planning_kit.messages import DataError
 from planning_kit.plan import Scenario
 from tests.making import make_inputs, make_settings
@@ -20,23 +20,23 @@ TERRITORIES = [{"territory_id": "T1", "region": "North"}]
 def everything(inputs, scenario=EMPTY):
     """Call every function of the room once."""
     return {
-        "register": room.register(inputs, scenario),
-        "turnover": room.turnover(inputs),
-        "capacity": room.capacity(inputs, scenario),
-        "point": room.cost_of_turnover_point(inputs, scenario),
-        "baseline": room.baseline(inputs, scenario),
-        "totals": room.baseline_totals(inputs, scenario),
-        "profile": room.seasonal_profile(inputs),
-        "unheld": room.unheld_territories(inputs, scenario),
-        "tournament": room.method_tournament(inputs),
-        "coverage": room.measured_coverage(inputs),
-        "calibration": room.measured_calibration(inputs),
-        "last": room.last_register(inputs, scenario),
-        "seen": room.signposts(inputs, scenario),
-        "sensitivity": room.sensitivity(inputs, scenario, runs=20),
-        "sets": room.scenario_sets(inputs, scenario),
-        "chance": room.chance_of_target(inputs, scenario, runs=20),
-        "findings": room.assumption_findings(inputs, scenario),
+        "register": assumptions.register(inputs, scenario),
+        "turnover": outlook.turnover(inputs),
+        "capacity": outlook.capacity(inputs, scenario),
+        "point": assumptions.cost_of_turnover_point(inputs, scenario),
+        "baseline": outlook.baseline(inputs, scenario),
+        "totals": outlook.baseline_totals(inputs, scenario),
+        "profile": outlook.seasonal_profile(inputs),
+        "unheld": outlook.unheld_territories(inputs, scenario),
+        "tournament": outlook.method_tournament(inputs),
+        "coverage": outlook.measured_coverage(inputs),
+        "calibration": outlook.measured_calibration(inputs),
+        "last": assumptions.last_register(inputs, scenario),
+        "seen": assumptions.signposts(inputs, scenario),
+        "sensitivity": assumptions.sensitivity(inputs, scenario, runs=20),
+        "sets": assumptions.scenario_sets(inputs, scenario),
+        "chance": assumptions.chance_of_target(inputs, scenario, runs=20),
+        "findings": assumptions.assumption_findings(inputs, scenario),
     }
 
 
@@ -68,7 +68,7 @@ def test_one_month_of_history_is_spread_evenly_and_said():
 
 
 def test_sales_without_territory_and_line_are_cut_by_person_only():
-    table = room.baseline(make_inputs(sales=monthly()), EMPTY)
+    table = outlook.baseline(make_inputs(sales=monthly()), EMPTY)
     assert table["territory_id"].isna().all() and table["product_line"].isna().all()
     assert table["expected"].sum() == pytest.approx(1200.0)
     assert table["last_year"].sum() == pytest.approx(1200.0)
@@ -77,19 +77,19 @@ def test_sales_without_territory_and_line_are_cut_by_person_only():
 @pytest.mark.parametrize("amount", [0.01, 1.0, 1e12])
 def test_the_unit_of_money_does_not_matter(amount):
     sales = monthly("R1", amount) + monthly("R2", 3 * amount)
-    found = room.baseline(make_inputs(sales=sales), EMPTY)
-    plain = room.baseline(make_inputs(sales=monthly("R1", 1.0) + monthly("R2", 3.0)), EMPTY)
+    found = outlook.baseline(make_inputs(sales=sales), EMPTY)
+    plain = outlook.baseline(make_inputs(sales=monthly("R1", 1.0) + monthly("R2", 3.0)), EMPTY)
     for column in ("expected", "low", "high"):
         pd.testing.assert_series_equal(found[column] / amount, plain[column], rtol=1e-6)
 
 
 def test_a_target_of_zero_is_always_reached():
-    chance = room.chance_of_target(make_inputs(sales=monthly()), EMPTY, 0.0, runs=50)
+    chance = assumptions.chance_of_target(make_inputs(sales=monthly()), EMPTY, 0.0, runs=50)
     assert chance.probability == 1.0 and chance.share_reaching == 1.0
 
 
 def test_returns_larger_than_sales_leave_no_negative_expectation():
-    table = room.baseline(make_inputs(sales=monthly(amount=-5.0)), EMPTY)
+    table = outlook.baseline(make_inputs(sales=monthly(amount=-5.0)), EMPTY)
     assert (table["expected"] >= 0).all()
 
 
@@ -124,7 +124,7 @@ def test_everybody_who_left_stands_in_a_rate_above_nothing_however_short_they_we
     ]
     sales = monthly("R1", first="2024-01") + monthly("R0", months=3)
     sales += monthly("R2", months=3)
-    row = room.turnover(make_inputs(reps=reps, sales=sales)).iloc[0]
+    row = outlook.turnover(make_inputs(reps=reps, sales=sales)).iloc[0]
     assert row["leavers"] == 3 and row["rate"] == pytest.approx(3 / (3 * 31 / 365.25))
 
 
@@ -137,12 +137,12 @@ def test_a_register_of_another_plan_is_refused_with_its_unknown_names():
     }
     inputs = make_inputs(sales=monthly(), territories=TERRITORIES, products=products)
     with pytest.raises(DataError) as raised:
-        room.register(inputs, Scenario("other", {"assumptions": other}))
+        assumptions.register(inputs, Scenario("other", {"assumptions": other}))
     assert "rival: territories: 1 unknown label: 'X9'" in str(raised.value)
     assert "'Balance' (did you mean 'Balances'?)" in str(raised.value)
     cited = {"r": {**entry, "evidence": "review.events.gone"}}
     known = pd.DataFrame({"finding_id": ["review.events.rival"]})
-    said = room.assumption_findings(
+    said = assumptions.assumption_findings(
         inputs, Scenario("s", {"assumptions": cited}), known=lambda inputs: known
     )
     said = said.set_index("finding_id").loc["assumptions.evidence.unknown"]
@@ -173,12 +173,12 @@ def test_a_driver_of_territories_nobody_holds_moves_nothing():
 def test_hiring_after_leaving_is_refused_by_name():
     reps = [{"rep_id": "R1", "hired_on": "2024-05-01", "left_on": "2024-01-31"}]
     with pytest.raises(DataError, match=r"1 left before being hired: 'R1'.*correct the dates"):
-        room.turnover(make_inputs(reps=reps, sales=monthly()))
+        outlook.turnover(make_inputs(reps=reps, sales=monthly()))
 
 
 def test_sales_before_hiring_are_a_finding_with_the_amount():
     reps = [{"rep_id": "R1", "hired_on": "2024-06-15"}]
-    findings = room.assumption_findings(make_inputs(reps=reps, sales=monthly()), EMPTY)
+    findings = assumptions.assumption_findings(make_inputs(reps=reps, sales=monthly()), EMPTY)
     found = findings.set_index("finding_id").loc["assumptions.sales.before_hire"]
     assert "500 EUR" in found["message"] and "'R1'" in found["message"]
 
@@ -197,8 +197,8 @@ def test_plans_of_any_length_sum_to_their_months(months):
     end = pd.Timestamp("2026-01-01") + pd.DateOffset(months=months) - pd.Timedelta(days=1)
     settings = make_settings(ends_on=end.date())
     inputs = make_inputs(settings=settings, sales=monthly())
-    table = room.baseline(inputs, EMPTY)
-    profile = room.seasonal_profile(inputs)
+    table = outlook.baseline(inputs, EMPTY)
+    profile = outlook.seasonal_profile(inputs)
     times = pd.date_range("2026-01-01", end, freq="MS").month.value_counts()
     assert (profile["share"] * profile["month_of_year"].map(times)).sum() == pytest.approx(1.0)
     assert table["expected"].sum() == pytest.approx(100.0 * months)
@@ -206,7 +206,7 @@ def test_plans_of_any_length_sum_to_their_months(months):
 
 def test_a_known_leaver_is_expected_only_up_to_the_last_day():
     reps = [{"rep_id": "R1", "left_on": date(2026, 3, 31)}]
-    table = room.baseline(make_inputs(reps=reps, sales=monthly()), EMPTY)
+    table = outlook.baseline(make_inputs(reps=reps, sales=monthly()), EMPTY)
     assert table["month"].max() == pd.Timestamp("2026-03-01")
 
 
@@ -214,7 +214,7 @@ def test_somebody_hired_into_the_plan_starts_then_and_ramps():
     reps = [{"rep_id": "R1"}, {"rep_id": "R2", "hired_on": "2026-03-01"}]
     inputs = make_inputs(reps=reps, sales=monthly())
     section = {"a": {"driver": "turnover_rate", "low": 0, "base": 0, "high": 0}}
-    table = room.capacity(inputs, Scenario("s", {"assumptions": section}))
+    table = outlook.capacity(inputs, Scenario("s", {"assumptions": section}))
     new = table[table["rep_id"] == "R2"].set_index("month")["capacity_share"]
     assert new.index.min() == pd.Timestamp("2026-03-01")
     assert new.round(9).tolist() == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0]

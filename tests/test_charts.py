@@ -100,7 +100,7 @@ def test_a_chart_has_title_and_words_and_can_be_drawn(name: str):
     draw, table = ALL[name]
     spec = draw(table).to_dict()
     assert spec["title"] == "T" and any(c.isdigit() for c in spec["description"])
-    assert charts._renderer.chart_svg(spec).startswith("<svg")
+    assert charts.renderer.chart_svg(spec).startswith("<svg")
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -110,9 +110,9 @@ def test_labels_that_no_limit_cuts_are_drawn_the_same_without_measuring(name, wi
     draw, table = ALL[name]
     wide = table.replace({"Ann": "W" * width, "A": "国" * width, "entry": "m" * width})
     spec = draw(wide).to_dict()
-    drawn = charts._renderer.chart_svg(spec)
-    monkeypatch.setattr(charts._renderer, "_SURELY_SHORT", -1)
-    assert drawn == charts._renderer.chart_svg(spec)
+    drawn = charts.renderer.chart_svg(spec)
+    monkeypatch.setattr(charts.renderer, "_SURELY_SHORT", -1)
+    assert drawn == charts.renderer.chart_svg(spec)
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -18,7 +18,7 @@ def company(make_plan: PlanMaker, tmp_path, monkeypatch):
     reps = TABLES["reps"].replace("Ann", '"=HYPERLINK(""http://x"")"')
     plan = make_plan(reps=reps)
     step = open_step(
-        "08", company=True, plan_folder=str(plan.folder), run_folder=str(tmp_path / "run")
+        "08_company_rollup", plan_folder=str(plan.folder), run_folder=str(tmp_path / "run")
     )
     return step, roll_up(step)
 

@@ -317,3 +317,11 @@ def test_every_snippet_of_a_document_gives_what_it_shows(name, monkeypatch):
 def test_anchors_of_headings_are_those_of_code_hosts():
     text = "# A `make` target, twice!\n```\n# not a heading\n```\n## Same\n## Same\n"
     assert anchors(text) == {"a-make-target-twice", "same", "same-1"}
+
+
+def test_the_generated_pages_are_those_of_the_code():
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    for path, text in generate.pages().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make docs"

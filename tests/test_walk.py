@@ -286,7 +286,7 @@ def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path
     gone = sold[sold["rep_id"].eq("R041") & sold["month"].eq("2025-12-01")]["amount"].sum()
     assert gone > 0
     last = [
-        s.cells().set_index("rep_id")["last_year"].groupby("rep_id").sum()
+        s.table("cells").set_index("rep_id")["last_year"].groupby("rep_id").sum()
         for s in (booked, counted)
     ]
     assert (last[0] - last[1]).round(2).to_dict() == {

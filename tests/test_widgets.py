@@ -198,3 +198,29 @@ def test_what_is_not_touched_comes_back_as_it_was(step: Step):
     form.press("Apply")
     written = step.plan.scenario("same").section("assumptions")["m"]
     assert (written["low"], written["high"]) == (0.0123456789, 0.0333333333)
+
+
+def test_a_moved_target_is_split_again_after_the_allocation_was_written(sample, tmp_path):
+    def opened(notebook: str):
+        return open_step(notebook, "West", str(sample.folder), str(tmp_path))
+
+    opened("03_target_allocation").write()
+    step = opened("07_what_if")
+    as_written = what_if(step, WhatIf()).people
+    moved = what_if(step, WhatIf(target_change=0.05))
+    said = dict(zip(moved.summary["what"], moved.summary["value"], strict=True))
+    assert said["target"] == said["allocated"] and said["gap"] == "0 EUR"
+    assert moved.people["goal"].sum() > as_written["goal"].sum()
+    both = moved.people["chance"].notna()
+    assert (moved.people["chance"] < as_written["chance"])[both].any()
+
+
+def test_a_split_does_not_estimate_again_what_the_assumptions_left(sample, tmp_path, monkeypatch):
+    opened = [
+        open_step(notebook, "West", str(sample.folder), str(tmp_path))
+        for notebook in ("02_assumptions", "07_what_if")
+    ]
+    opened[0].write()
+    moved = what_if(opened[1], WhatIf(target_change=0.05, most_up=0.5))
+    origins = dict(opened[1].origins().to_numpy().tolist())
+    assert not moved.message and origins["cells"] == "written by 02_assumptions"

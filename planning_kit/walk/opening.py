@@ -1,53 +1,33 @@
-"""Open a notebook's step, and say how each kept table is made where its own step has not run."""
+"""Open a notebook's step: find the plan, the run, the prepared inputs and the scenario."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import pandas as pd
-
-from planning_kit import assumptions, outlook
 from planning_kit.data import Prepared, open_prepared, prepare
 from planning_kit.output.charts import enable
 from planning_kit.plan import folder_name, load_plan
-from planning_kit.walk.expected import outlook_table
-from planning_kit.walk.split import allocation_cells, allocation_table
-from planning_kit.walk.step import COMPANY, Step, open_at
-from planning_kit.walk.talks import agreed_table, metric_goals_table, monthly_goals_table
-
-MAKERS: Mapping[str, Callable[[Step], pd.DataFrame]] = {
-    "register": lambda step: assumptions.register(step.inputs, step.scenario),
-    "baseline": lambda step: outlook.baseline(step.inputs, step.scenario),
-    "outlook": outlook_table,
-    "cells": allocation_cells,
-    "allocation": allocation_table,
-    "monthly_goals": monthly_goals_table,
-    "metric_goals": metric_goals_table,
-    "agreed": agreed_table,
-}
+from planning_kit.steps import STEPS
+from planning_kit.walk.notebook import NotebookStep
+from planning_kit.walk.step import COMPANY
 
 
 def open_step(
     notebook: str,
-    *,
     region: str = "",
-    company: bool = False,
     plan_folder: str = "",
     run_folder: str = "",
     scenario: str = "base",
-) -> Step:
+) -> NotebookStep:
     """Open a notebook's step.
 
     Parameters
     ----------
     notebook
-        Name of the notebook without ending.
+        Name of the notebook without ending; the company's roll-up opens the company.
     region
         Region; ``""`` is the first of the plan.
-    company
-        The whole company instead of a region.
     plan_folder
         The plan; ``""`` finds it above the working directory, else takes the sample plan.
     run_folder
@@ -64,10 +44,11 @@ def open_step(
     run = Path(run_folder).expanduser().resolve() if run_folder else plan.runs_folder / "draft"
     prepared = _prepared_of(run) or prepare(plan)
     chosen = plan.scenario(scenario)
-    wanted = "" if company else region or prepared.regions[0]
+    record = STEPS.get(notebook)
+    wanted = "" if record and record.of_company else region or prepared.regions[0]
     enable()
     folder = run / (folder_name(wanted) if wanted else COMPANY)
-    return open_at(notebook, plan, prepared, wanted, chosen, folder, MAKERS)
+    return NotebookStep.open_at(notebook, plan, prepared, wanted, chosen, folder)
 
 
 def _prepared_of(run: Path) -> Prepared | None:

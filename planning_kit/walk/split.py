@@ -88,7 +88,7 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
 
 def solved_cells(step: Step) -> pd.DataFrame:
     """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
-    cells = step.cells().drop(columns=["base_from"])
+    cells = step.table("cells").drop(columns=["base_from"])
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
@@ -147,7 +147,7 @@ def allocate_region(step: Step) -> Allocation | None:
 
 
 def _allocate(step: Step) -> Allocation | None:
-    cells = step.cells()
+    cells = step.table("cells")
     if cells.empty:
         return None
     return allocate(
@@ -218,7 +218,7 @@ def what_gave(step: Step) -> pd.DataFrame:
 
 def objectives(step: Step) -> pd.DataFrame:
     """Split with every objective and show the price of each against the proportional split."""
-    if step.cells().empty:
+    if step.table("cells").empty:
         return pd.DataFrame(columns=["objective"])
     settings = step.inputs.settings
     return compare_objectives(

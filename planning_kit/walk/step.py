@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property, partial
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -22,11 +23,10 @@ from planning_kit.data import (
     with_targets,
     write_table,
 )
-from planning_kit.messages import UsageError, shorten
 from planning_kit.outlook import baseline_totals
 from planning_kit.plan import Plan, Scenario, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
-from planning_kit.steps import MADE_BY
+from planning_kit.steps import MADE_BY, STEPS
 
 COMPANY = "company"
 NOT_KNOWN = "(not known)"
@@ -56,15 +56,38 @@ class Step:
     folder: Path
     excluded: Exclusions | None = None
     booked: Region | None = None  # with what is taken out
-    makers: Mapping[str, Callable[[Step], pd.DataFrame]] = field(default_factory=dict)
+    like: Step | None = None  # another step of this region; tables of the same key are its
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    _keys: dict[str, str] = field(default_factory=dict)
     allocation_made: tuple[Allocation | None] | None = None
     _labels: dict[str, set[str]] | None = None
+    _asked: dict[Any, Any] = field(default_factory=dict)
 
-    def cells(self) -> pd.DataFrame:
-        """Give the cells that carry a goal (see `planning_kit.walk.producers.allocation_cells`)."""
-        return self.table("cells")
+    def under(self, scenario: Scenario, target: float) -> Self:
+        """Give the same step under another scenario and target (plan currency)."""
+        inputs = replace(self.inputs, target=target)
+        fresh: dict[str, Any] = {name: {} for name in ("_origins", "_tables", "_keys", "_asked")}
+        return replace(
+            self, scenario=scenario, inputs=inputs, like=self, allocation_made=None, **fresh
+        )
+
+    def make(self, name: str) -> pd.DataFrame:
+        """Compute a table of the walk.
+
+        Raises
+        ------
+        UsageError
+            No step makes a table of that name.
+        """
+        raise NotImplementedError
+
+    def once(self, key: Any, work: Callable[[], Any]) -> Any:
+        """Work something out once; a table that is given again is a copy that shares its cells."""
+        if key not in self._asked:
+            self._asked[key] = work()
+        found = self._asked[key]
+        return found.copy(deep=False) if isinstance(found, pd.DataFrame) else found
 
     def company_labels(self) -> dict[str, set[str]]:
         """Give the labels that rules may name, of all regions."""
@@ -76,12 +99,32 @@ class Step:
         """Give what the scenario takes out of the results, and the totals with and without it."""
         return self.excluded or exclude_deals(self.inputs, self.scenario)
 
-    def other(self, region: str, scenario: Scenario, folder: Path) -> Step:
+    def other(self, region: str, scenario: Scenario, folder: Path) -> Self:
         """Open the same step of another region or scenario."""
         same = self.booked if region == self.inputs.region else None
-        return open_at(
-            self.notebook, self.plan, self.prepared, region, scenario, folder, self.makers, same
-        )
+        return self.open_at(self.notebook, self.plan, self.prepared, region, scenario, folder, same)
+
+    @classmethod
+    def open_at(
+        cls,
+        notebook: str,
+        plan: Plan,
+        prepared: Prepared,
+        region: str,
+        scenario: Scenario,
+        folder: Path,
+        same: Region | None = None,
+    ) -> Self:
+        """Open a step whose plan, inputs and places are known; ``same`` are inputs read before."""
+        if same is None:
+            booked = open_inputs(plan, prepared, region, scenario)
+        else:
+            booked = with_targets(same, plan, prepared, scenario)
+        inputs, excluded = booked, None
+        if "review" in scenario.content:
+            excluded = exclude_deals(booked, scenario, partial(_company_labels, prepared))
+            inputs = excluded.inputs
+        return cls(notebook, plan, prepared, scenario, inputs, folder, excluded, booked)
 
     def ranges(self, *by: str) -> pd.DataFrame:
         """Give expected results and their 80 % range by a cut of the baseline, plan currency."""
@@ -98,10 +141,27 @@ class Step:
         rows = self.table("outlook")
         return rows.loc[rows["rep_id"].notna(), ["rep_id", "expected", "middle", "spread"]]
 
-    @cached_property
-    def key(self) -> str:
-        """Digest of all a table of this run depends on; a table of another key is not taken."""
-        return self.prepared.table_key(self.inputs.region, self.scenario)
+    def key(self, table: str) -> str:
+        """Digest everything a kept table is made from; one of another key is not taken.
+
+        The package, the region's inputs, the parts of the scenario that its step reads, the target
+        where the step splits it, and the kept tables behind it.
+        """
+        if table not in self._keys:
+            maker = STEPS[MADE_BY[table]]
+            content, sections = self.scenario.content, maker.kept_from
+            made_of = [
+                __version__,
+                self.prepared.facts["fingerprint"],
+                self.inputs.region,
+                content if sections is None else {name: content.get(name) for name in sections},
+                self.inputs.target if sections is None else None,
+                [self.key(name) for name in maker.reads],
+            ]
+            text = json.dumps(made_of, sort_keys=True, default=str)
+            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+            self._keys[table] = digest[:16]
+        return self._keys[table]
 
     def settings(self) -> pd.DataFrame:
         """Say in plain words what this notebook works on."""
@@ -133,18 +193,17 @@ class Step:
         UsageError
             No step makes a table of that name.
         """
-        if name not in self.makers:
-            raise UsageError(
-                f"no step makes a table {name!r}; there are {shorten(self.makers, 20)}."
-            )
         if name not in self._tables:
-            path = self.folder / "tables" / f"{name}.csv"
-            if self._made().get(name) == self.key and path.is_file():
+            path, maker = self.folder / "tables" / f"{name}.csv", MADE_BY.get(name)
+            if maker and path.is_file() and self._made().get(name) == self.key(name):
                 self._tables[name] = read_table(path)
-                self._origins[name] = f"written by {MADE_BY[name]}"
+                self._origins[name] = f"written by {maker}"
+            elif maker and self.like is not None and self.like.key(name) == self.key(name):
+                self._tables[name] = self.like.table(name)
             else:
-                self._tables[name] = self.makers[name](self)
-                self._origins[name] = f"computed here; {MADE_BY[name]} has not written it yet"
+                self._tables[name] = self.make(name)
+                if maker:
+                    self._origins[name] = f"computed here; {maker} has not written it yet"
         return self._tables[name]
 
     def origins(self) -> pd.DataFrame:
@@ -156,7 +215,8 @@ class Step:
         made = self._made()
         for name, table in tables.items():
             write_table(self.folder / "tables" / f"{name}.csv", table)
-            made[name] = self.key
+            if name in MADE_BY:
+                made[name] = self.key(name)
         write_atomically(
             self.folder / "tables" / "_made.json", json.dumps(made, indent=1, sort_keys=True)
         )
@@ -172,28 +232,6 @@ class Step:
     def _made(self) -> dict[str, Any]:
         path = self.folder / "tables" / "_made.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def open_at(
-    notebook: str,
-    plan: Plan,
-    prepared: Prepared,
-    region: str,
-    scenario: Scenario,
-    folder: Path,
-    makers: Mapping[str, Callable[[Step], pd.DataFrame]],
-    same: Region | None = None,
-) -> Step:
-    """Open a step whose plan, inputs and places are known; ``same`` are inputs read before."""
-    if same is None:
-        booked = open_inputs(plan, prepared, region, scenario)
-    else:
-        booked = with_targets(same, plan, prepared, scenario)
-    inputs, excluded = booked, None
-    if "review" in scenario.content:
-        excluded = exclude_deals(booked, scenario, partial(_company_labels, prepared))
-        inputs = excluded.inputs
-    return Step(notebook, plan, prepared, scenario, inputs, folder, excluded, booked, makers)
 
 
 def _company_labels(prepared: Prepared) -> dict[str, set[str]]:

@@ -54,3 +54,8 @@ def data_coverage(step: Step) -> pd.DataFrame:
 def monthly_sales(inputs: Region) -> pd.DataFrame:
     """Sum the region's sales by month, plan currency."""
     return inputs.sales.groupby("month")[["amount"]].sum(min_count=1).reset_index()
+
+
+def team(inputs: Region) -> pd.DataFrame:
+    """List the people of the region who carry a goal in the coming period, by id."""
+    return inputs.team()

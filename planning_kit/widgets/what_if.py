@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -59,18 +59,7 @@ def with_change(step: Step, change: WhatIf) -> Step:
     target = round(step.inputs.target * (1 + change.target_change) / unit)
     amount = target / round(1 / unit) if unit < 1 else target * float(unit)
     scenario = Scenario(step.scenario.name, changed_content(step.scenario, change))
-    moved = Step(
-        step.notebook,
-        step.plan,
-        step.prepared,
-        scenario,
-        replace(step.inputs, target=amount),
-        step.folder,
-        makers=step.makers,
-    )
-    # What is expected does not depend on target and rules: it is taken over, not computed again.
-    moved._tables.update({name: step.table(name) for name in ("baseline", "cells", "outlook")})
-    return moved
+    return step.under(scenario, amount)
 
 
 def changed_content(scenario: Scenario, change: WhatIf) -> dict[str, Any]:
