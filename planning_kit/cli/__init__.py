@@ -278,7 +278,7 @@ class _Progress:
             return
         self.regions = f"{done}/{total} regions"
         if not self.is_terminal:
-            taken = sum(n["kernel"] == "taken over" for n in record.notebooks)
+            taken = sum(n.kernel == "taken over" for n in record.notebooks)
             words = f", {taken} of {len(record.notebooks)} notebooks taken over" if taken else ""
             line = (
                 f"{done}/{total} {record.region}: {record.status} ({record.seconds:.0f} s{words})"

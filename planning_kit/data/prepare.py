@@ -169,7 +169,7 @@ def stop_on_problems(problems: pd.DataFrame) -> None:
 def input_fingerprint(plan: Plan) -> str:
     """Digest of everything the prepared tables depend on: `plan.toml`, the files, this format."""
     digest = hashlib.sha256(f"format {FORMAT}, version {__version__}".encode())
-    digest.update((plan.folder / "plan.toml").read_bytes())
+    digest.update((plan.papers / "plan.toml").read_bytes())
     sections = [*plan.sources.items(), *plan.files.items()]
     for name, section in sections:
         try:

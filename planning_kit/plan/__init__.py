@@ -2,7 +2,15 @@
 
 from planning_kit.plan.calendar import add_months, month_starts, months_between
 from planning_kit.plan.drivers import DRIVERS, Driver
-from planning_kit.plan.folder import Plan, bundled, folder_name, load_plan, write_atomically
+from planning_kit.plan.folder import (
+    COMPANY_FOLDER,
+    COPY_FOLDER,
+    Plan,
+    bundled,
+    folder_name,
+    load_plan,
+    write_atomically,
+)
 from planning_kit.plan.levers import ACTIVITIES, ManagerLevers, read_levers
 from planning_kit.plan.rules import (
     GroupRange,
@@ -18,6 +26,8 @@ from planning_kit.plan.settings import Settings, Targets
 
 __all__ = [
     "ACTIVITIES",
+    "COMPANY_FOLDER",
+    "COPY_FOLDER",
     "DRIVERS",
     "Driver",
     "GroupRange",

@@ -60,7 +60,9 @@ class Pool:
         if self.executor is None:
             self.executor = self._start()
         with _nothing_from_here() if self.is_own else nullcontext():
-            return self.executor.submit(run_region, task)
+            future = self.executor.submit(run_region, task)
+        self.stack.callback(future.cancel)  # of Ctrl-C
+        return future
 
     def renew(self) -> None:
         """Take new processes of this machine; an executor that was given is its owner's."""

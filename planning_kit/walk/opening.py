@@ -31,7 +31,8 @@ def open_step(
     plan_folder
         The plan; ``""`` finds it above the working directory, else takes the sample plan.
     run_folder
-        Folder of the run; ``""`` is ``runs/draft`` of the plan.
+        Folder of the run; ``""`` is ``runs/draft`` of the plan. A run that keeps a copy of the
+        plan is read from it: what was written when the run began counts.
     scenario
         Name of a file in ``scenarios/``.
 
@@ -40,8 +41,9 @@ def open_step(
     PlanningError
         The plan, the region or the scenario is not there, or the inputs cannot be used.
     """
-    plan = load_plan(plan_folder)
-    run = Path(run_folder).expanduser().resolve() if run_folder else plan.runs_folder / "draft"
+    place = Path(run_folder).expanduser().resolve() if run_folder else None
+    plan = load_plan(plan_folder, place)
+    run = place or plan.runs_folder / "draft"
     prepared = _prepared_of(run) or prepare(plan)
     chosen = plan.scenario(scenario)
     record = STEPS.get(notebook)
