@@ -337,7 +337,12 @@ def plan_of_500() -> tuple[pd.DataFrame, float, Scenario, pd.DataFrame]:
     months = [f"2026-{month:02d}" for month in range(1, 13)]
     profile = pd.DataFrame(random.dirichlet(np.full(12, 5.0), 5), columns=months)
     profile.insert(0, "product_line", [f"L{j}" for j in range(5)])
-    return cells, round(cells["base"].sum() * 1.07), Scenario("bench", {"rules": rules}), profile
+    return (
+        cells,
+        round(cells["base"].sum() * 1.07),
+        Scenario.parse("bench", {"rules": rules}),
+        profile,
+    )
 
 
 def time_whole_plan(rounds: int) -> list[Row]:
@@ -416,7 +421,7 @@ def compare_with_peer(rounds: int) -> list[Row]:
         for rep, amount in (("R001", 2_600_000), ("R002", 400_000))
     ]
     rules = [{"name": "targets", "each": keys, "exactly": 1.0, "relative_to": "base"}]
-    scenario = Scenario("bench", {"rules": rules, "holds": holds})
+    scenario = Scenario.parse("bench", {"rules": rules, "holds": holds})
     total = float(targets["target"].sum())
 
     def ours() -> Any:

@@ -146,7 +146,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     inputs = company(PEOPLE)
-    plan = Scenario("bench", {"assumptions": REGISTER, "correlations": CORRELATIONS})
+    plan = Scenario.parse("bench", {"assumptions": REGISTER, "correlations": CORRELATIONS})
     outlook = look_ahead(inputs, plan)
     model = year_model(outlook)
     asked = np.full(PEOPLE, 1.05)

@@ -19,11 +19,14 @@ from planning_kit.agreement import (
     EVENT_COLUMNS,
     Event,
     append,
+    last_line,
+    log_problems,
     open_log,
     read_events,
     record_events,
     verify,
 )
+from planning_kit.agreement import log as log_module
 from planning_kit.messages import DataError
 from tests.making import make_settings
 
@@ -189,7 +192,9 @@ def test_an_edited_line_is_named(copied, number, column):
     change(copied, f"UPDATE events SET {column} = '77' WHERE sequence = {number}")
     message = fault_of(open_log(copied, PLAN))
     assert message == f"line {number} was changed after it was recorded."
-    assert len(read_events(open_log(copied, PLAN))) == len(TALK)
+    assert len(open_log(copied, PLAN).read()[1]) == len(TALK)  # for whoever looks into it
+    with pytest.raises(DataError, match=f"line {number} was changed after it was recorded"):
+        read_events(open_log(copied, PLAN))  # nobody is given a number of such a log
 
 
 @given(NUMBERS, st.booleans())
@@ -279,6 +284,39 @@ def test_a_line_added_at_the_end_past_the_program_is_named(copied):
     values = (*[forged[name] for name in EVENT_COLUMNS[:-1]], signed(forged))
     change(copied, (f"INSERT INTO events VALUES ({', '.join('?' * 13)})", values))
     assert fault_of(open_log(copied, PLAN)) == "line 8 was inserted past this program."
+
+
+def test_a_log_is_verified_once_for_each_state_of_its_file(tmp_path, monkeypatch):
+    path = tmp_path / "a.db"
+    log = filled_log(path)
+    numbers: list[int] = []
+    first_fault = log_module._first_fault
+
+    def counted(header, head, lines):
+        numbers.append(len(lines))
+        return first_fault(header, head, lines)
+
+    monkeypatch.setattr(log_module, "_first_fault", counted)
+    for _ in range(3):
+        assert last_line(open_log(path, PLAN)) == (7, read_events(log)["digest"].iloc[-1])
+    assert numbers == [7]
+    append(log, Event("note", "ann", "mia", reason="hello"))
+    assert last_line(log)[0] == len(read_events(open_log(path, PLAN))) == 8
+    assert numbers == [7, 7, 8]  # as read again before the new line, and with it
+    change(path, "UPDATE events SET amount = '5' WHERE sequence = 3")
+    with pytest.raises(DataError, match="line 3 was changed"):
+        last_line(log)
+
+
+def test_problems_of_the_log_are_rows_of_the_table_of_problems(tmp_path):
+    filled_log(tmp_path / "a.db")
+    assert log_problems(tmp_path / "a.db", PLAN) == log_problems(tmp_path / "none.db", PLAN) == []
+    change(tmp_path / "a.db", "UPDATE events SET reason = 'x' WHERE sequence = 2")
+    (problem,) = log_problems(tmp_path / "a.db", PLAN)
+    assert problem["status"] == "fail" and problem["file"] == "a.db"
+    assert "line 2 was changed" in problem["message"]
+    (other,) = log_problems(tmp_path / "a.db", make_settings(name="another"))
+    assert "the log of another plan" in other["message"]
 
 
 @pytest.mark.parametrize("item", ["last_line", "last_digest"])

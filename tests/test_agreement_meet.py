@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from planning_kit.agreement import (
     Event,
-    agreed_goals,
     agreement_findings,
     counter_offers,
+    play_log,
     propose_from_table,
     record_events,
-    replay,
+    standing_goals,
 )
 from planning_kit.messages import DataError, InfeasiblePlanError
 from planning_kit.numbers.movement import least_movement
@@ -43,9 +43,13 @@ PROPOSALS = make_table(
 
 
 def negotiated(goals, proposals, *more, plan=PLAN, **options):
-    return replay(
+    return play_log(
         record_events([*propose_from_table(goals, proposals, plan, **options), *more], plan)
     )
+
+
+def standing(goals, state, unit=1000):
+    return standing_goals(goals, unit, state)
 
 
 def offers(goals, state, plan=PLAN, bias=None):
@@ -97,10 +101,11 @@ def test_a_part_of_a_proposal_is_noted_and_not_taken_for_the_whole(rows, outcome
 def test_without_proposals_the_top_down_goals_stand_and_it_is_said():
     state = negotiated(GOALS, make_table("proposals", None))
     assert state["status"].tolist() == ["not started"] * 3
-    agreed = agreed_goals(GOALS, state, 1000)
-    assert agreed["goal"].tolist() == agreed["top_down"].tolist()
-    assert agreed["agreed"].isna().all()
-    found = agreement_findings(state, agreed).set_index("finding_id")
+    goals = standing(GOALS, state)
+    assert goals.cells["goal"].tolist() == goals.cells["allocated"].tolist()
+    assert goals.cells["agreed"].isna().all() and set(goals.cells["basis"]) == {"allocated"}
+    assert np.isnan(goals.agreed()) and goals.people("agreed") == []  # empty is not zero
+    found = agreement_findings(state, goals).set_index("finding_id")
     assert "`proposals`" in found.loc["agreement.proposals", "advice"]
     assert found.loc["agreement.total", "status"] == "pass"
     assert (offers(GOALS, state)["suggested"] == [100_000, 200_000, 300_000]).all()
@@ -212,17 +217,26 @@ def test_accepted_and_locked_goals_stay_and_the_others_make_up_for_them():
     assert "moved +30,000 beyond both numbers" in table.loc["cy", "reason"]
 
 
-def test_no_room_left_says_by_how_much():
+def words_of(goals, state, table):
+    """Give the findings on a negotiation by their ids."""
+    findings = agreement_findings(state, standing(goals, state), offers=table.reset_index())
+    return findings.set_index("finding_id")
+
+
+def test_no_room_left_is_a_finding_that_says_by_how_much_and_the_offers_stand_at_the_limits():
     state = negotiated(GOALS, PROPOSALS, Event("accept", "ann", "mia", 80_000))
     tight = GOALS.assign(
         locked=[False, False, True, False], upper=[np.nan, np.nan, np.nan, 310_000]
     )
-    with pytest.raises(
-        InfeasiblePlanError,
-        match=r"2 people whose goals stay .'ann', 'bob'. leave "
-        r"320,000\.00 for the other 1.*: 10,000.00 too little",
-    ):
-        offers(tight, state)
+    table = offers(tight, state)
+    assert table["suggested"].tolist() == [80_000, 200_000, 310_000]
+    assert table.loc["cy", "reason"].endswith("even so 10,000.00 are still to find")
+    found = words_of(tight, state, table).loc["agreement.room"]
+    assert found["status"] == "fail"
+    assert found["message"] == (
+        "2 people whose goals stay ('ann', 'bob') leave 320,000.00 for the other 1, who carry "
+        "310,000.00 at most: 10,000.00 still to find."
+    )
     loose = GOALS.assign(lower=[np.nan, np.nan, 195_000, 310_000.0])
     high = negotiated(
         GOALS,
@@ -230,8 +244,34 @@ def test_no_room_left_says_by_how_much():
         Event("counter", "ann", "mia", 150_000, "new account"),
         Event("accept", "ann", "ann", 150_000),
     )
-    with pytest.raises(InfeasiblePlanError, match=r"55,000\.00 too much"):
-        offers(loose, high)
+    table = offers(loose, high)
+    assert table["suggested"].tolist() == [150_000, 195_000, 310_000]
+    found = words_of(loose, high, table)
+    assert "505,000.00 at least: 55,000.00 too much" in found.loc["agreement.room", "message"]
+    assert found.loc["agreement.total", "advice"] == found.loc["agreement.room", "advice"]
+
+
+def test_everybody_accepting_less_than_the_target_is_a_finding_with_what_is_still_to_find():
+    accepts = [
+        Event("accept", who, "mia", said)
+        for who, said in (("ann", 80_000), ("bob", 150_000), ("cy", 320_000))
+    ]
+    state = negotiated(GOALS, PROPOSALS, *accepts)
+    table = offers(GOALS, state)
+    assert table["suggested"].tolist() == [80_000, 150_000, 320_000]
+    assert set(table["reason"]) == {"accepted: stays as agreed"}
+    found = words_of(GOALS, state, table)
+    assert found.loc["agreement.total", "status"] == "fail"
+    assert (
+        "50,000.00 less than the target 600,000.00: that much is still to find"
+        in (found.loc["agreement.total", "message"])
+    )
+    assert "agreement.room" not in found.index
+
+
+def test_limits_closer_together_than_a_rounding_unit_leave_one_whole_number():
+    narrow = GOALS.assign(lower=[np.nan, np.nan, np.nan, 300_100], upper=[np.nan] * 3 + [300_900])
+    assert offers(narrow, negotiated(GOALS, PROPOSALS))["suggested"].tolist()[2] == 301_000
 
 
 def test_one_person_no_people_and_a_target_of_zero():
@@ -243,8 +283,9 @@ def test_one_person_no_people_and_a_target_of_zero():
     none = one[:0]
     state = negotiated(none, table)
     assert offers(none, state).empty
-    assert agreed_goals(none, state, 1000).empty
-    assert agreement_findings(state, agreed_goals(none, state, 1000))["status"].eq("pass").all()
+    nobody = standing(none, state)
+    assert nobody.cells.empty and nobody.by("rep").empty and nobody.gap(500_000) == -500_000
+    assert agreement_findings(state, nobody)["status"].eq("pass").all()
     zero = one.assign(goal=0.0)
     assert offers(zero, negotiated(zero, table))["suggested"].tolist() == [0]
 
@@ -255,16 +296,19 @@ def test_a_goal_nobody_planned_stays_empty():
     assert state["rep_id"].tolist() == ["bob"]
     table = offers(goals, state)
     assert table["suggested"].isna().tolist() == [True, False]
-    assert agreed_goals(goals, state, 1000)["goal"].isna().tolist() == [True, False]
+    stands = standing(goals, state)
+    assert stands.cells["goal"].isna().tolist() == [True, False]
+    assert stands.cells["basis"].isna().tolist() == [True, False] and stands.people() == ["bob"]
 
 
 def test_an_agreed_number_is_spread_as_the_top_down_goals_are():
     state = negotiated(GOALS, PROPOSALS, Event("accept", "ann", "mia", 80_000))
-    agreed = agreed_goals(GOALS, state, 1000)
-    assert agreed["goal"].tolist() == [48_000, 32_000, 200_000, 300_000]
-    assert agreed["agreed"].fillna(-1).tolist() == [48_000, 32_000, -1, -1]
-    assert agreed["difference"].tolist() == [-12_000, -8_000, 0, 0]
-    found = agreement_findings(state, agreed).set_index("finding_id")
+    goals = standing(GOALS, state)
+    assert goals.cells["goal"].tolist() == [48_000, 32_000, 200_000, 300_000]
+    assert goals.cells["agreed"].fillna(-1).tolist() == [48_000, 32_000, -1, -1]
+    assert goals.cells["basis"].tolist() == ["agreed", "agreed", "allocated", "allocated"]
+    assert (goals.standing(), goals.agreed(), goals.gap(600_000)) == (580_000, 80_000, -20_000)
+    found = agreement_findings(state, goals).set_index("finding_id")
     assert "20,000.00 less than the target 600,000.00" in found.loc["agreement.total", "message"]
     assert found.loc["agreement.total", "status"] == "review"
     assert found.loc["agreement.open", "message"] == "2 of 3 people are still open: 'bob', 'cy'."
@@ -273,7 +317,7 @@ def test_an_agreed_number_is_spread_as_the_top_down_goals_are():
 def test_a_total_that_is_missed_when_everybody_is_through_fails():
     goals = GOALS[GOALS["rep_id"] == "ann"]
     state = negotiated(goals, PROPOSALS, Event("accept", "ann", "mia", 80_000))
-    found = agreement_findings(state, agreed_goals(goals, state, 1000)).set_index("finding_id")
+    found = agreement_findings(state, standing(goals, state)).set_index("finding_id")
     assert found.loc["agreement.total", "status"] == "fail"
     assert found.loc["agreement.open", "status"] == "pass"
 
@@ -288,10 +332,9 @@ def test_what_was_agreed_by_product_line_is_published_by_product_line():
         """,
     )
     state = negotiated(GOALS, table, Event("accept", "ann", "mia", 90_000), by_product_line=True)
-    agreed = agreed_goals(GOALS, state, 1000)
-    assert agreed["goal"].tolist()[:2] == [70_000, 20_000]
+    assert standing(GOALS, state).cells["goal"].tolist()[:2] == [70_000, 20_000]
     with pytest.raises(DataError, match="ann: agreed for 'GTX', which has no goal cell"):
-        agreed_goals(GOALS.drop(columns="product_line").drop(index=1), state, 1000)
+        standing(GOALS.drop(columns="product_line").drop(index=1), state)
 
 
 def test_a_product_line_without_a_goal_is_noted():
@@ -311,7 +354,7 @@ def test_a_product_line_without_a_goal_is_noted():
         ("note", "bob", "MG", None),
         ("propose", "cy", "", 90_000),
     ]
-    assert replay(record_events(events, PLAN))["proposed"].fillna(-1).tolist() == [
+    assert play_log(record_events(events, PLAN))["proposed"].fillna(-1).tolist() == [
         -1,
         70_000,
         90_000,
@@ -325,18 +368,18 @@ def test_faulty_goals_are_all_named_at_once():
         {"rep_id": ["ann", "ann", "bob", "cy"], "goal": [1000, 1000, -1000, 1500.0]}
     )
     with pytest.raises(DataError) as error:
-        agreed_goals(wrong, negotiated(GOALS, PROPOSALS), 1000)
+        standing(wrong, negotiated(GOALS, PROPOSALS))
     text = str(error.value)
     assert "1 rows name the same rep_id again: 'ann'" in text
     assert "1 rows are negative: 'bob'" in text
     assert "1 rows are no multiple of 1000: 'cy'" in text
     with pytest.raises(DataError, match="no column 'goal'"):
-        agreed_goals(wrong[["rep_id"]], negotiated(GOALS, PROPOSALS), 1000)
+        standing(wrong[["rep_id"]], negotiated(GOALS, PROPOSALS))
 
 
 def test_thin_evidence_no_evidence_and_open_escalations_are_flagged():
     deal = [{"account": "Oak", "amount": 50_000, "probability": 0.5}]
-    state = replay(
+    state = play_log(
         record_events(
             [
                 *[Event("assign", who, "plan", 100_000) for who in ("ann", "bob", "cy")],
@@ -356,9 +399,9 @@ def test_thin_evidence_no_evidence_and_open_escalations_are_flagged():
         ],
         PLAN,
     )
-    found = agreement_findings(state, agreed_goals(goals, state, 1000), events)
+    found = agreement_findings(state, standing(goals, state), events)
     words = found.set_index("finding_id")["message"]
-    assert "covers less than 80% of the goal: 'ann 25%'" in words["agreement.coverage"]
+    assert "covers less than 80% of the goal: 'ann 25%'" in words["agreement.evidence_coverage"]
     assert "1 of 2 proposals have no evidence: 'bob'" in words["agreement.evidence"]
     assert "1 goals wait for a decision: 'cy'" in words["agreement.escalated"]
     assert "'bob: waits'" in words["agreement.notes"]
@@ -416,13 +459,16 @@ def test_the_published_cells_of_a_person_add_up_to_the_agreed_number(region, agr
         Event("decide", "r0", "mia", amount, "so be it"),
     ]
     state = negotiated(cells, proposals, *deal, plan=plan)
-    table = agreed_goals(cells, state, plan.rounding_unit)
-    units = (table[["top_down", "goal", "difference"]] / plan.rounding_unit).round()
+    goals_now = standing_goals(cells, plan.rounding_unit, state)
+    table = goals_now.cells
+    units = (table[["allocated", "goal"]] / plan.rounding_unit).round()
     mine = table["rep_id"] == "r0"
     total = state.set_index("rep_id").loc["r0", "agreed"]
     assert units.loc[mine, "goal"].sum() == round(total / plan.rounding_unit)
-    assert (units.loc[~mine, "goal"] == units.loc[~mine, "top_down"]).all()
-    assert units["difference"].sum() == units["goal"].sum() - units["top_down"].sum()
+    assert (units.loc[~mine, "goal"] == units.loc[~mine, "allocated"]).all()
+    gap = goals_now.gap(goals_now.allocated()) / plan.rounding_unit
+    assert round(gap) == units["goal"].sum() - units["allocated"].sum()
+    assert set(table.loc[mine, "basis"]) == {"decided"} and goals_now.people("agreed") == []
     spread = units.loc[mine, "goal"]
     assert spread.max() - spread.min() <= 1  # three equal cells
 

@@ -13,11 +13,10 @@ from planning_kit.agreement import (
     Event,
     Log,
     append,
-    can_publish,
     open_log,
+    play_log,
     read_events,
     record_events,
-    replay,
     still_open,
     verify,
 )
@@ -32,7 +31,7 @@ DEALS = (
 
 
 def played(*events, until=None):
-    return replay(record_events(events, PLAN), until).set_index("rep_id")
+    return play_log(record_events(events, PLAN), until).set_index("rep_id")
 
 
 ASSIGN = Event("assign", "ann", "plan", 1000, time="2025-11-01T08:00:00Z")
@@ -95,8 +94,8 @@ def test_the_state_of_any_past_moment_can_be_had_back(until, status):
 
 
 def test_before_the_first_line_there_is_an_empty_state_with_the_same_columns():
-    before = replay(record_events([ASSIGN], PLAN), "2025-10-31")
-    after = replay(record_events([ASSIGN], PLAN))
+    before = play_log(record_events([ASSIGN], PLAN), "2025-10-31")
+    after = play_log(record_events([ASSIGN], PLAN))
     assert before.empty
     assert before.dtypes.equals(after.dtypes)
 
@@ -187,17 +186,16 @@ def test_a_part_nobody_assigned_is_refused_with_the_nearest_one():
 
 def test_publishing_waits_for_everybody():
     bob = Event("assign", "bob", "plan", 500)
-    state = replay(record_events([ASSIGN, bob, Event("accept", "ann", "ann", 1000)], PLAN))
+    state = play_log(record_events([ASSIGN, bob, Event("accept", "ann", "ann", 1000)], PLAN))
     assert still_open(state) == ["bob"]
     assert still_open(state, pd.Series(["ann", "cy"])) == ["cy"]
-    assert not can_publish(state)
     stuck = [
         ASSIGN,
         bob,
         Event("accept", "ann", "ann", 1000),
         Event("escalate", "bob", "bob", reason="territory was cut"),
     ]
-    assert can_publish(replay(record_events(stuck, PLAN)))
+    assert still_open(play_log(record_events(stuck, PLAN))) == []
 
 
 class MemoryStore:
@@ -205,6 +203,9 @@ class MemoryStore:
 
     def __init__(self):
         self.head, self.lines = {}, []
+
+    def state(self):
+        return len(self.lines)
 
     def read(self):
         return dict(self.head), list(self.lines)
@@ -278,17 +279,17 @@ class Negotiation(RuleBasedStateMachine):
             self.offers[rep_id][side] = (amount, actor)
 
     def state(self):
-        return replay(read_events(self.log)).set_index("rep_id")
+        return play_log(read_events(self.log)).set_index("rep_id")
 
     def teardown(self):
         """Replaying gives the same bytes; a number is agreed exactly when the talk is closed."""
         events = read_events(self.log)
-        state = replay(events)
+        state = play_log(events)
         bytes_ = state.to_csv().encode()
-        assert replay(events.sample(frac=1, random_state=1)).to_csv().encode() == bytes_
+        assert play_log(events.sample(frac=1, random_state=1)).to_csv().encode() == bytes_
         read_back = pd.read_csv(io.StringIO(events.to_csv(index=False)), dtype="str")
         read_back["sequence"] = read_back["sequence"].astype("int64")
-        assert replay(read_back).to_csv().encode() == bytes_
+        assert play_log(read_back).to_csv().encode() == bytes_
         assert verify(self.log)["status"].tolist() == ["pass"]
         closed = state["status"].isin(["accepted", "decided"])
         assert (closed == state["agreed"].notna()).all()

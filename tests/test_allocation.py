@@ -14,7 +14,6 @@ from planning_kit.allocation import (
     blend_bases,
     compare_objectives,
     explain_rep,
-    read_rules,
     score_plan,
 )
 from planning_kit.messages import DataError, InfeasiblePlanError
@@ -31,7 +30,7 @@ def make_cells(base, reps=None, **columns):
 
 
 def scenario(*rules, holds=(), **sections):
-    return Scenario("s", {"rules": list(rules), "holds": list(holds), **sections})
+    return Scenario.parse("s", {"rules": list(rules), "holds": list(holds), **sections})
 
 
 def split(cells, total, *rules, unit=1.0, **sections):
@@ -547,32 +546,24 @@ def test_a_plan_from_elsewhere_is_scored_with_the_same_tables():
 
 
 def test_all_faults_of_a_scenario_are_said_at_once():
-    cells = grid_cells().assign(region="North")
-    bad = scenario(
-        {"name": "a", "wher": {}, "at_most": 1},
-        {"name": "b", "where": {"regoin": "North"}, "at_most": 1},
-        {"name": "c", "where": {"region": "Norht"}, "at_most": 1},
-        {"name": "d", "at_most": 1, "relative_to": "last_gaol"},
-        {"name": "e", "at_most": "1"},
-        {"name": "f"},
-        {"name": "g", "at_least": 2, "at_most": 1},
-        {"name": "h", "exactly": 2, "at_most": 1},
-        {"name": "h", "at_least_share": 0.5, "at_most_share": 0.2, "each": "cell"},
-        {"name": "i", "at_most": 1, "zero_or_at_least": 1},
-        {"name": "j", "zero_or_at_least": 1, "relative_to": "base"},
-        {"name": 5, "at_most": 1, "where": [], "each": 4, "priority": 12},
-        holds=[
-            {"name": "k", "amount": 1, "keep": "base", "expires_on": "2026-01-01"},
-            {"name": "l", "amnt": 1},
-        ],
-    )
     with pytest.raises(DataError) as error:
-        read_rules(bad, cells)
+        scenario(
+            {"name": "a", "wher": {}, "at_most": 1},
+            {"name": "e", "at_most": "1"},
+            {"name": "f"},
+            {"name": "g", "at_least": 2, "at_most": 1},
+            {"name": "h", "exactly": 2, "at_most": 1},
+            {"name": "h", "at_least_share": 0.5, "at_most_share": 0.2, "each": "cell"},
+            {"name": "i", "at_most": 1, "zero_or_at_least": 1},
+            {"name": "j", "zero_or_at_least": 1, "relative_to": "base"},
+            {"name": 5, "at_most": 1, "where": [], "each": 4, "priority": 12},
+            holds=[
+                {"name": "k", "amount": 1, "keep": "base", "expires_on": "2026-01-01"},
+                {"name": "l", "amnt": 1},
+            ],
+        )
     for word in (
         "'wher' (did you mean 'where'?)",
-        "'regoin' (did you mean 'region'?)",
-        "'Norht' (did you mean 'North'?)",
-        "'last_gaol' (did you mean 'last_goal'?)",
         "at_most is '1'",
         "asks for nothing",
         "at_least 2 is above at_most 1",
@@ -591,6 +582,28 @@ def test_all_faults_of_a_scenario_are_said_at_once():
         "either amount",
         "'amnt' (did you mean 'amount'?)",
         "names used twice: 'h'",
+    ):
+        assert word in str(error.value), word
+
+
+def test_columns_labels_and_references_that_no_cell_has_are_named_together():
+    bad = scenario(
+        {"name": "b", "where": {"regoin": "North"}, "at_most": 1},
+        {"name": "c", "where": {"region": "Norht"}, "at_most": 1},
+        {"name": "d", "at_most": 1, "relative_to": "last_gaol"},
+        {"name": "e", "at_most": 1, "each": ["rep"]},
+        {"name": "f", "at_most_share": 1, "of": {"rep_id": "RO"}},
+        holds=[{**HOLD, "name": "g", "keep": "bsae"}],
+    )
+    with pytest.raises(DataError) as error:
+        allocate(grid_cells().assign(region="North"), 100, bad, today=TODAY)
+    for word in (
+        "rule 'b', where: 1 unknown label: 'regoin' (did you mean 'region'?)",
+        "rule 'c', where region: 1 unknown label: 'Norht' (did you mean 'North'?)",
+        "rule 'd', relative_to: 1 unknown label: 'last_gaol' (did you mean 'last_goal'?)",
+        "rule 'e', each: 1 unknown label: 'rep' (did you mean 'rep_id'?)",
+        "rule 'f', of rep_id: 1 unknown label: 'RO'. Known: 'R0'",
+        "hold 'g', keep: 1 unknown label: 'bsae' (did you mean 'base'?)",
     ):
         assert word in str(error.value), word
 
@@ -618,7 +631,6 @@ def test_a_section_nobody_can_read_is_named(sections, word):
 
 
 def test_rules_read_as_sentences():
-    cells = grid_cells()
     given = scenario(
         {"name": "a", "where": {"rep_id": ["R0", "R1"]}, "at_least": 10, "at_most": 20},
         {"name": "b", "each": ["territory_id"], "exactly": 1.05, "relative_to": "last_goal"},
@@ -632,7 +644,7 @@ def test_rules_read_as_sentences():
         {"name": "e", "where": {"rep_id": "R0"}, "each": "cell", "zero_or_at_least": 10},
         holds=[{"name": "f", "keep": "last_goal", **HOLD}],
     )
-    assert [rule.describe() for rule in read_rules(given, cells)] == [
+    assert [rule.describe() for rule in given.all_rules] == [
         "rep_id R0 or R1 together: at least 10 and at most 20",
         "each territory_id of all cells: exactly 105 % of last_goal",
         "each cell: at most 10 % up and at most 5 % down from base",

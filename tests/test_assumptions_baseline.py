@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planning_kit.assumptions import assumption_findings, chance_of_target
+from planning_kit.assumptions import assumption_findings
 from planning_kit.messages import DataError
 from planning_kit.outlook import (
     baseline,
     baseline_totals,
-    measured_coverage,
+    coming_year,
+    interval_coverage,
     method_tournament,
     seasonal_profile,
     unheld_territories,
 )
 from planning_kit.outlook.ranges import range80
-from planning_kit.plan import Scenario
+from planning_kit.plan import AssumptionEntry, Scenario
 from tests.making import make_inputs
 
-STEADY = Scenario(
+STEADY = Scenario.parse(
     "s",
     {
         "assumptions": {
@@ -168,8 +171,8 @@ def test_a_trend_needs_two_changes_that_agree():
         amounts = [level for level in levels for _ in range(12)]
         first = f"{2026 - len(levels)}-01"
         inputs = make_inputs(sales=sold("R1", amounts, first) + sold("R2", amounts, first))
-        calm = {"staff": STEADY.content["assumptions"]["staff"]}
-        return baseline(inputs, Scenario("s", {"assumptions": calm}))["expected"].sum() / 2
+        calm = STEADY.with_(assumptions={"staff": STEADY.assumptions["staff"]})
+        return baseline(inputs, calm)["expected"].sum() / 2
 
     assert total(100, 110, 121) == pytest.approx(1.1 * 1452)
     assert total(100, 110) == pytest.approx(1320, rel=1e-6)  # one change is no trend
@@ -191,8 +194,8 @@ def test_last_years_goals_stand_beside_the_rows_and_an_empty_goal_stays_empty():
 def test_growth_counts_the_years_from_the_last_results_to_the_plan():
     # Results end in June 2025: from their middle to the middle of 2026 it is a year and a half.
     inputs = make_inputs(sales=sold("R1", [100.0] * 24, "2023-07"))
-    market = {"driver": "market_growth", "low": 0.21, "base": 0.21, "high": 0.21}
-    plan = Scenario("s", {"assumptions": {**STEADY.content["assumptions"], "market": market}})
+    market = AssumptionEntry(driver="market_growth", low=0.21, base=0.21, high=0.21)
+    plan = STEADY.with_(assumptions={**STEADY.assumptions, "market": market})
     assert baseline(inputs, plan)["expected"].sum() == pytest.approx(1200 * 1.1**3)
 
 
@@ -315,8 +318,8 @@ def test_scores_are_those_of_the_forecasts_by_hand():
 
 
 def test_coverage_needs_past_years_and_says_what_the_ranges_rest_on():
-    assert measured_coverage(make_inputs(sales=people_of([100, 200], 1))).empty
-    table = measured_coverage(make_inputs(sales=people_of([100, 200, 300], 3)))
+    assert interval_coverage(make_inputs(sales=people_of([100, 200], 1))).empty
+    table = interval_coverage(make_inputs(sales=people_of([100, 200, 300], 3)))
     assert table["year"].nunique() == 2
     assert table.groupby("year")["note"].first().str.contains("no earlier year").tolist() == [
         True,
@@ -332,7 +335,7 @@ def team():
     return make_inputs(sales=people_of([100, 120, 150, 200, 90, 110], 3), target=10_000.0)
 
 
-LEAVING = Scenario(
+LEAVING = Scenario.parse(
     "s",
     {
         "assumptions": {
@@ -345,20 +348,16 @@ LEAVING = Scenario(
 
 @pytest.mark.parametrize("plan", [STEADY, LEAVING])
 def test_simulated_years_have_the_expectation_as_their_mean(team, plan):
-    from planning_kit.outlook.seats import look_ahead
-    from planning_kit.outlook.years import year_blocks, year_model
-
-    outlook = look_ahead(team, plan)
-    rows = outlook.expected_rows()
-    expected = rows.groupby("rep_id")["expected"].sum().reindex(outlook.tenure.index)
-    drawn = np.concatenate(list(year_blocks(year_model(outlook), 20_000, 3))) * expected.to_numpy()
-    error = drawn.std(axis=0) / np.sqrt(len(drawn))
-    assert (np.abs(drawn.mean(axis=0) - expected.to_numpy()) < 4 * error).all()
+    outlook = coming_year(team, plan, 20_000)
+    drawn = outlook.draws / 1000 * team.settings.rounding_unit
+    error = drawn.std(axis=1) / np.sqrt(drawn.shape[1])
+    assert (np.abs(drawn.mean(axis=1) - outlook.expected.to_numpy()) < 4 * error).all()
 
 
 def test_a_higher_target_is_never_more_likely(team):
     expected = baseline(team, LEAVING)["expected"].sum()
-    found = [chance_of_target(team, LEAVING, k * expected) for k in (0.8, 0.95, 1.0, 1.1, 1.3)]
+    outlook = coming_year(team, LEAVING)
+    found = [outlook.chance(k * expected) for k in (0.8, 0.95, 1.0, 1.1, 1.3)]
     chances = [chance.probability for chance in found]
     assert chances == sorted(chances, reverse=True) and chances[0] > 0.9 and chances[-1] < 0.1
     assert [chance.k for chance in found] == pytest.approx([0.8, 0.95, 1.0, 1.1, 1.3])
@@ -366,25 +365,24 @@ def test_a_higher_target_is_never_more_likely(team):
 
 
 def test_the_same_plan_gives_the_same_chance(team):
-    one, two = (chance_of_target(team, LEAVING, runs=300) for _ in range(2))
+    one, two = (coming_year(replace(team), LEAVING, 300).chance(team.target) for _ in range(2))
     assert one.probability == two.probability
     pd.testing.assert_frame_equal(one.people, two.people)
 
 
 def test_given_goals_are_summed_by_person_and_unknown_people_are_named(team):
     goals = pd.DataFrame({"rep_id": ["R00", "R00", "R01"], "goal": [500.0, 500.0, 2500.0]})
-    chance = chance_of_target(team, STEADY, goals=goals, runs=200)
+    outlook = coming_year(team, STEADY, 200)
+    chance = outlook.chance(team.target, goals)
     asked = chance.people.set_index("rep_id")["goal"]
     assert asked["R00"] == 1000.0 and asked.isna().sum() == 4
     low, high = chance.people.set_index("rep_id").loc[["R01", "R00"], "chance"]
     assert low < 0.05 and high > 0.9 and chance.people["chance"].isna().sum() == 4
     with pytest.raises(DataError, match=r"goals: rep_id: 1 unknown label: 'R0O'"):
-        chance_of_target(team, STEADY, goals=pd.DataFrame({"rep_id": ["R0O"], "goal": [1.0]}))
+        outlook.chance(team.target, pd.DataFrame({"rep_id": ["R0O"], "goal": [1.0]}))
 
 
 def test_a_target_that_most_people_would_miss_is_a_red_finding_with_the_number(team):
-    from dataclasses import replace
-
     near = assumption_findings(replace(team, target=9_000.0), LEAVING).iloc[0]
     assert near["status"] == "fail" and "44% of the people" in near["message"]
     findings = assumption_findings(replace(team, target=14_000.0), LEAVING)

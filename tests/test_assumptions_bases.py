@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from planning_kit.outlook import other_bases
-from planning_kit.plan import Scenario
 from tests.making import make_inputs
 from tests.test_assumptions_baseline import PLACES, STEADY, sold
 
@@ -20,7 +19,7 @@ def even_inputs(**more):
 
 
 def test_the_run_rate_is_the_last_three_months_brought_to_a_year():
-    bases = other_bases(even_inputs(), Scenario("s", STEADY.content)).set_index("rep_id")
+    bases = other_bases(even_inputs(), STEADY).set_index("rep_id")
     season = bases.loc["Bob", "run_rate"] / 50
     assert bases.loc["Ann", "run_rate"] == pytest.approx(200 * season)
     assert season == pytest.approx(12, rel=0.15)

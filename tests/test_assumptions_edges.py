@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from planning_kit import assumptions, outlook
+from planning_kit.data import label_faults
 from planning_kit.messages import DataError
-from planning_kit.plan import Scenario
+from planning_kit.plan import CELL_COLUMNS, Scenario
 from tests.making import make_inputs, make_settings
 
 EMPTY = Scenario("base")
@@ -29,13 +30,13 @@ def everything(inputs, scenario=EMPTY):
         "profile": outlook.seasonal_profile(inputs),
         "unheld": outlook.unheld_territories(inputs, scenario),
         "tournament": outlook.method_tournament(inputs),
-        "coverage": outlook.measured_coverage(inputs),
+        "coverage": outlook.interval_coverage(inputs),
         "calibration": outlook.measured_calibration(inputs),
         "last": assumptions.last_register(inputs, scenario),
         "seen": assumptions.signposts(inputs, scenario),
         "sensitivity": assumptions.sensitivity(inputs, scenario, runs=20),
         "sets": assumptions.scenario_sets(inputs, scenario),
-        "chance": assumptions.chance_of_target(inputs, scenario, runs=20),
+        "chance": outlook.coming_year(inputs, scenario, 20).chance(inputs.target),
         "findings": assumptions.assumption_findings(inputs, scenario),
     }
 
@@ -84,7 +85,7 @@ def test_the_unit_of_money_does_not_matter(amount):
 
 
 def test_a_target_of_zero_is_always_reached():
-    chance = assumptions.chance_of_target(make_inputs(sales=monthly()), EMPTY, 0.0, runs=50)
+    chance = outlook.coming_year(make_inputs(sales=monthly()), EMPTY, 50).chance(0.0)
     assert chance.probability == 1.0 and chance.share_reaching == 1.0
 
 
@@ -136,14 +137,17 @@ def test_a_register_of_another_plan_is_refused_with_its_unknown_names():
         "line": {**entry, "driver": "new_product", "product_line": "Balance"},
     }
     inputs = make_inputs(sales=monthly(), territories=TERRITORIES, products=products)
-    with pytest.raises(DataError) as raised:
-        assumptions.register(inputs, Scenario("other", {"assumptions": other}))
-    assert "rival: territories: 1 unknown label: 'X9'" in str(raised.value)
-    assert "'Balance' (did you mean 'Balances'?)" in str(raised.value)
+    known = {"territory_id": ["T1"], "product_line": ["Balances"]}
+    labels = {**dict.fromkeys(CELL_COLUMNS, ()), **known}
+    faults = label_faults(Scenario.parse("other", {"assumptions": other}), labels)
+    assert faults == [
+        "[assumptions] rival: territories: 1 unknown label: 'X9'. Known: 'T1'",
+        "[assumptions] line: product_line: 1 unknown label: 'Balance' (did you mean 'Balances'?)",
+    ]
     cited = {"r": {**entry, "evidence": "review.events.gone"}}
     known = pd.DataFrame({"finding_id": ["review.events.rival"]})
     said = assumptions.assumption_findings(
-        inputs, Scenario("s", {"assumptions": cited}), known=lambda inputs: known
+        inputs, Scenario.parse("s", {"assumptions": cited}), known=lambda inputs: known
     )
     said = said.set_index("finding_id").loc["assumptions.evidence.unknown"]
     assert "'r (review.events.gone)'" in said["message"]
@@ -161,7 +165,7 @@ def test_a_driver_of_territories_nobody_holds_moves_nothing():
     places = [*TERRITORIES, {"territory_id": "T2", "region": "North"}]
     held = [{"rep_id": "R1", "territory_id": "T1"}]
     inputs = make_inputs(sales=monthly(territory_id="T1"), territories=places, assignments=held)
-    found = everything(inputs, Scenario("s", {"assumptions": {"c": entry}}))
+    found = everything(inputs, Scenario.parse("s", {"assumptions": {"c": entry}}))
     assert found["sensitivity"]["swing"].tolist() == [0.0]
     assert not found["sensitivity"]["check_first"].any()
     seen = found["seen"]
@@ -187,7 +191,7 @@ def test_sales_before_hiring_are_a_finding_with_the_amount():
 def test_a_rate_of_nothing_and_of_everybody_are_both_possible(rate):
     section = {"a": {"driver": "turnover_rate", "low": rate, "base": rate, "high": rate}}
     inputs = make_inputs(sales=monthly())
-    scenario = Scenario("s", {"assumptions": section})
+    scenario = Scenario.parse("s", {"assumptions": section})
     total = everything(inputs, scenario)["baseline"]["expected"].sum()
     assert total == pytest.approx(1200.0) if rate == 0 else 0 < total < 1200.0
 
@@ -214,7 +218,7 @@ def test_somebody_hired_into_the_plan_starts_then_and_ramps():
     reps = [{"rep_id": "R1"}, {"rep_id": "R2", "hired_on": "2026-03-01"}]
     inputs = make_inputs(reps=reps, sales=monthly())
     section = {"a": {"driver": "turnover_rate", "low": 0, "base": 0, "high": 0}}
-    table = outlook.capacity(inputs, Scenario("s", {"assumptions": section}))
+    table = outlook.capacity(inputs, Scenario.parse("s", {"assumptions": section}))
     new = table[table["rep_id"] == "R2"].set_index("month")["capacity_share"]
     assert new.index.min() == pd.Timestamp("2026-03-01")
     assert new.round(9).tolist() == [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 1.0, 1.0, 1.0, 1.0]

@@ -218,7 +218,7 @@ def test_capacity_of_people_in_place_falls_with_the_months_and_stays_in_its_rang
         for day in pd.date_range("2024-01-01", periods=24, freq="MS")
     ]
     section = {"a": {"driver": "turnover_rate", "low": 0.1, "base": 0.2, "high": 0.3}}
-    table = capacity(make_inputs(sales=sales), Scenario("s", {"assumptions": section}))
+    table = capacity(make_inputs(sales=sales), Scenario.parse("s", {"assumptions": section}))
     share = table.sort_values("month")["capacity_share"]
     assert share.iloc[0] == 1.0 and share.is_monotonic_decreasing
     assert (table["low"] <= table["capacity_share"]).all()

@@ -14,17 +14,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
+from typing import ClassVar
 
 import nbformat
 import pytest
 from click.testing import CliRunner
 
 import planning_kit.run.batch as batch_run
+from planning_kit.agreement import Event, append, open_log
 from planning_kit.cli import main
 from planning_kit.data import open_inputs, prepare
 from planning_kit.messages import UsageError
-from planning_kit.plan import Plan, load_plan
+from planning_kit.plan import SECTIONS, Plan, Scenario, load_plan
 from planning_kit.run import BatchOptions, read_manifest, run_plan, unfinished_run
 from planning_kit.run.manifest import process_is_gone
 from planning_kit.steps import MADE_BY, STEPS
@@ -130,7 +133,7 @@ def test_a_changed_scenario_or_input_or_parameter_is_named(plan: Plan):
     sales.write_text(sales.read_text().replace("100", "101"))
     run = run_plan(plan, plain(regions=("North",), parameters={"big": 2.0}))
     assert reasons(run)["North 01_first"].endswith(": inputs")
-    (plan.folder / "agreement.db").write_bytes(b"somebody agreed")
+    append(open_log(plan.agreement_file, plan.settings), Event("assign", "ann", "plan", 100))
     run = run_plan(plan, plain(regions=("North",), parameters={"big": 2.0}))
     assert reasons(run)["North 01_first"].endswith(": agreement")
 
@@ -173,46 +176,53 @@ def test_force_runs_everything(plan: Plan):
     assert set(kernels_of(run_plan(plan, plain(force=True)))) == {"plain"}
 
 
-def test_what_changed_while_a_notebook_ran_is_not_taken_over(plan: Plan):
+def test_what_changed_while_a_notebook_ran_is_of_the_next_run(plan: Plan):
     scenario = plan.folder / "scenarios" / "base.toml"
     scenario.parent.mkdir()
     scenario.write_text('note = "old"\n')
     change = f"Path({str(scenario)!r}).write_text('note = \"new\"')\n"
     own_notebook(plan, "01_first", STEP.replace("NAME", "a") + change)
-    run_plan(plan, plain(regions=("North",)))
+    first = run_plan(plan, plain(regions=("North",)))
+    second = run_plan(plan, plain(regions=("North",)))
+    assert reasons(second)["North 01_first"].endswith(": scenario")
     scenario.write_text('note = "old"\n')
-    own_run = run_plan(plan, plain(regions=("North",)))
-    assert kernels_of(own_run)[0] == "plain"
+    (first / "_whole.json").unlink()
+    third = run_plan(plan, plain(regions=("North",)))
+    assert reasons(third)["North 01_first"] == f"unchanged since run {first.name}"
 
 
-class Recording(dict):
-    """Remembers which sections of a scenario were read."""
+class Recording(Scenario):
+    """Remembers which sections of a scenario were read, but for digesting them."""
 
-    seen: set[str]
+    seen: ClassVar[set[str]] = set()
 
-    def __getitem__(self, name):
-        self.seen.add(name)
-        return super().__getitem__(name)
+    def __getattribute__(self, name):
+        if name in SECTIONS:
+            Recording.seen.add(name)
+        return super().__getattribute__(name)
 
-    def get(self, name, default=None):
-        self.seen.add(name)
-        return super().get(name, default)
+    def digest(self, parts=None):
+        before = set(Recording.seen)
+        try:
+            return super().digest(parts)
+        finally:
+            Recording.seen.intersection_update(before)
 
 
 @pytest.mark.parametrize("name", [n for n, step in STEPS.items() if step.scenario is not None])
 def test_a_notebook_reads_of_a_scenario_what_is_written_down(sample, monkeypatch, name, tmp_path):
     from planning_kit.walk import open_step
 
-    seen: set[str] = set()
+    Recording.seen.clear()
 
     def recording(*words, **places):
         step = open_step(*words, **places)
         for table in ("register", "baseline", "allocation"):  # as in a run, others wrote them
             if MADE_BY[table] < name:
                 step.table(table)
-        content = Recording(step.scenario.content)
-        content.seen = seen
-        object.__setattr__(step.scenario, "content", content)
+        step.scenario = Recording(
+            **{f.name: getattr(step.scenario, f.name) for f in fields(Scenario)}
+        )
         return step
 
     monkeypatch.setattr("planning_kit.open_step", recording, raising=False)
@@ -223,7 +233,7 @@ def test_a_notebook_reads_of_a_scenario_what_is_written_down(sample, monkeypatch
     exec(code[0], names)
     names.update(region="East", plan_folder=str(sample.folder), run_folder=str(tmp_path / "run"))
     exec("\n".join(code[1:]), names)
-    assert seen - {"targets"} <= set(STEPS[name].scenario)
+    assert Recording.seen - {"name", "targets"} <= set(STEPS[name].scenario)
 
 
 # --- stopped, killed, full -----------------------------------------------------------------------

@@ -292,7 +292,7 @@ def assert_apply_writes(page: Any, lab: Lab, name: str, target: int) -> None:
     status = page.locator(".jupyter-widgets [role=status]")
     playwright.expect(status).to_have_text(f"written: scenarios/{name}.toml")
     scenario = load_scenario(path)
-    assert scenario.name == name and scenario.content["targets"]["regions"]["North"] == target
+    assert scenario.name == name and scenario.targets.regions["North"] == target
     assert name in load_plan(lab.folder).scenario_names()
     written = path.read_bytes()
     page.get_by_role("button", name="Apply").click()

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from planning_kit.output import charts
-from planning_kit.output.charts import show
+from planning_kit.output.shown import show
 
 PEOPLE = pd.DataFrame(
     {
@@ -32,9 +32,10 @@ MONTHS = pd.DataFrame(
         "goal": [1.0, 2.0],
         "actual": [1.0, 1.0],
         "attainment": [1.0, 0.5],
+        "without_goal": [0.5, 0.0],
         "activity": ["coaching", "admin"],
         "hours": [3.0, 4.0],
-        "available": [5.0, 6.0],
+        "hours_available": [5.0, 6.0],
     }
 )
 SWINGS = pd.DataFrame(
@@ -134,6 +135,21 @@ def test_a_heat_map_has_its_margins_last():
     axes = spec["layer"][0]["encoding"]
     assert axes["y"]["sort"] == ["a", "z", "all"] and axes["x"]["sort"] == ["L", "all"]
     assert spec["description"].startswith("2 pairs; the lowest is z / L")
+
+
+def test_results_without_a_goal_stand_on_the_bars_and_in_the_words():
+    nowhere = pd.DataFrame({"goal_period": [pd.NaT], "without_goal": [7.0]})
+    table = pd.concat([MONTHS.iloc[:1], nowhere], ignore_index=True)
+    spec = charts.chart_goal_history(table, "T", "EUR").to_dict()
+    said = (
+        "Results of people without a goal then: 8 EUR, 7 of it in no goal period, in no attainment."
+    )
+    assert spec["description"].endswith(said)
+    names = spec["layer"][0]["encoding"]["color"]["scale"]["domain"]
+    assert names == ["result", "result of people without a goal"]
+    alone = charts.chart_goal_history(MONTHS.assign(without_goal=0.0), "T", "EUR").to_dict()
+    assert "without a goal" not in alone["description"]
+    assert alone["layer"][0]["encoding"]["color"]["legend"] is None
 
 
 def test_small_panels_stand_by_size_and_say_what_is_left_out():

@@ -31,11 +31,27 @@ def test_the_workbook_adds_up_and_runs_nothing(company):
     goals.columns = goals.iloc[0]
     assert goals["goal"].iloc[1:].sum() == step.inputs.target
     formulas = [c.value for s in book for row in s.iter_rows() for c in row if c.data_type == "f"]
-    assert formulas == [f"=D{n}-C{n}" for n in (3, 4, 5)]  # only our own: allocated - target
+    # Only our own: allocated - target, and standing - target.
+    assert set(formulas) == {f"={c}{n}-C{n}" for c in "DE" for n in (3, 4, 5)}
     texts = [c.value for row in book["Goals"].iter_rows() for c in row if isinstance(c.value, str)]
     assert '=HYPERLINK("http://x")' in texts
     computed = openpyxl.load_workbook(step.folder / "company_goals.xlsx", data_only=True)
-    assert [computed["Regions"].cell(n, 8).value for n in (3, 4, 5)] == [0, 0, 0]
+    rows = [*computed["Regions"].values]
+    for name in ("gap", "standing gap"):
+        assert [row[rows[1].index(name)] for row in rows[2:]] == [0, 0, 0]
+
+
+def test_nobody_having_agreed_is_empty_everywhere_and_not_the_target(company):
+    step, rollup = company
+    book = openpyxl.load_workbook(write_files(step, rollup)[0])
+    for sheet in ("Regions", "Goals"):
+        rows = [*book[sheet].values]
+        assert {row[rows[1].index("agreed")] for row in rows[2:]} == {None}
+        assert {row[rows[1].index("basis")] for row in rows[2:]} == {"allocated"}
+        assert {row[rows[1].index("standing")] for row in rows[2:]} != {None}
+    facts = read_table(step.folder / "star" / "fact_goal.csv")
+    assert facts["agreed"].isna().all() and (facts["standing"] == facts["goal"]).all()
+    assert "agreed by 0 of 2 people" in rollup.findings["message"].iloc[0]
 
 
 def test_the_same_goals_give_the_same_workbook(company):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from planning_kit.manager import manager_plan, time_review
 from planning_kit.messages import DataError
-from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, read_levers
+from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario
 from tests.making import make_inputs
 
 COUNTS = st.integers(0, 30)
@@ -30,7 +30,7 @@ def company(people, *, attainment=None, **more):
 
 
 def scenario(**levers):
-    return Scenario("base", {"levers": levers})
+    return Scenario.parse("base", {"levers": levers})
 
 
 def found(findings, finding_id):
@@ -258,14 +258,15 @@ def test_goals_in_words_and_numbers():
     assert goals.loc["market_reading", ["value", "unit"]].tolist() == [48.0, "hours"]
 
 
-def test_levers_of_other_rooms_are_left_alone_and_faults_are_named_together():
-    assert read_levers(scenario(growth_share="x")) == ManagerLevers()
+def test_faults_of_levers_are_named_together_with_the_nearest_lever():
+    assert scenario().levers == ManagerLevers()
     with pytest.raises(DataError) as caught:
-        read_levers(scenario(trade_shows="two", leave_share=1.5, coaching_hours_a_rep=-1))
+        scenario(trade_shows="two", leave_share=1.5, coaching_hours_a_rep=-1, admin_shar=0.1)
     message = str(caught.value)
     assert "trade_shows is 'two'; write a number" in message
     assert "leave_share is 1.5; it must be between 0 and 1" in message
     assert "coaching_hours_a_rep is -1" in message
+    assert "1 unknown label: 'admin_shar' (did you mean 'admin_share'?)" in message
 
 
 TIME = """

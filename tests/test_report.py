@@ -10,9 +10,9 @@ from bs4 import BeautifulSoup
 from nbformat import v4
 
 from planning_kit.messages import DataError
-from planning_kit.output.charts import show
 from planning_kit.output.charts.renderer import SPEC_TYPE, chart_bundle
 from planning_kit.output.report import _OWN_TABLE, _cleaner, clean_html, export_html
+from planning_kit.output.shown import show
 
 HOSTILE = '<script>alert(1)</script> O\'Brien & "x" </title>'
 SPEC = {

@@ -23,6 +23,7 @@ from planning_kit.review import (
     growth,
     margins,
     outside_assignments,
+    review_findings,
 )
 from tests.making import make_inputs, make_settings
 
@@ -179,6 +180,28 @@ def test_the_history_counts_who_reached_each_goal():
     # ann 120 of 100 reached, bob had a goal of 0, cyd 0 of 50 missed
     assert (first["people"], first["reached"], first["goal"]) == (2, 1, 150)
     assert first["actual"] == 130 and bool(first["reviewed"])
+
+
+def test_results_of_people_without_a_goal_stand_beside_every_attainment():
+    inputs = small_company()
+    table = goal_history(inputs)
+    first = row_of(table, goal_period=pd.Timestamp("2025-01-01"))
+    # dan sold 70 and nobody planned for eve, who sold 5
+    assert (first["actual"], first["without_goal"], first["total"]) == (130, 75, 205)
+    headline = attainment(inputs, ())["actual"].iloc[0]
+    assert table.loc[table["reviewed"].astype(bool), "total"].sum() == headline == 265
+    found = review_findings(inputs).set_index("finding_id")["message"]["review.result"]
+    assert "Result 265 of a goal of 250 EUR: 106.0%" in found
+    assert "(75 EUR of it from people without a goal then; those with one came to 76.0%)" in found
+
+
+def test_reviewed_results_in_no_goal_period_at_all_are_a_row_of_their_own():
+    inputs = small_company(goals="starts_on ends_on rep_id goal\n2025-01-01 2025-06-30 ann 100")
+    table = goal_history(inputs)
+    rest = table[table["goal_period"].isna()].iloc[0]
+    assert (rest["without_goal"], rest["total"], rest["people"]) == (60, 60, 0)
+    assert table["total"].sum() == attainment(inputs, ())["actual"].iloc[0]
+    assert np.isnan(rest["goal"]) and np.isnan(rest["attainment"])
 
 
 def test_like_for_like_leaves_out_new_sellers_and_months_of_one_year():
@@ -363,6 +386,10 @@ def check_totals(inputs):
         table = attainment(inputs, by)
         for name in ("goal", "actual"):
             assert table[name].sum() == pytest.approx(total[name].sum(), abs=1e-6)
+    history = goal_history(inputs)
+    reviewed = history.loc[history["reviewed"].astype(bool), "total"].sum()
+    if len(history):
+        assert reviewed == pytest.approx(total["actual"].sum(), abs=1e-6)
 
 
 def check_row_order(inputs, random):

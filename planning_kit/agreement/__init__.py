@@ -1,35 +1,40 @@
-"""Proposals with evidence, counter-proposals, acceptance; the log; the total stays."""
+"""Proposals with evidence, counter-proposals, acceptance; the log; the goals that stand."""
 
+from planning_kit.agreement.findings import agreement_findings, still_open
+from planning_kit.agreement.goals import Goals, standing_goals
 from planning_kit.agreement.heard import propose_from_table
 from planning_kit.agreement.log import (
     Event,
     Log,
     append,
+    last_line,
+    log_problems,
     open_log,
     read_events,
     record_events,
     verify,
 )
 from planning_kit.agreement.meet import counter_offers
-from planning_kit.agreement.publish import agreed_goals, agreement_findings, can_publish, still_open
-from planning_kit.agreement.state import MOVES, replay
+from planning_kit.agreement.state import MOVES, play_log
 from planning_kit.agreement.store import EVENT_COLUMNS
 
 __all__ = [
     "EVENT_COLUMNS",
     "MOVES",
     "Event",
+    "Goals",
     "Log",
-    "agreed_goals",
     "agreement_findings",
     "append",
-    "can_publish",
     "counter_offers",
+    "last_line",
+    "log_problems",
     "open_log",
+    "play_log",
     "propose_from_table",
     "read_events",
     "record_events",
-    "replay",
+    "standing_goals",
     "still_open",
     "verify",
 ]

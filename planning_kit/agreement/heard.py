@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from planning_kit.agreement.goals import check_goals
 from planning_kit.agreement.log import Event
-from planning_kit.agreement.publish import check_goals
 from planning_kit.messages import DataError
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import Settings
@@ -31,7 +31,7 @@ def propose_from_table(
     Parameters
     ----------
     allocation_goals
-        As for `agreed_goals`; people without any goal are left out.
+        As for `standing_goals`; people without any goal are left out.
     proposals
         Canonical table; rows outside the coming period and of other people are not looked at.
     settings

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,19 @@ import pandas as pd
 
 from planning_kit.agreement.state import play, utc_text
 from planning_kit.agreement.store import EVENT_COLUMNS, Line, Lines, LogStore, SqliteStore
-from planning_kit.messages import DataError, finding, findings_table, require_labels, shorten
+from planning_kit.messages import (
+    PROBLEM_COLUMNS,
+    DataError,
+    finding,
+    findings_table,
+    require_labels,
+    shorten,
+)
 from planning_kit.plan import Settings
 
 EVIDENCE_KEYS = ("account", "product", "amount", "probability", "reason")
+_COMPARE = "Compare with a copy from before; letters sent after that line may be wrong."
+_PUT_BACK = "put the last good copy of the file back"
 MOST = 10**15  # plan currency; the same bound as for targets in plan.toml
 
 
@@ -68,10 +78,20 @@ class Log:
     header: Mapping[str, str]
 
     def read(self) -> Lines:
-        """Give head and lines after checking that they belong to this plan."""
+        """Give head and lines as they are, after checking that they belong to this plan."""
         head, lines = self.store.read()
         _check_header(head, self.header)
         return head, lines
+
+    def sound_lines(self) -> list[Line]:
+        """Give the lines of a log whose whole chain holds.
+
+        Raises
+        ------
+        DataError
+            Naming the first line that was changed, removed or inserted.
+        """
+        return _sound_lines(self.store, tuple(self.header.items()), self.store.state())
 
 
 def open_log(path: str | Path, settings: Settings) -> Log:
@@ -89,7 +109,7 @@ def open_log(path: str | Path, settings: Settings) -> Log:
     DataError
         The file is the log of another plan (each difference is named), or no log at all.
     """
-    log = Log(SqliteStore(path), _header(settings))
+    log = Log(SqliteStore(Path(path)), _header(settings))
     log.read()
     return log
 
@@ -125,8 +145,37 @@ def read_events(log: Log) -> pd.DataFrame:
 
     ``amount`` is exact text in plan currency, ``units`` the same in whole rounding units,
     ``evidence`` is JSON; an empty label means the whole goal.
+
+    Raises
+    ------
+    DataError
+        The chain is broken: no number of such a log is given to anybody (`Log.read` gives its lines
+        to whoever has to find out what happened).
     """
-    return _events_table(log.read()[1])
+    return _events_table(log.sound_lines())
+
+
+def last_line(log: Log) -> tuple[int, str]:
+    """Give number and digest of the last line, for notes elsewhere; 0 and empty: no line yet.
+
+    Raises
+    ------
+    DataError
+        The chain is broken.
+    """
+    lines = log.sound_lines()
+    return len(lines), lines[-1]["digest"] if lines else ""
+
+
+def log_problems(path: Path, settings: Settings) -> list[dict[str, Any]]:
+    """Give what is wrong with the log of a plan as problem rows (see `PROBLEM_COLUMNS`)."""
+    try:
+        open_log(path, settings).sound_lines()
+    except DataError as error:
+        where, said = ("fail", "agreement log", path.name, None, "", ""), str(error).rstrip(".")
+        values = (*where, "agreement", said, _PUT_BACK)
+        return [dict(zip(PROBLEM_COLUMNS, values, strict=True))]
+    return []
 
 
 def record_events(events: Iterable[Event], settings: Settings, time: str = "") -> pd.DataFrame:
@@ -158,8 +207,7 @@ def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
     head, lines = log.read()
     where, rows = "agreement log", []
     if fault := _first_fault(log.header, head, lines):
-        advice = "Compare with a copy from before; letters sent after that line may be wrong."
-        rows.append(finding("agreement.log", "fail", where, f"{fault}.", advice))
+        rows.append(finding("agreement.log", "fail", where, f"{fault}.", _COMPARE))
     if lost := sorted({str(d) for d in known_digests} - {str(line["digest"]) for line in lines}):
         message = f"{len(lost)} digests noted elsewhere are not in the log: {shorten(lost)}."
         advice = "The chain was written anew, or the note belongs to another log."
@@ -203,6 +251,17 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 def _line_digest(line: Line, **changed: Any) -> str:
     return _digest({**{k: v for k, v in line.items() if k != "digest"}, **changed})
+
+
+@lru_cache(maxsize=4)  # a log is verified once a process and state of its file
+def _sound_lines(
+    store: LogStore, header: tuple[tuple[str, str], ...], state: Hashable
+) -> list[Line]:
+    head, lines = store.read()
+    _check_header(head, dict(header))
+    if fault := _first_fault(dict(header), head, lines):
+        raise DataError(f"agreement log: {fault}. {_COMPARE}")
+    return lines
 
 
 def _first_fault(header: Mapping[str, str], head: Mapping[str, str], lines: list[Line]) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.agreement.publish import check_goals
+from planning_kit.agreement.goals import check_goals
 from planning_kit.agreement.state import CLOSED
-from planning_kit.messages import InfeasiblePlanError, shorten
+from planning_kit.numbers.intervals import deviation
 from planning_kit.numbers.movement import least_movement
 from planning_kit.numbers.units import from_units
 from planning_kit.plan import Settings
@@ -24,7 +24,7 @@ OFFER_COLUMNS = (
     "reason",
     "status",
 )
-Z_80 = 1.2816  # an 80 % range is as many standard deviations wide to either side
+LOCKED = "locked: stays at the top-down goal"
 LEAST_SPREAD = 0.01  # nobody's past is taken as free of error
 
 
@@ -39,15 +39,17 @@ def counter_offers(
     Least movement from the calibrated proposals: sum of (x - calibrated)² / variance is smallest,
     the sum of all x is the sum of the top-down goals, in whole rounding units. What is accepted,
     decided or locked stays. Only where that leaves the others no room between their two numbers
-    do they go beyond, within their limits.
+    do they go beyond, within their limits; and where even their limits leave no room, the
+    suggestions stand at the limits, their sum misses the top-down goals, and the reasons say by
+    how much.
 
     Parameters
     ----------
     allocation_goals
-        As for `agreed_goals`, plus, optionally, ``lower`` and ``upper`` (plan currency a cell;
+        As for `standing_goals`, plus, optionally, ``lower`` and ``upper`` (plan currency a cell;
         empty: 0 and none) and ``locked`` (true: stays at its goal).
     state
-        From `planning_kit.agreement.replay`.
+        From `planning_kit.agreement.play_log`.
     settings
         Rounding unit.
     bias
@@ -61,11 +63,6 @@ def counter_offers(
     pandas.DataFrame
         By ``rep_id``: ``goal`` (top down), ``proposed``, ``adjusted``, ``gap`` (proposed less
         goal), ``suggested``, ``reason`` in words, ``status``. Plan currency; empty: nobody said it.
-
-    Raises
-    ------
-    InfeasiblePlanError
-        What is accepted or locked leaves the others no room; says by how much.
     """
     people = _people(check_goals(allocation_goals, settings.rounding_unit), state, settings, bias)
     planned = people[people["goal"].notna()]
@@ -92,6 +89,8 @@ def _people(
     fixed = goals["units"].astype("float64").fillna(0)
     cells["lower"] = np.ceil(lower - near).where(~cells["locked"], fixed)
     cells["upper"] = np.floor(upper + near).where(~cells["locked"], fixed)
+    # Limits closer together than a rounding unit leave one whole number: the one above them.
+    cells["upper"] = cells["upper"].clip(lower=cells["lower"])
     by = cells.groupby("rep_id")
     people = by[["lower", "upper"]].sum().assign(locked=by["locked"].all())
     people["goal"] = by["goal"].sum(min_count=1)
@@ -111,7 +110,7 @@ def _past(people: pd.Index, bias: pd.DataFrame | None) -> pd.DataFrame:
         return pd.DataFrame({"bias": 0.0, "spread": np.nan}, index=people)
     known = bias.set_index("rep_id")[["factor", "low_factor", "high_factor"]].astype("float64")
     logs = np.log(known)
-    spread = (logs["high_factor"] - logs["low_factor"]) / (2 * Z_80)
+    spread = deviation(logs["low_factor"], logs["high_factor"])
     past = pd.DataFrame({"bias": logs["factor"], "spread": spread.clip(lower=LEAST_SPREAD)})
     middle = {"bias": past["bias"].mean(), "spread": past["spread"].max()}
     return past.reindex(people).fillna(middle)
@@ -127,16 +126,16 @@ def _suggest(people: pd.DataFrame, unit: float) -> pd.DataFrame:
     closed = people["status"].isin(CLOSED) & people["agreed"].notna()
     stays = closed | people["locked"]
     suggested = people["goal"].where(~closed, people["agreed"]).astype("int64")
-    reason = pd.Series("locked: stays at the top-down goal", index=people.index)
+    reason = pd.Series(LOCKED, index=people.index)
     reason[closed] = people["status"][closed] + ": stays as agreed"
     room = int(people["goal"].sum() - suggested[stays].sum())
     free = people[~stays]
     box = _box(free, room)
-    _check_room(box, people[stays], room, unit)
+    within = min(max(room, int(box["lower"].sum())), int(box["upper"].sum()))
     box["weight"] = _weights(free)
-    box["found"] = least_movement(box["start"], box["weight"], box["lower"], box["upper"], room)
+    box["found"] = least_movement(box["start"], box["weight"], box["lower"], box["upper"], within)
     suggested[free.index] = box["found"]
-    reason[free.index] = np.array(_reasons(free, box, unit), dtype=object)
+    reason[free.index] = np.array(_reasons(free, box, (room - within) * unit, unit), dtype=object)
     return pd.DataFrame({"suggested": suggested, "reason": reason})
 
 
@@ -158,27 +157,16 @@ def _box(free: pd.DataFrame, room: int) -> pd.DataFrame:
     return pd.DataFrame(box, index=free.index).astype("int64").assign(beyond=beyond)
 
 
-def _check_room(box: pd.DataFrame, stays: pd.DataFrame, room: int, unit: float) -> None:
-    least, most = int(box["lower"].sum()), int(box["upper"].sum())
-    if least <= room <= most:
-        return
-    gap = (room - most if room > most else least - room) * unit
-    raise InfeasiblePlanError(
-        f"The total cannot be kept: {len(stays)} people whose goals stay ({shorten(stays.index)}) "
-        f"leave {room * unit:,.2f} for the other {len(box)}, who can carry {least * unit:,.2f} to "
-        f"{most * unit:,.2f}: {gap:,.2f} too {'little' if room > most else 'much'}. Reopen an "
-        "agreement, release a lock or a limit, or change the target."
-    )
-
-
 def _weights(free: pd.DataFrame) -> pd.Series:
     """Give the error variance of everybody's number; without a past it grows with the goal."""
     size = free[["goal", "adjusted"]].max(axis=1).astype("float64")
     return size if free["spread"].isna().any() else (size * free["spread"]) ** 2
 
 
-def _reasons(free: pd.DataFrame, box: pd.DataFrame, unit: float) -> list[str]:
+def _reasons(free: pd.DataFrame, box: pd.DataFrame, lacking: float, unit: float) -> list[str]:
     """Say in words why everybody's suggestion is what it is."""
+    rest = "still to find" if lacking > 0 else "too much"
+    lack = f"; even so {abs(lacking):,.2f} are {rest}" if lacking else ""
     moving = (box["found"] > box["lower"]) & (box["found"] < box["upper"])
     share = box["weight"] / (box.loc[moving, "weight"].sum() or 1.0)
     rows = box.assign(moving=moving, share=share, moved=(box["found"] - box["start"]) * unit)
@@ -194,7 +182,7 @@ def _reasons(free: pd.DataFrame, box: pd.DataFrame, unit: float) -> list[str]:
             why = f"beyond both numbers, to make up for what is agreed with others, {why}"
         elif row.start != row.proposed:
             why = f"from what past results make of the proposal, {why}"
-        words.append(f"moved {row.moved:+,.10g} {why}" if row.moved else _stands(row))
+        words.append((f"moved {row.moved:+,.10g} {why}" if row.moved else _stands(row)) + lack)
     return words
 
 

@@ -98,7 +98,7 @@ def utc_text(moment: str) -> str:
     return parsed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def replay(events: pd.DataFrame, until: str | None = None) -> pd.DataFrame:
+def play_log(events: pd.DataFrame, until: str | None = None) -> pd.DataFrame:
     """Play the lines of a log and give where everybody's goal stands.
 
     A pure function: the same lines give the same bytes, in any row order.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -46,6 +47,12 @@ _SCHEMA = (
 class LogStore(Protocol):
     """What a place for lines can do; a team's database needs no more."""
 
+    def __hash__(self) -> int:
+        """Tell one place from another."""
+
+    def state(self) -> Hashable:
+        """Give a value that is another one as soon as a line or the head has changed."""
+
     def read(self) -> Lines:
         """Give the head and the lines; both empty where nothing was kept yet."""
 
@@ -53,11 +60,15 @@ class LogStore(Protocol):
         """Let ``build`` turn what is kept into a new head and lines to add, undisturbed."""
 
 
+@dataclass(unsafe_hash=True)
 class SqliteStore:
     """Lines in one SQLite file; a second writer waits, a crash leaves the lines before it."""
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    path: Path
+
+    def state(self) -> Hashable:
+        """Give times, size and SQLite's own count of writings; the times alone may be coarse."""
+        return _mark(self.path), _mark(self.path.with_name(f"{self.path.name}-wal"))
 
     def read(self) -> Lines:
         """Give the head and the lines; reading creates no file."""
@@ -113,3 +124,13 @@ class SqliteStore:
         rows = database.execute(f"SELECT {', '.join(EVENT_COLUMNS)} FROM events ORDER BY sequence")
         lines = [dict(zip(EVENT_COLUMNS, row, strict=True)) for row in rows]
         return dict(database.execute("SELECT item, value FROM head")), lines
+
+
+def _mark(path: Path) -> Hashable:
+    try:
+        facts = path.stat()
+        with path.open("rb") as file:
+            writings = file.read(28)[24:]  # change counter of SQLite's file format
+    except OSError:  # not there, or not to be read: reading it says so
+        return ()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns, writings

@@ -1,36 +1,22 @@
 """Split a target under rules, exactly, and explain it."""
 
-from planning_kit.allocation.cells import NAMED_BASES, blend_bases
-from planning_kit.allocation.chance import (
-    EqualChance,
-    chance_of_reaching,
-    chance_team_reaches,
-    equal_chance,
-    over_assignment_frontier,
-    padding_ledger,
-)
+from planning_kit.allocation.cells import blend_bases
+from planning_kit.allocation.chance import EqualChance, equal_chance, padding_ledger
 from planning_kit.allocation.conflicts import RulesConflictError
 from planning_kit.allocation.engine import allocate, compare_objectives, score_plan
 from planning_kit.allocation.explain import Allocation, explain_rep
 from planning_kit.allocation.phasing import phase
-from planning_kit.allocation.reading import OBJECTIVES, read_rules
 
 __all__ = [
-    "NAMED_BASES",
-    "OBJECTIVES",
     "Allocation",
     "EqualChance",
     "RulesConflictError",
     "allocate",
     "blend_bases",
-    "chance_of_reaching",
-    "chance_team_reaches",
     "compare_objectives",
     "equal_chance",
     "explain_rep",
-    "over_assignment_frontier",
     "padding_ledger",
     "phase",
-    "read_rules",
     "score_plan",
 ]

@@ -11,12 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from planning_kit.messages import DataError, require_labels, shorten
+from planning_kit.plan import NAMED_BASES
 
 Array = npt.NDArray[Any]
 Codes = npt.NDArray[Any]  # whole numbers
 
-NAMED_BASES = ("last_year", "run_rate", "fair_share", "forecast", "account_build_up", "even")
-FILLS = ("potential", "peers", "none")
 _NOT_LABELS = ("filled_by",)
 
 

@@ -13,8 +13,8 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from planning_kit.allocation.cells import Array, Codes, Grid
 from planning_kit.allocation.limits import Limits, assemble, group_names
-from planning_kit.allocation.reading import Relax
 from planning_kit.messages import InfeasiblePlanError
+from planning_kit.plan import Relax
 
 GIVE_COLUMNS = ("rule", "group", "priority", "side", "asked", "gives", "becomes")
 CONFLICT_COLUMNS = ("rule", "group", "priority", "limit")

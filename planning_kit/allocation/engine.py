@@ -24,19 +24,11 @@ from planning_kit.allocation.explain import (
 from planning_kit.allocation.finish import round_goals
 from planning_kit.allocation.limits import Limits, assemble, set_limits
 from planning_kit.allocation.objectives import Aim, choose, find_goals, read_aim
-from planning_kit.allocation.reading import (
-    OBJECTIVES,
-    Relax,
-    read_base,
-    read_padding,
-    read_relax,
-    read_rules,
-)
-from planning_kit.messages import DataError, finding, findings_table, shorten
-from planning_kit.plan import Rule, Scenario
+from planning_kit.messages import DataError, finding, findings_table, shorten, stop_on_faults
+from planning_kit.plan import OBJECTIVES, Relax, Rule, Scenario, unknown_in_rules
 
 Findings = list[dict[str, str]]
-EMPTY = Scenario("none")
+EMPTY = Scenario()
 
 
 @dataclass(frozen=True)
@@ -97,23 +89,10 @@ def allocate(
 
     Examples
     --------
+    >>> from planning_kit.plan import Hold
     >>> cells = pd.DataFrame({"month": ["Jan", "Feb", "Mar"], "base": [10.0, 20.0, 30.0]})
-    >>> scenario = Scenario(
-    ...     "base",
-    ...     {
-    ...         "holds": [
-    ...             {
-    ...                 "name": "Feb is ordered",
-    ...                 "amount": 20,
-    ...                 "where": {"month": "Feb"},
-    ...                 "owner": "Ann",
-    ...                 "reason": "contract",
-    ...                 "expires_on": date(2026, 12, 31),
-    ...             }
-    ...         ]
-    ...     },
-    ... )
-    >>> allocate(cells, 100, scenario, today=date(2026, 1, 1)).goals.goal.tolist()
+    >>> ordered = Hold(name="Feb is ordered", amount=20, where={"month": ("Feb",)})
+    >>> allocate(cells, 100, [ordered], today=date(2026, 1, 1)).goals.goal.tolist()
     [20.0, 20.0, 60.0]
     """
     task = _read(cells, total, scenario, rounding_unit, references, today)
@@ -180,17 +159,18 @@ def _read(
     today: date,
     padded: bool = True,
 ) -> Task:
-    given = scenario if isinstance(scenario, Scenario) else EMPTY
-    target = _check_total(total, unit)
-    blend, fill = read_base(given)
+    given = scenario if isinstance(scenario, Scenario) else Scenario(rules=tuple(scenario))
+    target, blend = _check_total(total, unit), given.base.blend
     if blend:
         before = cells["base"] if "base" in cells else blend_bases(cells, blend)
         cells = cells.assign(
             base=blend_bases(cells, blend), first_base=cells.get("last_year", before)
         )
-    grid = lay_out(cells, references, fill=fill)
-    rules = read_rules(given, grid) if isinstance(scenario, Scenario) else tuple(scenario)
-    padding = padding_ledger(target, read_padding(given) if padded else {}, unit)
+    grid, rules = lay_out(cells, references, fill=given.base.fill), given.all_rules
+    labels = {name: frozenset(grid.codes(name)[1]) - {""} for name in grid.labels}
+    unknown = unknown_in_rules(rules, labels, grid.references())
+    stop_on_faults(unknown, f"scenario {given.name!r}")
+    padding = padding_ledger(target, given.over_assignment if padded else {}, unit)
     asked = float(padding["amount_after"].iloc[-1]) if len(padding) else target
     limits = set_limits(grid, rules, asked, unit, today)
     return Task(
@@ -199,7 +179,7 @@ def _read(
         rules,
         read_aim(grid, given),
         limits,
-        read_relax(given),
+        given.relax,
         target,
         asked,
         unit,
@@ -408,11 +388,10 @@ def compare_objectives(
     kinds = objectives or [k for k in OBJECTIVES if k != "equal_chance" or "cv" in cells]
     rows: dict[str, pd.Series] = {}
     for kind in kinds:
-        content = {**scenario.content, "objective": {**scenario.section("objective"), "kind": kind}}
         plan = allocate(
             cells,
             total,
-            Scenario(scenario.name, content),
+            scenario.with_(objective=replace(scenario.objective, kind=kind)),
             references=references,
             rounding_unit=rounding_unit,
             today=today,

@@ -203,12 +203,12 @@ def _price_cells(
 
 def _frame(block: Block, count: int, columns: dict[str, object]) -> pd.DataFrame:
     rule = block.rule
-    same = {
+    same: dict[str, str | int] = {
         "name": rule.name,
         "kind": rule.kind,
         "limit": rule.describe(),
         "priority": rule.priority,
-        "reference": getattr(rule, "relative_to", "") or getattr(rule, "keep", ""),
+        "reference": rule.reference,
     }
     table = pd.DataFrame(columns, index=range(count))
     for name, value in same.items():

@@ -146,7 +146,7 @@ def _blocks(grid: Grid, rule: Rule) -> list[Block]:
     if isinstance(rule, ShareOfGroup):
         return _share_blocks(grid, rule, inside)
     codes, groups = _codes(grid, rule.each, inside)
-    name = getattr(rule, "relative_to", "") or getattr(rule, "keep", "")
+    name = rule.reference
     size = int(codes.max(initial=-1)) + 1
     reference = np.full(size, np.nan)
     if name:

@@ -15,9 +15,9 @@ from planning_kit.allocation.cells import Array, Grid
 from planning_kit.allocation.dual import Problem
 from planning_kit.allocation.explain import Answer
 from planning_kit.allocation.limits import Block, Limits, assemble, group_names, opened
-from planning_kit.allocation.reading import read_objective
 from planning_kit.allocation.solve import solve
-from planning_kit.messages import DataError, InfeasiblePlanError, shorten
+from planning_kit.messages import DataError, InfeasiblePlanError, require_labels, shorten
+from planning_kit.numbers.lognormal import log_spread
 from planning_kit.plan import GroupRange, Scenario
 
 _ROUNDS = 300  # levels of the fairest stretch told apart
@@ -31,7 +31,7 @@ class Aim:
     Attributes
     ----------
     kind : str
-        One of `planning_kit.allocation.OBJECTIVES`.
+        One of `planning_kit.plan.OBJECTIVES`.
     weight : array
         How easily each cell moves.
     expected, spread : array
@@ -49,8 +49,9 @@ class Aim:
 
 def read_aim(grid: Grid, scenario: Scenario) -> Aim:
     """Read the objective of a scenario and the columns it needs."""
+    objective = scenario.objective
     roles = grid.codes("role")[1] if "role" in grid.labels else []
-    objective = read_objective(scenario, roles)
+    require_labels(objective.chances, roles, "[objective] chances (roles)")
     has_variance = "variance" in grid.table
     weights = objective.weights or ("variance" if has_variance else "base")
     if weights == "variance" and not has_variance:
@@ -70,7 +71,7 @@ def read_aim(grid: Grid, scenario: Scenario) -> Aim:
     return replace(
         aim,
         expected=np.maximum(expected, 0.0),
-        spread=np.sqrt(np.log1p(cv**2)),
+        spread=log_spread(cv),
         chances=objective.chances,
     )
 

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.assumptions.signposts import about_signposts, read_signposts
-from planning_kit.assumptions.worth import ChanceOfTarget, simulate_target
 from planning_kit.data import Region
 from planning_kit.messages import finding, findings_table, shorten
-from planning_kit.outlook import turnover
+from planning_kit.outlook import ChanceOfTarget, coming_year, turnover
 from planning_kit.outlook.baseline import unheld_parts
 from planning_kit.outlook.register import CARRIED, FINDING_ID
-from planning_kit.outlook.seats import Outlook, look_ahead
+from planning_kit.outlook.seats import Seats, look_ahead
 from planning_kit.outlook.turnover import ramp_estimate
 from planning_kit.plan import DRIVERS, Scenario
 
@@ -49,25 +48,25 @@ def assumption_findings(
     pandas.DataFrame
         Findings; ``fail`` where the target implies that fewer than half reach their goals.
     """
-    outlook = look_ahead(inputs, scenario)
-    seen = read_signposts(outlook, today)
+    seats = look_ahead(inputs, scenario)
+    seen = read_signposts(seats, today)
     rows = [
-        *_about_register(outlook),
-        *_about_care(outlook, seen.today),
-        *_about_evidence(outlook, known),
+        *_about_register(seats),
+        *_about_care(seats, seen.today),
+        *_about_evidence(seats, known),
         *about_signposts(seen, inputs.settings.currency),
-        *_about_people(outlook),
-        *_about_ramp(outlook),
-        *_about_sales(outlook),
-        *_about_guesses(outlook),
-        *_about_territories(outlook),
-        *_about_target(inputs, simulate_target(outlook, inputs.target, goals)),
+        *_about_people(seats),
+        *_about_ramp(seats),
+        *_about_sales(seats),
+        *_about_guesses(seats),
+        *_about_territories(seats),
+        *_about_target(inputs, coming_year(inputs, scenario).chance(inputs.target, goals)),
     ]
     return findings_table(rows)
 
 
-def _about_register(outlook: Outlook) -> list[dict[str, str]]:
-    register, rows, where = outlook.assumptions, [], "assumptions"
+def _about_register(seats: Seats) -> list[dict[str, str]]:
+    register, rows, where = seats.assumptions, [], "assumptions"
     if not register:
         rows.append(
             finding(
@@ -102,12 +101,12 @@ def _about_register(outlook: Outlook) -> list[dict[str, str]]:
                 f"use one of {', '.join(DRIVERS)} in its unit",
             )
         )
-    nowhere = [a for a in register if a.moves and not outlook.scopes[a.assumption_id].any()]
-    for a in nowhere if len(outlook.rows) else []:
+    nowhere = [a for a in register if a.moves and not seats.scopes[a.assumption_id].any()]
+    for a in nowhere if len(seats.rows) else []:
         named = shorten([label for label in (*a.territories, a.product_line) if label])
         # A company's scenario names territories of every region; only the company's tables know
         # that a name is nobody's.
-        elsewhere = outlook.inputs.region and a.territories
+        elsewhere = seats.inputs.region and a.territories
         rows.append(
             finding(
                 f"assumptions.{a.assumption_id}.nowhere",
@@ -121,8 +120,8 @@ def _about_register(outlook: Outlook) -> list[dict[str, str]]:
     return rows
 
 
-def _about_care(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]:
-    register, rows, where = outlook.assumptions, [], "assumptions"
+def _about_care(seats: Seats, day: pd.Timestamp) -> list[dict[str, str]]:
+    register, rows, where = seats.assumptions, [], "assumptions"
     for name, missing in (
         ("owner", [a for a in register if not a.owner]),
         ("evidence", [a for a in register if not a.evidence]),
@@ -155,16 +154,16 @@ def _about_care(outlook: Outlook, day: pd.Timestamp) -> list[dict[str, str]]:
 
 
 def _about_evidence(
-    outlook: Outlook, known: Callable[[Region], pd.DataFrame] | None
+    seats: Seats, known: Callable[[Region], pd.DataFrame] | None
 ) -> list[dict[str, str]]:
     """Name what is cited and not there; a region may cite what was found in another one."""
-    cited = [a for a in outlook.assumptions if FINDING_ID.fullmatch(a.evidence)]
+    cited = [a for a in seats.assumptions if FINDING_ID.fullmatch(a.evidence)]
     if known is None or not cited:
         return []
-    there = set(known(outlook.inputs)["finding_id"])
+    there = set(known(seats.inputs)["finding_id"])
     lost = [a for a in cited if a.evidence not in there]
     ids = shorten([f"{a.assumption_id} ({a.evidence})" for a in lost])
-    status = "review" if outlook.inputs.region else "fail"
+    status = "review" if seats.inputs.region else "fail"
     return (
         [
             finding(
@@ -180,10 +179,10 @@ def _about_evidence(
     )
 
 
-def _about_people(outlook: Outlook) -> list[dict[str, str]]:
-    inputs, rows = outlook.inputs, []
+def _about_people(seats: Seats) -> list[dict[str, str]]:
+    inputs, rows = seats.inputs, []
     whole = turnover(inputs).iloc[0]
-    assumed = next((a for a in outlook.assumptions if a.driver == "turnover_rate"), None)
+    assumed = next((a for a in seats.assumptions if a.driver == "turnover_rate"), None)
     counted = (
         f"{whole['leavers']} left in {whole['exposure_years']:.1f} years of work: "
         f"{whole['rate']:.1%} a year, "
@@ -234,9 +233,9 @@ def _about_people(outlook: Outlook) -> list[dict[str, str]]:
     return rows
 
 
-def _about_ramp(outlook: Outlook) -> list[dict[str, str]]:
+def _about_ramp(seats: Seats) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
-    ramp = ramp_estimate(outlook.inputs, outlook.levels)
+    ramp = ramp_estimate(seats.inputs, seats.levels)
     off = ramp[(ramp["stated"] < ramp["low"]) | (ramp["stated"] > ramp["high"])]
     if len(off) >= max(2, len(ramp) / 2):
         seen = ", ".join(
@@ -254,8 +253,8 @@ def _about_ramp(outlook: Outlook) -> list[dict[str, str]]:
     return rows
 
 
-def _about_sales(outlook: Outlook) -> list[dict[str, str]]:
-    inputs, levels, rows = outlook.inputs, outlook.levels, []
+def _about_sales(seats: Seats) -> list[dict[str, str]]:
+    inputs, levels, rows = seats.inputs, seats.levels, []
     months = inputs.sales["month"].nunique()
     if not len(inputs.sales):
         return [
@@ -277,7 +276,7 @@ def _about_sales(outlook: Outlook) -> list[dict[str, str]]:
                 "give at least one whole year",
             )
         )
-    if not any(a.driver == "market_growth" for a in outlook.assumptions):
+    if not any(a.driver == "market_growth" for a in seats.assumptions):
         trend, error = levels.trend
         seen = ", ".join(f"{g:+.1%}" for g in levels.growth) or "none known"
         rows.append(
@@ -307,9 +306,9 @@ def _about_sales(outlook: Outlook) -> list[dict[str, str]]:
     return rows
 
 
-def _about_guesses(outlook: Outlook) -> list[dict[str, str]]:
+def _about_guesses(seats: Seats) -> list[dict[str, str]]:
     rows: list[dict[str, str]] = []
-    guessed = outlook.rows[outlook.rows["filled_by"].str.startswith(("the group", "nothing"))]
+    guessed = seats.rows[seats.rows["filled_by"].str.startswith(("the group", "nothing"))]
     if len(guessed):
         who = sorted(guessed["rep_id"].unique())
         rows.append(
@@ -324,8 +323,8 @@ def _about_guesses(outlook: Outlook) -> list[dict[str, str]]:
     return rows
 
 
-def _about_territories(outlook: Outlook) -> list[dict[str, str]]:
-    gaps, inputs = unheld_parts(outlook), outlook.inputs
+def _about_territories(seats: Seats) -> list[dict[str, str]]:
+    gaps, inputs = unheld_parts(seats), seats.inputs
     if gaps.empty:
         return []
     parts = [f"{r.territory_id} ({r.share:.0%})" for r in gaps.itertuples()]

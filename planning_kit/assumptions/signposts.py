@@ -11,12 +11,13 @@ from scipy.stats import binom
 
 from planning_kit.data import Region
 from planning_kit.messages import finding, shorten
+from planning_kit.numbers.intervals import RANGE_SHARE
 from planning_kit.outlook import Assumption
 from planning_kit.outlook.baseline import misses_with_register, row_place
 from planning_kit.outlook.history import PLACE
 from planning_kit.outlook.ranges import total_ranges
 from planning_kit.outlook.register import CARRIED
-from planning_kit.outlook.seats import Outlook, look_ahead
+from planning_kit.outlook.seats import Seats, look_ahead
 from planning_kit.outlook.turnover import left_between
 from planning_kit.plan import Scenario
 
@@ -41,7 +42,6 @@ SIGNPOST_COLUMNS = (
 RESULT_COLUMNS = ("cut", "label", "expected", "low", "high", "actual", "state")
 GOAL_COLUMNS = (*PLACE, "breached", "expected", "effect")
 _OUTSIDE = ("below", "above")
-_BY_CHANCE = 0.2  # of results lie outside an 80 % range
 _LEAST_PEOPLE = 5
 
 
@@ -92,29 +92,27 @@ def signposts(inputs: Region, scenario: Scenario, today: date | None = None) -> 
     return read_signposts(look_ahead(inputs, scenario), today)
 
 
-def read_signposts(outlook: Outlook, today: date | None = None) -> Signposts:
-    """Do what `signposts` does, from an outlook."""
-    first, months = pd.Timestamp(outlook.inputs.settings.starts_on), outlook.months
-    sold = outlook.inputs.sales
+def read_signposts(seats: Seats, today: date | None = None) -> Signposts:
+    """Do what `signposts` does, from the seats."""
+    first, months = pd.Timestamp(seats.inputs.settings.starts_on), seats.months
+    sold = seats.inputs.sales
     sold = sold[sold["month"].isin(months)]
     last = sold["month"].max() if len(sold) else first - pd.DateOffset(months=1)
     day = pd.Timestamp(last + pd.DateOffset(months=1) if today is None else today)
     known = months[months + pd.DateOffset(months=1) <= day]
     sold = sold[sold["month"].isin(known)]
-    ours = sold["rep_id"].isin(outlook.rows["rep_id"])
+    ours = sold["rep_id"].isin(seats.rows["rep_id"])
     table = pd.DataFrame(
-        [_signpost(outlook, a, day) for a in outlook.assumptions], columns=list(SIGNPOST_COLUMNS)
+        [_signpost(seats, a, day) for a in seats.assumptions], columns=list(SIGNPOST_COLUMNS)
     ).astype({"check_on": "datetime64[us]", "is_overdue": bool})
-    results = _results(outlook, sold[ours], known)
-    return Signposts(
-        day, table, results, _goals(outlook, table), float(sold["amount"][~ours].sum())
-    )
+    results = _results(seats, sold[ours], known)
+    return Signposts(day, table, results, _goals(seats, table), float(sold["amount"][~ours].sum()))
 
 
-def _signpost(outlook: Outlook, a: Assumption, day: pd.Timestamp) -> tuple:
+def _signpost(seats: Seats, a: Assumption, day: pd.Timestamp) -> tuple:
     actual, low, high, note = a.actual, a.actual, a.actual, ""
     if np.isnan(actual) and a.driver == "turnover_rate":
-        actual, low, high, note = left_between(outlook.inputs, day)
+        actual, low, high, note = left_between(seats.inputs, day)
     state = (
         "not known"
         if np.isnan(actual)
@@ -126,11 +124,11 @@ def _signpost(outlook: Outlook, a: Assumption, day: pd.Timestamp) -> tuple:
         if a.low <= actual <= a.high
         else "cannot tell"
     )
-    here = outlook.rows[outlook.scopes[a.assumption_id]] if a.moves else outlook.rows.iloc[:0]
+    here = seats.rows[seats.scopes[a.assumption_id]] if a.moves else seats.rows.iloc[:0]
     people, places = (sorted(set(here[c]) - {""}) for c in PLACE)
     effect = np.nan
     if a.moves and state not in ("not known", "cannot tell"):
-        effect = float(np.nansum(outlook.expected({a.assumption_id: actual}) - outlook.base))
+        effect = float(np.nansum(seats.expected({a.assumption_id: actual}) - seats.base))
     late = a.check_on is not None and a.check_on < day and a.status != CARRIED
     return (
         a.assumption_id,
@@ -152,17 +150,17 @@ def _signpost(outlook: Outlook, a: Assumption, day: pd.Timestamp) -> tuple:
     )
 
 
-def _results(outlook: Outlook, sold: pd.DataFrame, known: pd.DatetimeIndex) -> pd.DataFrame:
-    rows = outlook.expected_rows()
+def _results(seats: Seats, sold: pd.DataFrame, known: pd.DatetimeIndex) -> pd.DataFrame:
+    rows = seats.expected_rows()
     rows = rows[rows["month"].isin(known)]
     if rows.empty:
         return pd.DataFrame(columns=list(RESULT_COLUMNS))
     sold = sold.assign(territory_id=sold["territory_id"].fillna(""))
-    sold = sold.assign(territory_id=row_place(sold, outlook.rows))
-    misses, parts = misses_with_register(outlook), []
+    sold = sold.assign(territory_id=row_place(sold, seats.rows))
+    misses, parts = misses_with_register(seats), []
     for cut, by in (("region", []), ("territory", ["territory_id"]), ("person", ["rep_id"])):
         part = total_ranges(rows, by, misses)
-        name = pd.Series(outlook.inputs.region or "company", part.index)
+        name = pd.Series(seats.inputs.region or "company", part.index)
         part["label"] = part[by[0]] if by else name
         sums = (
             sold.groupby(by)["amount"].sum() if by else pd.Series({name[0]: sold["amount"].sum()})
@@ -176,16 +174,16 @@ def _results(outlook: Outlook, sold: pd.DataFrame, known: pd.DatetimeIndex) -> p
     return table.assign(state=state)[list(RESULT_COLUMNS)].reset_index(drop=True)
 
 
-def _goals(outlook: Outlook, table: pd.DataFrame) -> pd.DataFrame:
+def _goals(seats: Seats, table: pd.DataFrame) -> pd.DataFrame:
     """Sum by person and place what the breached assumptions change, all of them together."""
     breached = table[table["state"].isin(_OUTSIDE) & (table["people"] > 0)]
-    names = pd.Series("", outlook.rows.index)
+    names = pd.Series("", seats.rows.index)
     for name in breached["assumption_id"]:
-        here = outlook.scopes[name]
+        here = seats.scopes[name]
         names = names.mask(here, (names + ", " + name).str.removeprefix(", "))
     actual = dict(zip(breached["assumption_id"], breached["actual"], strict=True))
-    moved = outlook.expected(actual) - outlook.base
-    rows = outlook.rows[PLACE].assign(breached=names, expected=outlook.base, effect=moved)
+    moved = seats.expected(actual) - seats.base
+    rows = seats.rows[PLACE].assign(breached=names, expected=seats.base, effect=moved)
     rows = rows[names != ""]
     goals = rows.groupby(PLACE, as_index=False).agg(
         breached=("breached", "max"), expected=("expected", "sum"), effect=("effect", "sum")
@@ -233,7 +231,7 @@ def about_signposts(seen: Signposts, currency: str) -> list[dict[str, str]]:
 
 def _about_people(people: pd.DataFrame) -> list[dict[str, str]]:
     outside = people[people["state"].isin(_OUTSIDE)]
-    most = int(binom.ppf(0.95, len(people), _BY_CHANCE)) if len(people) else 0
+    most = int(binom.ppf(0.95, len(people), 1 - RANGE_SHARE)) if len(people) else 0
     if outside.empty or len(people) < _LEAST_PEOPLE:  # too few to tell luck from more
         return []
     below = outside.loc[outside["state"] == "below", "label"]

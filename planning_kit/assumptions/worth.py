@@ -1,20 +1,17 @@
-"""What the assumptions are worth in money: register, tornado, turnover, chance of the target."""
+"""What the assumptions are worth in money: register, tornado, turnover; last year's scored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
-from planning_kit.messages import DataError, require_labels
-from planning_kit.numbers.statistics import wilson
-from planning_kit.outlook import Assumption
-from planning_kit.outlook.history import Z80
-from planning_kit.outlook.seats import Outlook, look_ahead
-from planning_kit.outlook.years import multiple_of, simulate_years, typical_years, year_model
+from planning_kit.numbers.statistics import held_inside
+from planning_kit.outlook import Assumption, coming_year
+from planning_kit.outlook.seats import look_ahead
 from planning_kit.plan import DRIVERS, Scenario
 from planning_kit.plan.drivers import scale_to_unit
 
@@ -74,10 +71,10 @@ def register(inputs: Region, scenario: Scenario) -> pd.DataFrame:
         Unknown drivers, territories or product lines, ranges in the wrong order, values missing or
         out of range: all of them named.
     """
-    outlook = look_ahead(inputs, scenario)
+    seats = look_ahead(inputs, scenario)
     rows = []
-    for a in outlook.assumptions:
-        low, high = outlook.swing(a) if a.moves else (np.nan, np.nan)
+    for a in seats.assumptions:
+        low, high = seats.swing(a) if a.moves else (np.nan, np.nan)
         day = pd.NaT if a.check_on is None else a.check_on
         rows.append(
             (
@@ -116,15 +113,12 @@ def last_register(inputs: Region, scenario: Scenario) -> pd.DataFrame:
         ``unit``. By id; the share of yes over many assumptions is 80 % where ranges are honest.
     """
     stated = inputs.assumptions.sort_values("assumption_id", kind="stable", ignore_index=True)
-    held = stated["actual"].between(stated["low"], stated["high"])
-    known = stated[["low", "high", "actual"]].notna().all(axis=1)
-    words = np.where(known, np.where(held, "yes", "no"), "not known")
     table = stated[["assumption_id", "statement", "driver", "unit"]].assign(
         last_low=stated["low"],
         last_base=stated["base"],
         last_high=stated["high"],
         last_actual=stated["actual"],
-        inside=words,
+        inside=held_inside(stated),
         error=stated["actual"] - stated["base"],
     )
     register = look_ahead(inputs, scenario).assumptions
@@ -166,20 +160,16 @@ def sensitivity(
         assumption at its end, the others drawn; empty: nothing is expected), check_first (the
         two whose range moves the chance most, in whole points; then the total, together).
     """
-    outlook = look_ahead(inputs, scenario)
-    model, total = year_model(outlook), float(np.nansum(outlook.base))
-    asked = multiple_of(inputs.target if target is None else target, total)
-    nobody = np.full(len(model.parts), np.inf)
+    seats, outlook = look_ahead(inputs, scenario), coming_year(inputs, scenario, runs)
+    asked = inputs.target if target is None else target
     rows = []
-    for number, a in enumerate(outlook.assumptions):
+    for number, a in enumerate(seats.assumptions):
         if not a.moves:
             continue
-        low, high = outlook.swing(a)
+        low, high = seats.swing(a)
         row = [a.assumption_id, a.statement, a.driver, low, high, abs(high - low)]
-        row += [outlook.together(number, side) for side in (-1, 1)]
-        for held in (-Z80, Z80):
-            years = simulate_years(model, nobody, runs, inputs.settings.seed, (number, held))
-            row.append((years.totals >= asked).mean() if total > 0 else np.nan)
+        row += [seats.together(number, end) for end in (-1, 1)]
+        row += [outlook.chance_if(asked, a.assumption_id, end) for end in (-1, 1)]
         rows.append((*row, False))
     table = pd.DataFrame(rows, columns=list(SENSITIVITY_COLUMNS))
     by = ["swing", "assumption_id"]
@@ -205,14 +195,14 @@ def scenario_sets(inputs: Region, scenario: Scenario) -> pd.DataFrame:
     pandas.DataFrame
         name, expected (plan currency), change (against base).
     """
-    outlook = look_ahead(inputs, scenario)
+    seats = look_ahead(inputs, scenario)
     ends: dict[str, dict[str, float]] = {name: {} for name in SCENARIO_SETS}
-    for a in outlook.assumptions:
-        effect = outlook.swing(a)
+    for a in seats.assumptions:
+        effect = seats.swing(a)
         bad, good = (a.low, a.high) if effect[0] <= effect[1] else (a.high, a.low)
         ends["low"][a.assumption_id], ends["high"][a.assumption_id] = bad, good
         ends["stress"][a.assumption_id] = a.base + 2 * (bad - a.base)
-    totals = {name: float(np.nansum(outlook.expected(values))) for name, values in ends.items()}
+    totals = {name: float(np.nansum(seats.expected(values))) for name, values in ends.items()}
     table = pd.DataFrame({"name": list(totals), "expected": list(totals.values())})
     return table.assign(change=table["expected"] - totals["base"])
 
@@ -223,148 +213,8 @@ def cost_of_turnover_point(inputs: Region, scenario: Scenario) -> float:
     The expected total at the assumed rate less the total at a rate one point higher: vacancy,
     ramp and the loss of handed-over accounts inside the period.
     """
-    outlook = look_ahead(inputs, scenario)
-    usual = outlook.staffing()
+    seats = look_ahead(inputs, scenario)
+    usual = seats.staffing()
     higher = replace(usual, annual_rate=min(1.0, usual.annual_rate + _POINT))
-    lost = outlook.capacity(usual) - outlook.capacity(higher)
-    return float(np.nansum(outlook.full * outlook.factors() * lost))
-
-
-@dataclass(frozen=True)
-class ChanceOfTarget:
-    """How likely the region's target is, and how many people would reach their goals.
-
-    Attributes
-    ----------
-    target, expected : float
-        Plan currency.
-    probability, low, high : float
-        Chance that the region reaches its target, with the 95 % range of the simulation itself
-        (Wilson); NaN where nothing is expected of anybody.
-    share_reaching, share_low, share_high : float
-        Share of people who reach their goals: mean and 80 % range over the runs.
-    k : float
-        Sum of goals over sum of expectations; above 1 the goals are not backed by capacity.
-    people : pandas.DataFrame
-        rep_id, goal, expected, chance, by rep_id; empty goal: nobody planned one.
-    runs, seed : int
-        Simulated years, and the seed they were drawn with.
-    note : str
-        Where the goals come from and what is left out.
-    """
-
-    target: float
-    expected: float
-    probability: float
-    low: float
-    high: float
-    share_reaching: float
-    share_low: float
-    share_high: float
-    k: float
-    people: pd.DataFrame
-    runs: int
-    seed: int
-    note: str
-
-
-def chance_of_target(
-    inputs: Region,
-    scenario: Scenario,
-    target: float | None = None,
-    goals: pd.DataFrame | None = None,
-    runs: int = 2000,
-) -> ChanceOfTarget:
-    """Simulate years and count how often the region and its people reach what is asked.
-
-    Every run draws each assumption from its range (two half-normals that meet at the base, low
-    and high one in ten), who leaves and when, what hits everybody beyond the register, and every
-    person's own chance. Assumptions go together as the scenario's ``[[correlations]]`` say.
-
-    Parameters
-    ----------
-    target
-        Plan currency; None: the region's target.
-    goals
-        rep_id, goal (rows of a person are summed); None: the target split in proportion to the
-        expectations, so that everybody has the same k.
-    runs
-        Simulated years; the seed is the plan's.
-
-    Raises
-    ------
-    DataError
-        A goal is for somebody who is not in the team.
-    """
-    if runs < 1:
-        raise DataError(f"runs is {runs}; simulate at least one year.")
-    target = float(inputs.target if target is None else target)
-    return simulate_target(look_ahead(inputs, scenario), target, goals, runs)
-
-
-def person_years(inputs: Region, scenario: Scenario, runs: int = 2000) -> pd.DataFrame:
-    """Describe everybody's coming year by a lognormal that its simulated middle and tenths fit.
-
-    The middle year is better than the expected one: few leave, and who does takes much along. A
-    goal at the expected result is therefore reached in more than half of the years.
-
-    Returns
-    -------
-    pandas.DataFrame
-        rep_id, expected (mean, plan currency), middle (reached in half of the years), spread (of
-        the logarithm); by rep_id, empty where nothing is expected.
-    """
-    outlook = look_ahead(inputs, scenario)
-    low, middle, high = typical_years(year_model(outlook), runs, inputs.settings.seed)
-    expected = outlook.expected_rows().groupby("rep_id")["expected"].sum(min_count=1)
-    people = expected.reindex(outlook.tenure.index).rename_axis("rep_id").to_frame()
-    known = (people["expected"] > 0).to_numpy() & (low > 0)
-    spread = np.log(np.where(known, high, 1.0) / np.where(known, low, 1.0)) / (2 * Z80)
-    people["middle"] = (people["expected"] * middle).where(known)
-    return people.assign(spread=np.where(known, spread, np.nan)).reset_index()
-
-
-def simulate_target(
-    outlook: Outlook, target: float, goals: pd.DataFrame | None = None, runs: int = 2000
-) -> ChanceOfTarget:
-    """Do what `chance_of_target` does, from an outlook."""
-    rows = outlook.expected_rows()
-    expected = rows.groupby("rep_id")["expected"].sum(min_count=1)
-    expected = expected.reindex(outlook.tenure.index).rename_axis("rep_id")
-    asked, note = _goals(expected, target, goals)
-    total, seed = float(expected.sum()), outlook.inputs.settings.seed
-    counts = asked.notna().to_numpy() & expected.notna().to_numpy()
-    share = np.where(counts, multiple_of(asked.to_numpy(), expected.to_numpy()), np.inf)
-    years = simulate_years(year_model(outlook), share, runs, seed)
-    shares = years.reached / counts.sum() if counts.any() else np.full(1, np.nan)
-    hits = int((years.totals >= multiple_of(target, total)).sum())
-    known = bool(expected.notna().any())
-    ends = wilson(hits, runs) if known else (np.nan, np.nan)
-    people = pd.DataFrame({"goal": asked, "expected": expected})
-    people["chance"] = np.where(counts, years.chances, np.nan)
-    with_both = expected[counts].sum()
-    return ChanceOfTarget(
-        target=target,
-        expected=total,
-        probability=hits / runs if known else np.nan,
-        low=min(ends[0], hits / runs),
-        high=max(ends[1], hits / runs),
-        share_reaching=float(shares.mean()),
-        share_low=float(np.quantile(shares, 0.1)),
-        share_high=float(np.quantile(shares, 0.9)),
-        k=float(asked[counts].sum() / with_both) if with_both > 0 else np.nan,
-        people=people.reset_index(),
-        runs=runs,
-        seed=seed,
-        note=note,
-    )
-
-
-def _goals(expected: pd.Series, target: float, goals: pd.DataFrame | None) -> tuple[pd.Series, str]:
-    if goals is None:
-        total = expected.sum()
-        split = expected * (target / total) if total > 0 else expected * np.nan
-        return split, "goals: the target in proportion to expectations"
-    require_labels(goals["rep_id"], expected.index, "goals: rep_id")
-    sums = goals.groupby("rep_id")["goal"].sum(min_count=1)
-    return sums.reindex(expected.index), "goals: as given"
+    lost = seats.capacity(usual) - seats.capacity(higher)
+    return float(np.nansum(seats.full * seats.factors() * lost))

@@ -85,7 +85,7 @@ def init(folder: Path, sample: bool) -> None:
 @_PLAN
 @click.option("--json", "as_json", is_flag=True, help="All problems as JSON on stdout.")
 def check(plan_folder: str, as_json: bool) -> None:
-    """Check inputs and scenarios of a plan; every problem at once, with its cell and what to do.
+    """Check inputs, scenarios and agreement log; every problem at once, with its cell and advice.
 
     Writes the same list to runs/checks.csv and runs/checks.json.
 
@@ -95,16 +95,17 @@ def check(plan_folder: str, as_json: bool) -> None:
     """
     import pandas as pd
 
-    from planning_kit.data import check_plan, prepare
+    from planning_kit.agreement import log_problems
+    from planning_kit.data import check_plan, check_scenarios, prepare
     from planning_kit.data.checks import problems_table
     from planning_kit.data.problems import problem_lines, write_problems
-    from planning_kit.walk.check import check_scenarios
 
     plan, storage = _open_plan(plan_folder)
     problems = check_plan(plan)
-    if not (problems["status"] == "fail").any():
-        found = problems_table(check_scenarios(plan, prepare(plan)))
-        problems = pd.concat([found, problems], ignore_index=True)
+    is_readable = not (problems["status"] == "fail").any()
+    found = log_problems(plan.agreement_file, plan.settings)
+    found += check_scenarios(plan, prepare(plan) if is_readable else None)
+    problems = pd.concat([problems_table(found), problems], ignore_index=True)
     written = write_problems(plan, problems)
     if storage:
         for ending in ("csv", "types.json", "json"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from planning_kit.messages import DataError, require_labels
+from planning_kit.messages import Written, stop_on_faults
 from planning_kit.plan import Settings, Targets
 
 
@@ -48,34 +48,42 @@ def region_targets(
     >>> region_targets(plan, Targets(company=100.0), {"North": 2.0, "South": 1.0})
     {'North': 70.0, 'South': 30.0}
     """
-    require_labels(targets.regions, reviewed, "[targets.regions]")
+    stop_on_faults(target_faults(settings, targets, reviewed), "targets")
     unit = settings.rounding_unit
-    units = {
-        name: _whole(f"target of {name}", value, unit) for name, value in targets.regions.items()
-    }
+    units = {name: round(value / unit) for name, value in targets.regions.items()}
     others = [name for name in reviewed if name not in units]
     if targets.company is None:
         units |= {n: max(0, round(reviewed[n] * (1 + targets.growth_share) / unit)) for n in others}
     else:
-        left = _whole("company target", targets.company, unit) - sum(units.values())
-        if left < 0 or (left and not others):
-            more = "more" if left < 0 else "less"
-            raise DataError(
-                f"[targets]: the regions ask for {abs(left) * unit:,.2f} {settings.currency} {more} "
-                "than the company; change the company target or a region's."
-            )
+        left = round(targets.company / unit) - sum(units.values())
         units |= _largest_remainder(left, {name: max(0.0, reviewed[name]) for name in others})
     return {name: _amount(units[name], unit) for name in reviewed}
 
 
-def _whole(what: str, value: float, unit: float) -> int:
-    count = round(value / unit)
-    if not math.isclose(count * unit, value, rel_tol=1e-12, abs_tol=1e-9):
-        raise DataError(
-            f"[targets]: the {what} is {value:,.2f}, not a multiple of the rounding unit {unit:g}; "
-            f"write {_amount(count, unit):,.2f}."
+def target_faults(settings: Settings, targets: Targets, regions: Collection[str]) -> list[str]:
+    """Name what is wrong with targets: unknown regions, broken units, sums that do not meet."""
+    unit, found = settings.rounding_unit, Written({})
+    found.known(targets.regions, regions, "[targets.regions]")
+    given = {f"target of {name}": value for name, value in targets.regions.items()}
+    if targets.company is not None:
+        given["company target"] = targets.company
+    for what, value in given.items():
+        count = round(value / unit)
+        if not math.isclose(count * unit, value, rel_tol=1e-12, abs_tol=1e-9):
+            found.fault(
+                f"[targets]: the {what} is {value:,.2f}, not a multiple of the rounding unit "
+                f"{unit:g}; write {_amount(count, unit):,.2f}"
+            )
+    if targets.company is None or found.faults:
+        return found.faults
+    left = round(targets.company / unit) - sum(round(x / unit) for x in targets.regions.values())
+    if left < 0 or (left and not set(regions) - set(targets.regions)):
+        found.fault(
+            f"[targets]: the regions ask for {abs(left) * unit:,.2f} {settings.currency} "
+            f"{'more' if left < 0 else 'less'} than the company; change the company target or a "
+            "region's"
         )
-    return count
+    return found.faults
 
 
 def _amount(units: int, unit: float) -> float:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from planning_kit.data import Region
 from planning_kit.manager.findings import KEYS, first_unfit, plan_findings
-from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, month_starts, read_levers
+from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, month_starts
 from planning_kit.review import attainment
 from planning_kit.review.periods import main_metric
 
@@ -83,7 +83,7 @@ def manager_plan(inputs: Region, scenario: Scenario) -> ManagerPlan:
     DataError
         A lever is not a number or out of range.
     """
-    levers = read_levers(scenario)
+    levers = scenario.levers
     team = _teams(inputs)
     managers = _managers(inputs, team)
     calendar = _calendar(inputs, managers, levers)
@@ -306,7 +306,6 @@ def _hour_goals(
 
 
 def _leavers(inputs: Region) -> tuple[int, int]:
-    first = pd.Timestamp(inputs.settings.review_starts_on)
-    last = pd.Timestamp(inputs.settings.review_ends_on)
+    first, _ = inputs.review_months
     reps = inputs.reps[~(inputs.reps["hired_on"] > first) & ~(inputs.reps["left_on"] < first)]
-    return int((reps["left_on"] <= last).sum()), len(reps)
+    return int(inputs.in_review(reps["left_on"]).sum()), len(reps)

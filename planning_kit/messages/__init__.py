@@ -2,7 +2,8 @@
 
 from planning_kit.messages.errors import DataError, InfeasiblePlanError, PlanningError, UsageError
 from planning_kit.messages.findings import FINDING_COLUMNS, PROBLEM_COLUMNS, finding, findings_table
-from planning_kit.messages.labels import nearest, require_labels, shorten
+from planning_kit.messages.labels import nearest, require_labels, shorten, unknown_labels
+from planning_kit.messages.written import Written, stop_on_faults
 
 __all__ = [
     "FINDING_COLUMNS",
@@ -11,9 +12,12 @@ __all__ = [
     "InfeasiblePlanError",
     "PlanningError",
     "UsageError",
+    "Written",
     "finding",
     "findings_table",
     "nearest",
     "require_labels",
     "shorten",
+    "stop_on_faults",
+    "unknown_labels",
 ]

@@ -26,11 +26,14 @@ class DataError(PlanningError, ValueError):
     problems : object
         A table of every single problem where there is one (see `planning_kit.messages.PROBLEM_COLUMNS`),
         else None.
+    faults : tuple of str
+        Every single fault of a file that somebody wrote; empty where the message is the only one.
     """
 
-    def __init__(self, message: str, problems: Any = None) -> None:
+    def __init__(self, message: str, problems: Any = None, faults: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.problems = problems
+        self.faults = faults
 
 
 class InfeasiblePlanError(PlanningError):

@@ -40,6 +40,28 @@ def shorten(labels: Iterable[object], most: int = MOST_NAMED) -> str:
     return ", ".join(repr(name) for name in names[:most]) + more
 
 
+def unknown_labels(given: Iterable[object], known: Iterable[object]) -> str:
+    """Say which given labels are not known, each with the nearest known one; "" where all are.
+
+    Examples
+    --------
+    >>> unknown_labels(["norht", "south"], ["north", "south"])
+    "1 unknown label: 'norht' (did you mean 'north'?)."
+    """
+    known_names = {str(label) for label in known}
+    unknown = list(dict.fromkeys(str(x) for x in given if str(x) not in known_names))
+    if not unknown:
+        return ""
+    names, hints = sorted(known_names), []
+    for label in unknown[:MOST_NAMED]:
+        near = nearest(label, names)
+        hints.append(f"{label!r} (did you mean {near!r}?)" if near else repr(label))
+    more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
+    plural = "s" if len(unknown) > 1 else ""
+    known_text = "" if any("did you" in h for h in hints) else f" Known: {shorten(names)}."
+    return f"{len(unknown)} unknown label{plural}: {', '.join(hints)}{more}.{known_text}"
+
+
 def require_labels(given: Iterable[object], known: Iterable[object], what: str) -> None:
     """Check that every given label is known.
 
@@ -61,18 +83,6 @@ def require_labels(given: Iterable[object], known: Iterable[object], what: str) 
     Traceback (most recent call last):
     planning_kit.messages.errors.DataError: holds: 1 unknown label: 'norht' (did you mean 'north'?).
     """
-    names = sorted({str(label) for label in known})
-    known_names = set(names)
-    unknown = list(dict.fromkeys(str(x) for x in given if str(x) not in known_names))
-    if not unknown:
-        return
-    hints = []
-    for label in unknown[:MOST_NAMED]:
-        near = nearest(label, names)
-        hints.append(f"{label!r} (did you mean {near!r}?)" if near else repr(label))
-    more = f" and {len(unknown) - MOST_NAMED} more" if len(unknown) > MOST_NAMED else ""
-    plural = "s" if len(unknown) > 1 else ""
-    known_text = "" if any("did you" in h for h in hints) else f" Known: {shorten(names)}."
-    raise DataError(
-        f"{what}: {len(unknown)} unknown label{plural}: {', '.join(hints)}{more}.{known_text}"
-    )
+    text = unknown_labels(given, known)
+    if text:
+        raise DataError(f"{what}: {text}")

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv, betaln
 
+from planning_kit.numbers.intervals import HIGH, LOW
+
 Numbers = NDArray[np.float64]
 # Where the data say nothing about how much people differ, the team's ratio counts like about
 # 1 / 0.2 ** 2 - 1 = 24 tries of the person's own.
 USUAL_SPREAD = 0.2
-RANGE_SHARE = 0.8
 _SPREADS = np.geomspace(0.01, 0.9, 60)
 
 
@@ -56,8 +57,8 @@ def shrink_ratio(won: Numbers, tried: Numbers) -> tuple[Numbers, Numbers, Number
     total = (weight * (variance + (after - ratio) ** 2)).sum(axis=0)
     # After one or two tries the parts of the variance add up to more than a ratio can have.
     tries = np.maximum(ratio * (1.0 - ratio) / total - 1.0, 1.0)
-    a, b, tail = ratio * tries, (1.0 - ratio) * tries, (1.0 - RANGE_SHARE) / 2.0
-    return ratio, betaincinv(a, b, tail), betaincinv(a, b, 1.0 - tail)
+    a, b = ratio * tries, (1.0 - ratio) * tries
+    return ratio, betaincinv(a, b, LOW), betaincinv(a, b, HIGH)
 
 
 def spread_weights(won: Numbers, tried: Numbers) -> Numbers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -180,6 +180,29 @@ class Staffing:
     vacancy_months: float
     ramp: tuple[float, ...]
     account_loss_share: float = 0.0
+
+    def assuming(self, values: Mapping[str, float]) -> Staffing:
+        """Put assumed values, by driver, in the place of these; what cannot be is cut off.
+
+        The ramp is stretched, so that its last step is reached in the assumed month.
+
+        Examples
+        --------
+        >>> Staffing(0.1, 3.0, (0.0, 0.5)).assuming({"turnover_rate": 0.2, "ramp": 2})
+        Staffing(annual_rate=0.2, vacancy_months=3.0, ramp=(0.0,), account_loss_share=0.0)
+        """
+        full_in = values.get("ramp")
+        return Staffing(
+            min(1.0, max(0.0, values.get("turnover_rate", self.annual_rate))),
+            max(0.0, values.get("time_to_fill", self.vacancy_months)),
+            self.ramp if full_in is None else stretched_ramp(self.ramp, full_in),
+            min(1.0, max(0.0, values.get("account_loss_share", self.account_loss_share))),
+        )
+
+    def lasting_share(self) -> float:
+        """Give the share of a full seat's sales in the long run: `availability`, less hand-overs."""
+        there = availability(self.annual_rate, self.vacancy_months, self.ramp)
+        return there * (1 - self.annual_rate * self.account_loss_share)
 
     def after_leaving(self, months: int) -> np.ndarray:
         """Give a seat's expected capacity in the months after its holder left."""

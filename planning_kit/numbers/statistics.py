@@ -8,7 +8,19 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
+from planning_kit.numbers.intervals import HIGH, LOW, RANGE_SHARE
+
 SHUFFLES = 4999
+SCORE_COLUMNS = (
+    "assumptions",
+    "inside",
+    "inside_share",
+    "low_share",
+    "high_share",
+    "expected_share",
+    "pinball_loss",
+    "verdict",
+)
 
 
 def wilson(hits: int, count: int, level: float = 0.95) -> tuple[float, float]:
@@ -106,3 +118,60 @@ def holm(chances: Mapping[str, float]) -> dict[str, float]:
         worst = max(worst, min(1.0, p * (len(known) - position)))
         adjusted[name] = worst
     return adjusted
+
+
+def held_inside(stated: pd.DataFrame) -> pd.Series:
+    """Say of every stated range whether it held what happened: yes, no, not known.
+
+    Parameters
+    ----------
+    stated
+        ``low``, ``high`` and ``actual``, in any unit; either end may be the larger one.
+    """
+    known = stated[["low", "high", "actual"]].notna().all(axis=1)
+    ends = stated[["low", "high"]]
+    within = stated["actual"].between(ends.min(axis=1), ends.max(axis=1))
+    return pd.Series(
+        np.select([~known, within], ["not known", "yes"], "no"), stated.index, dtype="str"
+    )
+
+
+def score_ranges(stated: pd.DataFrame) -> pd.DataFrame:
+    """Judge stated ranges: how many actuals lay inside, and how far off.
+
+    Low and high are meant as one in ten and nine in ten, so 80 % should lie inside. The pinball
+    loss (Koenker and Bassett 1978) of low, base and high is averaged and divided by the width of
+    each range, so that assumptions in different units count the same; smaller is better.
+
+    Parameters
+    ----------
+    stated
+        ``low``, ``base``, ``high`` and ``actual`` of every range.
+
+    Returns
+    -------
+    DataFrame
+        One row: how many ``assumptions`` have all four numbers, how many actuals are ``inside``,
+        their share with its Wilson 95 % interval, the ``pinball_loss`` and a ``verdict``: ranges
+        too narrow, ranges too wide, ranges fit, or cannot tell.
+    """
+    known = stated[stated[["low", "base", "high", "actual"]].notna().all(axis=1)]
+    inside = int(held_inside(known).eq("yes").sum())
+    low, high = wilson(inside, len(known))
+    width = (known["high"] - known["low"]).abs()
+    losses = [
+        np.maximum(q * (known["actual"] - known[c]), (q - 1) * (known["actual"] - known[c]))
+        for q, c in ((LOW, "low"), (0.5, "base"), (HIGH, "high"))
+    ]
+    loss = (sum(losses) / len(losses) / width.where(width > 0)).mean()
+    verdict = "cannot tell"
+    if len(known):
+        fits = "ranges fit" if high - low < 0.4 else "cannot tell"
+        verdict = (
+            "ranges too narrow"
+            if high < RANGE_SHARE
+            else ("ranges too wide" if low > RANGE_SHARE else fits)
+        )
+    share = inside / len(known) if len(known) else np.nan
+    row = (len(known), inside, share, low, high, RANGE_SHARE, loss, verdict)
+    return pd.DataFrame([row], columns=list(SCORE_COLUMNS))

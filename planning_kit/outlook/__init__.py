@@ -1,4 +1,4 @@
-"""What the coming year may bring: history, levels, turnover, ranges, simulated years."""
+"""What the coming year may bring: history, levels, turnover, ranges, the draws of everybody's year."""
 
 from planning_kit.outlook.baseline import (
     baseline,
@@ -8,18 +8,22 @@ from planning_kit.outlook.baseline import (
     unheld_territories,
 )
 from planning_kit.outlook.bases import other_bases
-from planning_kit.outlook.ranges import measured_calibration, measured_coverage
+from planning_kit.outlook.outlook import ChanceOfTarget, Outlook, coming_year
+from planning_kit.outlook.ranges import interval_coverage, measured_calibration
 from planning_kit.outlook.register import Assumption, read_assumptions
 from planning_kit.outlook.tournament import method_tournament
 from planning_kit.outlook.turnover import turnover
 
 __all__ = [
     "Assumption",
+    "ChanceOfTarget",
+    "Outlook",
     "baseline",
     "baseline_totals",
     "capacity",
+    "coming_year",
+    "interval_coverage",
     "measured_calibration",
-    "measured_coverage",
     "method_tournament",
     "other_bases",
     "read_assumptions",

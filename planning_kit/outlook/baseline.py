@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region
+from planning_kit.data import Region, middle_day
 from planning_kit.messages import DataError, require_labels
+from planning_kit.numbers.intervals import Z80
 from planning_kit.outlook.history import (
     PLACE,
-    Z80,
     held_months,
     look_up,
     plan_months,
@@ -20,7 +20,7 @@ from planning_kit.outlook.history import (
     season_factors,
 )
 from planning_kit.outlook.ranges import Misses, measure_misses, range80, total_ranges
-from planning_kit.outlook.seats import ROW, Outlook, look_ahead
+from planning_kit.outlook.seats import ROW, Seats, look_ahead
 from planning_kit.plan import Scenario
 
 BASELINE_COLUMNS = (
@@ -70,15 +70,15 @@ def baseline(inputs: Region, scenario: Scenario) -> pd.DataFrame:
     DataError
         The register is wrong; every fault is named.
     """
-    outlook = look_ahead(inputs, scenario)
-    rows = outlook.expected_rows()
-    misses = misses_with_register(outlook)
-    chance = rows["expected"] * look_up(rows["product_line"], misses.lumps).fillna(0.0)
+    seats = look_ahead(inputs, scenario)
+    rows = seats.expected_rows()
+    misses = misses_with_register(seats)
+    chance = rows["expected"] * look_up(rows["product_line"], misses.deal_sizes).fillna(0.0)
     relative = misses.person**2 + misses.common**2
     variance = chance + relative * rows["expected"] ** 2
     low, high = range80(rows["expected"].to_numpy(), np.nan_to_num(variance.to_numpy()))
     rows = rows.assign(
-        low=low, high=high, last_year=last_year_of(outlook), last_goal=_last_goals(outlook)
+        low=low, high=high, last_year=last_year_of(seats), last_goal=_last_goals(seats)
     )
     return _with_unknown(rows[list(BASELINE_COLUMNS)])
 
@@ -99,9 +99,9 @@ def baseline_totals(
         The cut, expected, low, high (plan currency).
     """
     require_labels(by, ROW, "by")
-    outlook = look_ahead(inputs, scenario)
-    rows = outlook.expected_rows()
-    return _with_unknown(total_ranges(rows, by, misses_with_register(outlook)))
+    seats = look_ahead(inputs, scenario)
+    rows = seats.expected_rows()
+    return _with_unknown(total_ranges(rows, by, misses_with_register(seats)))
 
 
 def _with_unknown(table: pd.DataFrame) -> pd.DataFrame:
@@ -110,26 +110,26 @@ def _with_unknown(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(**{c: table[c].where(table[c] != "", np.nan).astype("str") for c in named})
 
 
-def misses_with_register(outlook: Outlook) -> Misses:
+def misses_with_register(seats: Seats) -> Misses:
     """Measure misses on past years; the register's own uncertainty is the least common one."""
-    first = pd.Timestamp(outlook.inputs.settings.starts_on)
-    measured = measure_misses(outlook.inputs, first, outlook.levels)
+    first = pd.Timestamp(seats.inputs.settings.starts_on)
+    measured = measure_misses(seats.inputs, first, seats.levels)
     return Misses(
-        measured.lumps, measured.person, max(measured.common, outlook.spread), measured.years
+        measured.deal_sizes, measured.person, max(measured.common, seats.spread), measured.years
     )
 
 
-def last_year_of(outlook: Outlook) -> pd.Series:
+def last_year_of(seats: Seats) -> pd.Series:
     """Bring the person's results of a year ago beside the rows; elsewhere sold counts too."""
-    sold, rows = outlook.levels.history.sold, outlook.rows
-    back = 12 * -(-len(outlook.months) // 12)
+    sold, rows = seats.levels.history.sold, seats.rows
+    back = 12 * -(-len(seats.months) // 12)
     ahead = (sold["month"] + pd.DateOffset(months=back)).astype("datetime64[us]")
     sold = sold.assign(month=ahead)
-    sold = sold[sold["month"].isin(outlook.months) & sold["rep_id"].isin(rows["rep_id"])]
+    sold = sold[sold["month"].isin(seats.months) & sold["rep_id"].isin(rows["rep_id"])]
     place = row_place(sold, rows)
     sums = sold.assign(territory_id=place).groupby(ROW)["amount"].sum()
     found = sums.reindex(pd.MultiIndex.from_frame(rows[ROW])).to_numpy()
-    held = outlook.levels.history.held
+    held = seats.levels.history.held
     there = pd.MultiIndex.from_arrays([held["rep_id"], held["month"]])
     then = pd.MultiIndex.from_arrays([rows["rep_id"], rows["month"] - pd.DateOffset(months=back)])
     zero = np.where(then.isin(there), 0.0, np.nan)
@@ -145,24 +145,18 @@ def row_place(given: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
     return given["territory_id"].where(here, look_up(given["rep_id"], largest))
 
 
-def _last_goals(outlook: Outlook) -> pd.Series:
+def _last_goals(seats: Seats) -> pd.Series:
     """Spread the goals of the reviewed year over the rows they were about, by season and line."""
-    settings, rows = outlook.inputs.settings, outlook.rows
-    goals = outlook.inputs.goals
+    rows, goals = seats.rows, seats.inputs.goals
     goals = goals[(goals["metric"] == "amount") & goals["goal"].notna()]
-    middle = goals["starts_on"] + (goals["ends_on"] - goals["starts_on"]) / 2
-    reviewed = middle.between(
-        pd.Timestamp(settings.review_starts_on), pd.Timestamp(settings.review_ends_on)
-    )
+    reviewed = seats.inputs.in_review(middle_day(goals))
     goals = goals[reviewed & goals["rep_id"].isin(rows["rep_id"])].reset_index(drop=True)
-    lines = look_up(
-        goals["product_id"], outlook.inputs.products.set_index("product_id")["product_line"]
-    )
-    goals["line"] = goals["product_line"].fillna(lines.astype("str")).fillna("")
+    lines = seats.inputs.line_of(goals["product_id"])
+    goals["line"] = goals["product_line"].fillna(lines).fillna("")
     goals["place"] = row_place(goals.assign(territory_id=goals["territory_id"].fillna("")), rows)
     goals["is_placed"] = goals["territory_id"].notna()
     goals["goal_id"] = goals.index
-    back = 12 * -(-len(outlook.months) // 12)
+    back = 12 * -(-len(seats.months) // 12)
     mid_month = rows["month"] - pd.DateOffset(months=back) + pd.Timedelta(days=14)
     cells = rows[["rep_id", "territory_id", "product_line", "full"]].assign(
         mid_month=mid_month, row=rows.index
@@ -191,17 +185,17 @@ def capacity(inputs: Region, scenario: Scenario) -> pd.DataFrame:
         rep_id, territory_id, month, capacity_share (1.0 is a full seat), low and high (turnover,
         vacancy and ramp at their unfavourable and favourable ends together).
     """
-    outlook = look_ahead(inputs, scenario)
-    staff = [a for a in outlook.assumptions if a.moves == "staff"]
-    usual = outlook.staffing()
-    best = outlook.staffing({a.assumption_id: a.low for a in staff})
-    worst = outlook.staffing({a.assumption_id: a.high for a in staff})
+    seats = look_ahead(inputs, scenario)
+    staff = [a for a in seats.assumptions if a.moves == "staff"]
+    usual = seats.staffing()
+    best = seats.staffing({a.assumption_id: a.low for a in staff})
+    worst = seats.staffing({a.assumption_id: a.high for a in staff})
     if not any(a.driver == "turnover_rate" for a in staff):
-        _, fewest, most = outlook.counted
+        _, fewest, most = seats.counted
         best, worst = replace(best, annual_rate=fewest), replace(worst, annual_rate=most)
-    shares = [outlook.capacity(staffing) for staffing in (usual, worst, best)]
-    weight = outlook.rows["weight"].to_numpy()
-    table = outlook.rows[[*PLACE, "month"]].assign(
+    shares = [seats.capacity(staffing) for staffing in (usual, worst, best)]
+    weight = seats.rows["weight"].to_numpy()
+    table = seats.rows[[*PLACE, "month"]].assign(
         capacity_share=shares[0] * weight, low=shares[1] * weight, high=shares[2] * weight
     )
     table = table.drop_duplicates([*PLACE, "month"], ignore_index=True)
@@ -222,9 +216,9 @@ def unheld_territories(inputs: Region, scenario: Scenario) -> pd.DataFrame:
     return unheld_parts(look_ahead(inputs, scenario))
 
 
-def unheld_parts(outlook: Outlook) -> pd.DataFrame:
-    """Do what `unheld_territories` does, from an outlook."""
-    inputs, months = outlook.inputs, outlook.months
+def unheld_parts(seats: Seats) -> pd.DataFrame:
+    """Do what `unheld_territories` does, from the seats."""
+    inputs, months = seats.inputs, seats.months
     mine = inputs.territories
     mine = mine[mine["region"] == inputs.region] if inputs.region else mine
     held = held_months(inputs, months)
@@ -232,14 +226,14 @@ def unheld_parts(outlook: Outlook) -> pd.DataFrame:
     sums = sums.reindex(index=sorted(mine["territory_id"]), columns=months).fillna(0.0)
     gaps = (1 - sums).clip(lower=0.0)
     gaps = gaps[gaps.mean(axis=1) > _WHOLE_SHARE]
-    places = outlook.levels.places[outlook.levels.places["exposure"] > 0]
+    places = seats.levels.places[seats.levels.places["exposure"] > 0]
     by = places.assign(part=places["share"] * places["exposure"]).groupby("territory_id")
     whole = (by["sold"].sum() / by["part"].sum()).reindex(gaps.index)
-    season = outlook.levels.season
-    weighted = season["factor"] * look_up(season["product_line"], outlook.levels.mix)
+    season = seats.levels.season
+    weighted = season["factor"] * look_up(season["product_line"], seats.levels.mix)
     of_month = weighted.groupby(season["month_of_year"]).sum().reindex(months.month).fillna(1.0)
-    full = np.nan_to_num(outlook.full)
-    moved = float((full * outlook.factors()).sum() / full.sum()) if full.sum() > 0 else 1.0
+    full = np.nan_to_num(seats.full)
+    moved = float((full * seats.factors()).sum() / full.sum()) if full.sum() > 0 else 1.0
     amount = whole * (gaps.to_numpy() @ of_month.to_numpy()) / 12 * moved
     note = np.where(amount.isna(), "no history: the amount is not known", "")
     columns = (gaps.index.astype("str"), gaps.mean(axis=1).to_numpy(), amount.to_numpy(), note)

@@ -8,7 +8,7 @@ import pandas as pd
 from planning_kit.data import Region
 from planning_kit.outlook.baseline import last_year_of, row_place
 from planning_kit.outlook.history import look_up
-from planning_kit.outlook.seats import Outlook, look_ahead
+from planning_kit.outlook.seats import Seats, look_ahead
 from planning_kit.plan import Scenario
 
 CELL = ["rep_id", "territory_id", "product_line"]
@@ -27,32 +27,32 @@ def other_bases(inputs: Region, scenario: Scenario) -> pd.DataFrame:
         bought a year ago, plus open opportunities times the closing ratio by value of the last
         twelve months, plan currency; empty without opportunities).
     """
-    outlook = look_ahead(inputs, scenario)
-    rows = outlook.rows[CELL].drop_duplicates().sort_values(CELL, ignore_index=True)
+    seats = look_ahead(inputs, scenario)
+    rows = seats.rows[CELL].drop_duplicates().sort_values(CELL, ignore_index=True)
     at = pd.MultiIndex.from_frame(rows)
     return rows.assign(
-        run_rate=_run_rate(outlook).reindex(at).to_numpy(),
-        account_build_up=_account_build_up(outlook).reindex(at).to_numpy(),
+        run_rate=_run_rate(seats).reindex(at).to_numpy(),
+        account_build_up=_account_build_up(seats).reindex(at).to_numpy(),
     )
 
 
-def _run_rate(outlook: Outlook) -> pd.Series:
-    history, rows = outlook.levels.history, outlook.rows
+def _run_rate(seats: Seats) -> pd.Series:
+    history, rows = seats.levels.history, seats.rows
     begin = history.last - pd.DateOffset(months=RECENT_MONTHS - 1)
     sold = history.sold[history.sold["month"] >= begin]
     sold = sold[sold["rep_id"].isin(rows["rep_id"])]
     sold = sold.assign(territory_id=row_place(sold, rows))
-    season = outlook.levels.season
+    season = seats.levels.season
     known = season.set_index(["product_line", "month_of_year"])["factor"]
     months = pd.date_range(begin, history.last, freq="MS").month
     recent = known[known.index.get_level_values("month_of_year").isin(months)]
     level = recent.groupby("product_line").sum()
-    times = pd.Series(outlook.months.month).value_counts()
+    times = pd.Series(seats.months.month).value_counts()
     planned = known * times.reindex(known.index.get_level_values(1)).fillna(0.0).to_numpy()
     scale = (planned.groupby("product_line").sum() / level.where(level > 0)).rename("scale")
     sums = sold.groupby(CELL)["amount"].sum()
     factor = look_up(sums.index.to_frame()["product_line"], scale)
-    rate = sums * factor.fillna(len(outlook.months) / RECENT_MONTHS).to_numpy()
+    rate = sums * factor.fillna(len(seats.months) / RECENT_MONTHS).to_numpy()
     there = set(history.held.loc[history.held["month"] >= begin, "rep_id"])
     every = rows[CELL].drop_duplicates()
     zero = pd.Series(
@@ -61,22 +61,21 @@ def _run_rate(outlook: Outlook) -> pd.Series:
     return rate.reindex(zero.index).fillna(zero)
 
 
-def _account_build_up(outlook: Outlook) -> pd.Series:
-    rows = outlook.rows.assign(last_year=last_year_of(outlook))
+def _account_build_up(seats: Seats) -> pd.Series:
+    rows = seats.rows.assign(last_year=last_year_of(seats))
     bought = rows.groupby(CELL)["last_year"].sum(min_count=1)
-    deals = outlook.inputs.opportunities
+    deals = seats.inputs.opportunities
     if deals.empty:
         return bought * np.nan
     closed = deals["closed_on"] > deals["closed_on"].max() - pd.DateOffset(years=1)
     decided = deals[closed & deals["outcome"].isin(["won", "lost"])].groupby("outcome")["amount"]
     value = decided.sum().reindex(["won", "lost"]).fillna(0.0)
     ratio = value["won"] / value.sum() if value.sum() else np.nan
-    line = outlook.inputs.products.set_index("product_id")["product_line"]
     open_ = deals[(deals["outcome"] == "open") & deals["rep_id"].isin(rows["rep_id"])]
     open_ = open_.assign(
-        territory_id="", product_line=look_up(open_["product_id"], line).fillna("")
+        territory_id="", product_line=seats.inputs.line_of(open_["product_id"]).fillna("")
     )
-    open_["territory_id"] = row_place(open_, outlook.rows)
+    open_["territory_id"] = row_place(open_, seats.rows)
     pipeline = open_.groupby(CELL)["amount"].sum() * ratio
     both = pd.concat([bought, pipeline.reindex(bought.index)], axis=1)
     return both.sum(axis=1, min_count=1)

@@ -11,11 +11,10 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.staffing import ramp_at
 
 PLACE = ["rep_id", "territory_id"]
-Z80 = 1.2815515594600038  # 80 % of a normal lie within this many standard deviations
 HALF_LIFE_YEARS = 1.0  # a result a year older counts half for the level (a choice, not a finding)
 _LEAST_MONTHS_SINCE = 3  # of a lasting event, before the time ahead of it is left out
 _LONG_AGO = pd.Timestamp("1900-01-01")
@@ -121,7 +120,7 @@ def own_books(
     return rows[[*PLACE, "month", "weight", "tenure"]]
 
 
-@partial(once, depends_on=1)
+@partial(cached, depends_on=1)
 def read_history(inputs: Region, before: pd.Timestamp) -> History:
     """Put every sale before a day under the place its seller held that month.
 
@@ -185,7 +184,7 @@ def season_factors(inputs: Region, history: History) -> pd.DataFrame:
     pandas.DataFrame
         product_line, month_of_year, factor (mean 1), error (its standard error).
     """
-    lumps, even = _lumps(inputs, history), np.ones(12)
+    equal, even = _equal_sales(inputs, history), np.ones(12)
     total, years = even, {}
     keys = [*PLACE, "month"]
     amount = history.sold.groupby(keys)["amount"].sum().rename("amount").reset_index()
@@ -193,11 +192,11 @@ def season_factors(inputs: Region, history: History) -> pd.DataFrame:
     held["seat"] = held.groupby(PLACE).ngroup()
     for _ in range(2):  # the second time, seats that were held for part of a year are sized right
         years = _years_of_factors(history, _staffed(held, total))
-        total, _ = _drawn(years.pop("all", np.empty((0, 12))), even, sum(lumps.values()))
+        total, _ = _drawn(years.pop("all", np.empty((0, 12))), even, sum(equal.values()))
     rows = []
     for line in sorted(history.sold["product_line"].unique()):
         mine = years.get(f"line {line}", np.empty((0, 12)))
-        factor, error = _drawn(mine, total, lumps.get(line, 0.0))
+        factor, error = _drawn(mine, total, equal.get(line, 0.0))
         errors = error * np.sqrt(np.maximum(factor, 0.0))  # large months vary more
         rows += [(line, month + 1, factor[month], errors[month]) for month in range(12)]
     columns = {"product_line": "str", "month_of_year": "int64"}
@@ -205,7 +204,7 @@ def season_factors(inputs: Region, history: History) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(columns)).astype(columns)
 
 
-def _lumps(inputs: Region, history: History) -> dict[str, float]:
+def _equal_sales(inputs: Region, history: History) -> dict[str, float]:
     """Count by line how many equal sales the months are worth: (sum a)^2 / sum a^2."""
     sales = inputs.sales[inputs.sales["month"] <= history.last].fillna({"product_line": ""})
     square = sales["amount"] ** 2 / sales["lines"].clip(lower=1)
@@ -249,7 +248,7 @@ def _staffed(held: pd.DataFrame, season: np.ndarray) -> pd.Series:
     return staffed / mean if mean > 0 else staffed
 
 
-def _drawn(years: np.ndarray, towards: np.ndarray, lumps: float) -> tuple[np.ndarray, float]:
+def _drawn(years: np.ndarray, towards: np.ndarray, equal: float) -> tuple[np.ndarray, float]:
     """Draw factors towards others; give them with their standard error."""
     if len(years) == 0:
         return towards, 0.0
@@ -257,7 +256,7 @@ def _drawn(years: np.ndarray, towards: np.ndarray, lumps: float) -> tuple[np.nda
     if len(years) > 1:
         noise = float(((years - raw) ** 2).sum() / 12 / (len(years) - 1) / len(years))
     else:
-        noise = 12 / lumps if lumps > 0 else np.inf
+        noise = 12 / equal if equal > 0 else np.inf
     spread = float(((raw - towards) ** 2).mean())
     kept = max(0.0, 1 - noise / spread) if spread > noise else 0.0
     # What is drawn away is not known better for it: half of the error stays at least.

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammainc, gammaincinv
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
+from planning_kit.numbers.intervals import HIGH, LOW
 from planning_kit.numbers.staffing import ramp_at
 from planning_kit.numbers.statistics import wilson
 from planning_kit.outlook.history import (
@@ -25,9 +26,8 @@ from planning_kit.outlook.history import (
 from planning_kit.outlook.levels import Levels, estimate_levels
 from planning_kit.outlook.seats import ROW, full_rows
 
-COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "note")
+INTERVAL_COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "note")
 CALIBRATION_COLUMNS = ("cut", "chance", "goals", "reached", "share", "low", "high")
-_LOW, _HIGH = 0.1, 0.9
 _UNMEASURED = "no earlier year to measure misses on: ranges from seats' spread"
 _LEAST_MONTHS = 12  # of history before a year that is forecast again
 
@@ -36,12 +36,12 @@ _LEAST_MONTHS = 12  # of history before a year that is forecast again
 class Misses:
     """How results vary about expectations.
 
-    A result with expectation ``m`` of one person has the variance ``lump * m + person^2 m^2``;
+    A result with expectation ``m`` of one person has the variance ``deal_size * m + person^2 m^2``;
     a region has ``common^2 m^2`` on top, which does not average out.
 
     Attributes
     ----------
-    lumps : pandas.Series
+    deal_sizes : pandas.Series
         Size of a typical chunk of sales by product line, plan currency.
     person, common : float
         Coefficients of variation of a person's and of the whole region's year.
@@ -49,14 +49,14 @@ class Misses:
         Past years that were forecast again; 0: nothing could be measured.
     """
 
-    lumps: pd.Series
+    deal_sizes: pd.Series
     person: float
     common: float
     years: int
 
 
 @dataclass(frozen=True)
-class Replay:
+class PastYear:
     """A past year forecast from what was known before it: rows with expected and actual."""
 
     first: pd.Timestamp
@@ -76,8 +76,8 @@ def past_years(inputs: Region, before: pd.Timestamp) -> list[pd.Timestamp]:
     return starts
 
 
-@partial(once, depends_on=1)
-def replay_year(inputs: Region, first: pd.Timestamp, history: History) -> Replay:
+@partial(cached, depends_on=1)
+def forecast_again(inputs: Region, first: pd.Timestamp, history: History) -> PastYear:
     """Forecast a past year for everybody who held the same place all year.
 
     Turnover is left out on both sides: the people compared stayed.
@@ -101,45 +101,45 @@ def replay_year(inputs: Region, first: pd.Timestamp, history: History) -> Replay
     rows["expected"] = rows["full"] * rows["weight"] * there * max(0.0, 1 + levels.trend[0])
     actual = history.sold[history.sold["month"].isin(months)].rename(columns={"amount": "actual"})
     rows = rows.merge(actual, on=ROW, how="left").fillna({"actual": 0.0})
-    return Replay(first, rows[[*ROW, "expected", "actual"]], levels)
+    return PastYear(first, rows[[*ROW, "expected", "actual"]], levels)
 
 
-@partial(once, depends_on=1)
+@partial(cached, depends_on=1)
 def measure_misses(inputs: Region, before: pd.Timestamp, levels: Levels) -> Misses:
     """Measure misses on every past year that can be forecast again."""
     years = past_years(inputs, before)
-    replays = [replay_year(inputs, first, levels.history) for first in years]
-    return misses_of([r for r in replays if r.rows["expected"].sum() > 0], inputs, levels)
+    again = [forecast_again(inputs, first, levels.history) for first in years]
+    return misses_of([r for r in again if r.rows["expected"].sum() > 0], inputs, levels)
 
 
-def misses_of(replays: Sequence[Replay], inputs: Region, levels: Levels) -> Misses:
+def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Misses:
     """Split past misses into chunks of sales, people and what hit everybody (by moments)."""
-    lumps = sale_sizes(inputs, levels)
-    if not replays:
+    deal_sizes = sale_sizes(inputs, levels)
+    if not again:
         # Nobody knows how years differ; how seats differ stands in for it.
         spread = np.sqrt(levels.between) / levels.group if levels.group else 0.0
-        return Misses(lumps, 0.0 if np.isnan(spread) else float(spread), 0.0, 0)
-    ratios = [float(r.rows["actual"].sum() / r.rows["expected"].sum()) for r in replays]
+        return Misses(deal_sizes, 0.0 if np.isnan(spread) else float(spread), 0.0, 0)
+    ratios = [float(r.rows["actual"].sum() / r.rows["expected"].sum()) for r in again]
     scaled = pd.concat(
         [
             r.rows.assign(expected=r.rows["expected"] * c)
-            for r, c in zip(replays, ratios, strict=True)
+            for r, c in zip(again, ratios, strict=True)
         ],
-        keys=range(len(replays)),
+        keys=range(len(again)),
         names=["year"],
     ).reset_index("year")
     square = (scaled["actual"] - scaled["expected"]) ** 2
     by_line = scaled["product_line"]
     rough = square.groupby(by_line).sum() / scaled["expected"].groupby(by_line).sum()
-    lumps = rough.replace([np.inf, -np.inf], np.nan).combine_first(lumps)
-    people = scaled.assign(chance=scaled["expected"] * look_up(by_line, lumps).fillna(0.0))
+    deal_sizes = rough.replace([np.inf, -np.inf], np.nan).combine_first(deal_sizes)
+    people = scaled.assign(chance=scaled["expected"] * look_up(by_line, deal_sizes).fillna(0.0))
     people = people.groupby(["year", "rep_id"])[["expected", "actual", "chance"]].sum()
     count = people.groupby("year").size()
     free = count.sum() / max(1, count.sum() - len(count))
     off = (people["actual"] - people["expected"]) ** 2 * free - people["chance"]
     person = float(np.sqrt(max(0.0, off.sum() / (people["expected"] ** 2).sum())))
     common = float(np.sqrt(np.mean([(c - 1) ** 2 for c in ratios])))
-    return Misses(lumps, person, common, len(replays))
+    return Misses(deal_sizes, person, common, len(again))
 
 
 def sale_sizes(inputs: Region, levels: Levels) -> pd.Series:
@@ -162,8 +162,8 @@ def range80(expected: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.
     spread = np.where(sure, 1.0, variance)
     shape = np.where(sure, 1.0, mean**2 / spread)
     scale = np.where(sure, 0.0, spread / np.where(mean > 0, mean, 1.0))
-    low = np.where(sure, expected, gammaincinv(shape, _LOW) * scale)
-    high = np.where(sure, expected, gammaincinv(shape, _HIGH) * scale)
+    low = np.where(sure, expected, gammaincinv(shape, LOW) * scale)
+    high = np.where(sure, expected, gammaincinv(shape, HIGH) * scale)
     low, high = np.minimum(low, expected), np.maximum(high, expected)
     return np.where(np.isnan(expected), np.nan, low), np.where(np.isnan(expected), np.nan, high)
 
@@ -182,7 +182,7 @@ def total_ranges(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> pd.Da
 
 def total_variances(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> pd.DataFrame:
     """Sum expected rows over a cut: the cut, expected, variance."""
-    chance = rows["expected"] * look_up(rows["product_line"], misses.lumps).fillna(0.0)
+    chance = rows["expected"] * look_up(rows["product_line"], misses.deal_sizes).fillna(0.0)
     parts = rows.assign(chance=chance)[[*dict.fromkeys([*by, "rep_id"]), "expected", "chance"]]
     people = parts.groupby([*dict.fromkeys([*by, "rep_id"])], as_index=False).sum(min_count=1)
     people["own"] = (misses.person * people["expected"]) ** 2
@@ -196,7 +196,7 @@ def total_variances(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> pd
     return totals[[*by, "expected"]].assign(variance=variance)
 
 
-def measured_coverage(inputs: Region) -> pd.DataFrame:
+def interval_coverage(inputs: Region) -> pd.DataFrame:
     """Count how often the 80 % ranges held in past years, with what was known before them.
 
     The misses a range rests on come from the years before the tested one, so the first year that
@@ -208,27 +208,27 @@ def measured_coverage(inputs: Region) -> pd.DataFrame:
         year (first month), cut (rep and year; rep, line and month), cells, inside, share, note.
     """
     rows: list[tuple] = []
-    for replay, misses in _held_out(inputs):
+    for past, misses in _held_out(inputs):
         note = "" if misses.years else _UNMEASURED
         for name, by in (
             ("rep and year", ["rep_id"]),
             ("rep, line and month", ["rep_id", "product_line", "month"]),
         ):
-            held = replay.rows.groupby(by)["actual"].sum().reset_index()
-            both = total_ranges(replay.rows, by, misses).merge(held, on=by)
+            held = past.rows.groupby(by)["actual"].sum().reset_index()
+            both = total_ranges(past.rows, by, misses).merge(held, on=by)
             inside = int(both["actual"].between(both["low"], both["high"]).sum())
             share = inside / len(both) if len(both) else np.nan
-            rows.append((replay.first, name, len(both), inside, share, note))
-    return pd.DataFrame(rows, columns=list(COVERAGE_COLUMNS))
+            rows.append((past.first, name, len(both), inside, share, note))
+    return pd.DataFrame(rows, columns=list(INTERVAL_COVERAGE_COLUMNS))
 
 
-def _held_out(inputs: Region) -> Iterator[tuple[Replay, Misses]]:
-    """Replay past years, each with the misses of the years before it."""
+def _held_out(inputs: Region) -> Iterator[tuple[PastYear, Misses]]:
+    """Forecast past years again, each with the misses of the years before it."""
     before = pd.Timestamp(inputs.settings.starts_on)
     history = read_history(inputs, before)
     for first in past_years(inputs, before):
-        replay = replay_year(inputs, first, history)
-        yield replay, measure_misses(inputs, first, replay.levels)
+        past = forecast_again(inputs, first, history)
+        yield past, measure_misses(inputs, first, past.levels)
 
 
 def measured_calibration(inputs: Region) -> pd.DataFrame:
@@ -244,9 +244,9 @@ def measured_calibration(inputs: Region) -> pd.DataFrame:
         a year makes it wider). Years that have an earlier one to measure misses on.
     """
     found: dict[str, list[np.ndarray]] = {"rep and year": [], "rep and quarter": []}
-    for replay, misses in _held_out(inputs):
+    for past, misses in _held_out(inputs):
         if misses.years:
-            rows = replay.rows.assign(quarter=replay.rows["month"].dt.quarter)
+            rows = past.rows.assign(quarter=past.rows["month"].dt.quarter)
             for cut, by in zip(found, (["rep_id"], ["rep_id", "quarter"]), strict=True):
                 found[cut].append(_ranks(rows, by, misses))
     table = []

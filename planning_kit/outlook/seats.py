@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
-from planning_kit.numbers.staffing import Staffing, stretched_ramp
+from planning_kit.numbers.intervals import Z80
+from planning_kit.numbers.staffing import Staffing
 from planning_kit.outlook.history import (
     PLACE,
-    Z80,
     held_months,
     month_number,
     own_books,
@@ -29,7 +29,7 @@ _LONG_HERE = 1200  # months of tenure of somebody whose hiring has no date
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Seats:
     """The coming months at full capacity, and everything the drivers need.
 
     Attributes
@@ -93,15 +93,9 @@ class Outlook:
     def staffing(self, changed: Mapping[str, float] | None = None) -> Staffing:
         """Give the staff assumptions; the roster and the plan stand in for what is not assumed."""
         values, settings = self.values(changed), self.inputs.settings
-        by_driver = {a.driver: values[a.assumption_id] for a in self.assumptions}
-        rate = by_driver.get("turnover_rate")
-        full_in = by_driver.get("ramp")
-        return Staffing(
-            self.counted[0] if rate is None else min(1.0, max(0.0, rate)),
-            max(0.0, by_driver.get("time_to_fill", settings.vacancy_months)),
-            settings.ramp if full_in is None else stretched_ramp(settings.ramp, full_in),
-            settings.account_loss_share,
-        )
+        assumed = {a.driver: values[a.assumption_id] for a in self.assumptions}
+        people = (settings.vacancy_months, settings.ramp, settings.account_loss_share)
+        return Staffing(self.counted[0], *people).assuming(assumed)
 
     def capacity(self, staffing: Staffing) -> np.ndarray:
         """Give the expected capacity of the seat behind every row, its weight left out."""
@@ -176,7 +170,7 @@ class Outlook:
 
 
 @lru_cache(maxsize=4)  # a notebook asks for the same outlook a dozen times
-def look_ahead(inputs: Region, scenario: Scenario) -> Outlook:
+def look_ahead(inputs: Region, scenario: Scenario) -> Seats:
     """Read the register (see `read_assumptions`) and estimate what it is applied to."""
     assumptions = read_assumptions(inputs, scenario)
     first = pd.Timestamp(inputs.settings.starts_on)
@@ -189,7 +183,7 @@ def look_ahead(inputs: Region, scenario: Scenario) -> Outlook:
     hired = inputs.reps.drop_duplicates("rep_id").set_index("rep_id")["hired_on"].reindex(team)
     tenure = (first.year * 12 + first.month - month_number(hired)).fillna(_LONG_HERE)
     correlation = read_correlations(scenario, assumptions)
-    return Outlook(inputs, levels, assumptions, rows, tenure.astype("int64"), correlation)
+    return Seats(inputs, levels, assumptions, rows, tenure.astype("int64"), correlation)
 
 
 def coming_places(

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
+from planning_kit.numbers.intervals import Z80
 from planning_kit.outlook.history import PLACE, History, look_up, month_number, read_history
-from planning_kit.outlook.ranges import Replay, past_years, replay_year
+from planning_kit.outlook.ranges import PastYear, forecast_again, past_years
 
 TOURNAMENT_COLUMNS = (
     "method",
@@ -23,7 +24,6 @@ TOURNAMENT_COLUMNS = (
 LAST_YEAR = "last year plus %"
 METHODS = (LAST_YEAR, "run rate", "potential share", "blend", "even split", "seasonal model")
 _LEAST_YEARS = 2
-_ONE_SIDED = 1.2815515594600038  # nine of ten
 
 
 def method_tournament(inputs: Region) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def method_tournament(inputs: Region) -> pd.DataFrame:
     before = pd.Timestamp(inputs.settings.starts_on)
     history = read_history(inputs, before)
     tables = [
-        _forecasts(inputs, history, replay_year(inputs, first, history))
+        _forecasts(inputs, history, forecast_again(inputs, first, history))
         for first in past_years(inputs, before)
     ]
     tables = [table for table in tables if len(table)]
@@ -83,7 +83,7 @@ def _score(both: pd.DataFrame, method: str, years: int) -> tuple:
     gain = (known[LAST_YEAR] - known["actual"]).abs() - miss
     n = len(known)
     error = float(gain.std(ddof=1) * np.sqrt(n)) if n > 1 else np.nan
-    low = (gain.sum() - _ONE_SIDED * error) / total
+    low = (gain.sum() - Z80 * error) / total
     bias = known[method].sum() / known["actual"].sum() - 1
     return (method, miss.sum() / total, bias, n, years, gain.sum() / total, low, False, "")
 
@@ -100,9 +100,9 @@ def _with_verdict(table: pd.DataFrame, years: int) -> pd.DataFrame:
     return table.assign(recommended=table.index == best, note=note)
 
 
-def _forecasts(inputs: Region, history: History, replay: Replay) -> pd.DataFrame:
-    people = replay.rows.groupby("rep_id")[["expected", "actual"]].sum()
-    then = history.until(replay.first)
+def _forecasts(inputs: Region, history: History, past: PastYear) -> pd.DataFrame:
+    people = past.rows.groupby("rep_id")[["expected", "actual"]].sum()
+    then = history.until(past.first)
     back = month_number(pd.Series([then.last])).iloc[0] - month_number(then.sold["month"])
     own = [_sums(then.sold[(back >= k) & (back < k + 12)], people.index) for k in (0, 12)]
     recent = 4 * _sums(then.sold[back < 3], people.index)
@@ -114,7 +114,7 @@ def _forecasts(inputs: Region, history: History, replay: Replay) -> pd.DataFrame
     growth = float(own[0].sum() / own[1].sum()) if own[1].gt(0).all() and len(own[1]) else 1.0
     total = last.sum() * growth
     even = pd.Series(total / max(1, len(last)), last.index)
-    potential = _potential(inputs, replay, last.index)
+    potential = _potential(inputs, past, last.index)
     by_potential = total * potential / potential.sum()
     other = by_potential if by_potential.notna().all() else even
     return pd.DataFrame(
@@ -134,11 +134,11 @@ def _sums(sold: pd.DataFrame, people: pd.Index) -> pd.Series:
     return sold.groupby("rep_id")["amount"].sum().reindex(people).fillna(0.0)
 
 
-def _potential(inputs: Region, replay: Replay, people: pd.Index) -> pd.Series:
+def _potential(inputs: Region, past: PastYear, people: pd.Index) -> pd.Series:
     """Sum the potential of what everybody held; empty where any of it is unknown."""
     of_territory = inputs.territories.set_index("territory_id")["potential"]
-    places = replay.levels.history.held.groupby(PLACE, as_index=False)["weight"].max()
-    held = replay.rows[PLACE].drop_duplicates().merge(places, on=PLACE, how="left")
+    places = past.levels.history.held.groupby(PLACE, as_index=False)["weight"].max()
+    held = past.rows[PLACE].drop_duplicates().merge(places, on=PLACE, how="left")
     amount = look_up(held["territory_id"], of_territory) * held["weight"]
     sums = amount.groupby(held["rep_id"]).agg(lambda x: x.sum(skipna=False))
     sums = sums.reindex(people)

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.stats import chi2, gamma
 from scipy.stats import t as student
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.messages import DataError, shorten
+from planning_kit.numbers.intervals import HIGH, LOW
 from planning_kit.numbers.staffing import ramp_at
 from planning_kit.outlook.history import PLACE
 from planning_kit.outlook.levels import Levels
@@ -19,7 +20,6 @@ from planning_kit.plan import add_months
 TURNOVER_COLUMNS = ("scope", "name", "exposure_years", "leavers", "rate", "low", "high", "note")
 RAMP_COLUMNS = ("month", "share", "low", "high", "stated", "people")
 _YEAR_DAYS = 365.25
-_LEVEL = 0.8
 _LEAST_FULL_YEARS = 0.15  # of a hire past the ramp, to know the full level
 
 
@@ -32,7 +32,7 @@ class _Group:
     whole: float
 
 
-@once
+@cached
 def turnover(inputs: Region) -> pd.DataFrame:
     """Count who left against the years people worked, with 80 % ranges.
 
@@ -162,19 +162,18 @@ def _borrowed(parts: pd.DataFrame, whole: tuple[float, float]) -> _Group | None:
 def _row(
     scope: str, name: str, years: float, left: float, prior: _Group | None, note: str
 ) -> tuple:
-    tail = (1 - _LEVEL) / 2
     if years <= 0:
         return scope, name, 0.0, int(left), np.nan, np.nan, np.nan, "nobody at risk: no rate"
     if prior is None:
-        low = chi2.ppf(tail, 2 * left) / 2 / years if left else 0.0
-        high = chi2.ppf(1 - tail, 2 * left + 2) / 2 / years
+        low = chi2.ppf(LOW, 2 * left) / 2 / years if left else 0.0
+        high = chi2.ppf(HIGH, 2 * left + 2) / 2 / years
         rate = left / years
     else:
         # The part is in the whole: it lends what the others know, so nothing counts twice.
         lent = max(0.0, min(prior.years, prior.whole - years))
         shape, scale = left + lent * prior.rate, 1 / (years + lent)
         rate = shape * scale
-        low, high = gamma.ppf([tail, 1 - tail], shape, scale=scale)
+        low, high = gamma.ppf([LOW, HIGH], shape, scale=scale)
         own = years / (years + lent)
         note = (
             f"own rate {left / years:.1%} counts {own:.0%}, everybody's {prior.rate:.1%} the rest"
@@ -221,7 +220,7 @@ def ramp_estimate(inputs: Region, levels: Levels) -> pd.DataFrame:
         n = len(part)
         error = np.sqrt((off**2).sum() * n / (n - 1)) / part["usual"].sum() if n > 1 else np.nan
         error = np.hypot(error, share * shared)
-        wide = error * float(student.ppf(1 - (1 - _LEVEL) / 2, n - 1)) if n > 1 else np.nan
+        wide = error * float(student.ppf(HIGH, n - 1)) if n > 1 else np.nan
         stated = float(ramp_at(inputs.settings.ramp, np.array([month]))[0])
         low = float(np.maximum(0.0, share - wide))
         rows.append((month + 1, share, low, share + wide, stated, n))

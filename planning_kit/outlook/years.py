@@ -1,18 +1,21 @@
-"""Simulated years: draws of the register, who leaves when, and every person's own chance."""
+"""Draws of coming years: the register, what hits everybody, who leaves when, everybody's luck.
+
+Every draw comes from a stream of its own, seeded by what it is about. Draw *i* is therefore the
+same world in every region, whoever else is in the tables and in whatever order.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from dataclasses import dataclass
 
 import numpy as np
 
-from planning_kit.outlook.baseline import misses_with_register
-from planning_kit.outlook.history import Z80, look_up
-from planning_kit.outlook.seats import Outlook
+from planning_kit.numbers.intervals import Z80
+from planning_kit.numbers.lognormal import log_spread
 
-_CELLS = 1 << 18  # people times years drawn at once: stays in the processor's cache
-_ROUNDING = 1e-6  # results are kept in seven digits; a goal met to the last one is met
+_SAME = 1e-9  # rounding of a sum of products of correlations
 
 
 @dataclass(frozen=True)
@@ -21,17 +24,18 @@ class YearModel:
 
     Attributes
     ----------
-    parts : numpy.ndarray
-        Everybody's share of the expected total.
+    people, assumptions : tuple of str
+        Their ids, in the order of the arrays.
     low, high : numpy.ndarray
         What every assumption's ends change, one row an assumption, one column a person (0.1 is
         10 % more).
     correlation : numpy.ndarray
         Between the draws of the assumptions.
-    common, own : float, numpy.ndarray
-        Coefficients of variation: of everybody together beyond the register; of every person.
-    stay : float
-        Chance to stay a month longer.
+    common, own : numpy.ndarray
+        Coefficients of variation, by person: of everybody together beyond the register; of the
+        person's own luck.
+    stay : numpy.ndarray
+        Chance to stay a month longer, by person.
     start : numpy.ndarray
         Month of the plan in which everybody begins.
     years : numpy.ndarray
@@ -39,181 +43,117 @@ class YearModel:
         column nobody leaves.
     """
 
-    parts: np.ndarray
+    people: tuple[str, ...]
+    assumptions: tuple[str, ...]
     low: np.ndarray
     high: np.ndarray
     correlation: np.ndarray
-    common: float
+    common: np.ndarray
     own: np.ndarray
-    stay: float
+    stay: np.ndarray
     start: np.ndarray
     years: np.ndarray
 
 
-@dataclass(frozen=True)
-class Years:
-    """What came out.
-
-    Attributes
-    ----------
-    totals, reached : numpy.ndarray
-        Total over the expected one, and how many people reached their goals; by run.
-    chances : numpy.ndarray
-        How often everybody did.
-    """
-
-    totals: np.ndarray
-    reached: np.ndarray
-    chances: np.ndarray
+def stream(seed: int, *about: str) -> np.random.Generator:
+    """Give the random numbers of one thing; those of others change nothing in them."""
+    words = json.dumps([seed, *about]).encode()
+    return np.random.default_rng(int.from_bytes(hashlib.blake2b(words, digest_size=16).digest()))
 
 
-def simulate_years(
-    model: YearModel, asked: np.ndarray, runs: int, seed: int, at: tuple[int, float] | None = None
-) -> Years:
-    """Draw years and count who reaches what is asked.
+def own_years(model: YearModel, runs: int, seed: int) -> np.ndarray:
+    """Draw everybody's year without register and common shock; one row a person.
 
     Within a year only the month of leaving matters for the months, so one draw of it and one of
-    the person's chance stand for twelve months exactly. Assumptions are drawn as two half-normals
-    that meet at the base, low and high one in ten; results of people are lognormal.
+    the person's luck stand for twelve months exactly. Luck is lognormal.
+    """
+    drawn, months = np.empty((len(model.people), runs)), model.years.shape[1] - 1
+    for row, name in enumerate(model.people):
+        spread = log_spread(model.own[row])
+        luck = stream(seed, "luck", name).standard_normal(runs)
+        gone_by = 1 - model.stay[row] ** np.arange(1, months - model.start[row] + 1)
+        leaving = np.searchsorted(gone_by, stream(seed, "leaving", name).random(runs), side="right")
+        drawn[row] = np.exp(spread * luck - spread**2 / 2)
+        drawn[row] *= model.years[row, model.start[row] + leaving]
+    return drawn
+
+
+def with_world(
+    model: YearModel,
+    own: np.ndarray,
+    amounts: np.ndarray,
+    seed: int,
+    at: tuple[int, float] | None = None,
+) -> np.ndarray:
+    """Give the results themselves: own years times what hits everybody and what the register does.
+
+    Assumptions are drawn as two half-normals that meet at the base, low and high one in ten.
+    Every person's numbers are worked out alone and in one order, so that a company's are those of
+    its regions to the last bit.
 
     Parameters
     ----------
-    asked
-        Goal by person, see `multiple_of`.
+    own
+        See `own_years`.
+    amounts
+        Expected results by person. Results are whole multiples of 1: sums of them are exact.
     at
         An assumption by number, and the standard deviations it is held at; those that go with it
         follow. The other draws are the same as without.
     """
-    totals, reached = np.empty(runs), np.empty(runs)
-    chances = np.zeros(len(model.parts))
-    parts, least = model.parts.astype(np.float32), asked.astype(np.float32)
-    done = 0
-    for drawn in year_blocks(model, runs, seed, at):
-        rows, hit = slice(done, done + len(drawn)), drawn >= least
-        totals[rows], reached[rows] = drawn @ parts, np.count_nonzero(hit, axis=1)
-        chances += np.count_nonzero(hit, axis=0)
-        done += len(drawn)
-    return Years(totals, reached, chances / runs)
+    runs = own.shape[1]
+    shock, sides = stream(seed, "everybody").standard_normal(runs), _sides(model, runs, seed, at)
+    alike = {
+        number: _effect(low[0], high[0], side)
+        for number, (low, high, side) in enumerate(zip(model.low, model.high, sides, strict=True))
+        if len(low) and (low == low[0]).all() and (high == high[0]).all()
+    }
+    shared: dict[float, np.ndarray] = {}
+    results = np.empty_like(own)
+    for row, common in enumerate(model.common.tolist()):
+        if common not in shared:
+            spread = log_spread(common)
+            shared[common] = np.exp(spread * shock - spread**2 / 2)
+        result = np.multiply(own[row], shared[common], out=results[row])
+        for number, side in enumerate(sides):
+            low, high = model.low[number, row], model.high[number, row]
+            if low or high:
+                result *= alike[number] if number in alike else _effect(low, high, side)
+        result *= amounts[row]
+        np.rint(result, out=result)
+    return results
 
 
-def typical_years(model: YearModel, runs: int, seed: int) -> np.ndarray:
-    """Give the years that one, five and nine in ten stay below, for everybody; as multiples."""
-    drawn = np.concatenate(list(year_blocks(model, runs, seed)))
-    tenths = [(runs - 1) * part // 10 for part in (1, 5, 9)]
-    return np.partition(drawn, tenths, axis=0)[tenths]
+def _effect(low: float, high: float, side: np.ndarray) -> np.ndarray:
+    return np.maximum(0.0, 1 + low * side[0] + high * side[1])
 
 
-def multiple_of(goal: np.ndarray | float, expected: np.ndarray | float) -> np.ndarray:
-    """Give goals as multiples of expectations; infinite, never reached, where nothing is expected.
-
-    They are taken a hair lower: drawn results have seven digits.
-    """
-    over = np.where(np.asarray(expected) > 0, expected, 1.0)
-    some = np.where(np.asarray(goal) > 0, np.inf, 0.0)
-    return np.where(np.asarray(expected) > 0, np.asarray(goal) / over * (1 - _ROUNDING), some)
-
-
-def year_blocks(
-    model: YearModel, runs: int, seed: int, at: tuple[int, float] | None = None
-) -> Iterator[np.ndarray]:
-    """Draw the results themselves, some years at a time: a row a year, a column a person."""
-    # A stream each, so that neither the size of a block nor what is held changes other draws.
-    of_register, of_all, of_chance, of_leaving = np.random.default_rng(seed).spawn(4)
-    sides = _sides(model, of_register, runs, at)
-    spread = float(np.sqrt(np.log1p(model.common**2)))
-    shared = np.exp(spread * of_all.standard_normal((runs, 1)) - spread**2 / 2)
-    effects = np.stack([model.low, model.high], axis=1).astype(np.float32)
-    alike = (effects == effects[..., :1]).all(axis=(1, 2)) & bool(len(model.parts))
-    for number in np.flatnonzero(alike):
-        shared *= np.maximum(0.0, 1 + sides[:, number] @ effects[number, :, :1])
-    size, people = max(1, _CELLS // max(1, len(model.parts))), len(model.parts)
-    own = np.sqrt(np.log1p(model.own**2)).astype(np.float32)
-    for first in range(0, runs, size):
-        rows = slice(first, min(runs, first + size))
-        drawn = of_chance.standard_normal((rows.stop - first, people), dtype=np.float32)
-        drawn *= own
-        drawn -= own**2 / 2
-        np.exp(drawn, out=drawn)
-        _leave(model, of_leaving, drawn)
-        for number in np.flatnonzero(~alike):
-            factor = sides[rows, number].astype(np.float32) @ effects[number]
-            factor += 1
-            drawn *= np.maximum(factor, 0, out=factor)
-        drawn *= shared[rows].astype(np.float32)
-        yield drawn
-
-
-def _sides(
-    model: YearModel, rng: np.random.Generator, runs: int, at: tuple[int, float] | None
-) -> np.ndarray:
+def _sides(model: YearModel, runs: int, seed: int, at: tuple[int, float] | None) -> np.ndarray:
     """Draw how far every assumption is towards its low and its high end; 1 is the end itself."""
-    value, vector = np.linalg.eigh(model.correlation)
-    root = vector * np.sqrt(np.maximum(value, 0.0))
-    draws = rng.standard_normal((runs, len(root))) @ root.T
+    alone = [stream(seed, "assumption", name).standard_normal(runs) for name in model.assumptions]
+    draws = np.zeros((len(alone), runs))
+    for draw, weights in zip(draws, _root(model.correlation), strict=True):
+        for weight, part in zip(weights, alone, strict=True):
+            draw += weight * part
     if at is not None:
         number, held = at
-        draws += (held - draws[:, [number]]) * model.correlation[number]
-    return np.stack([np.maximum(-draws, 0.0), np.maximum(draws, 0.0)], axis=2) / Z80
+        draws += model.correlation[:, [number]] * (held - draws[number])
+    return np.stack([np.maximum(-draws, 0.0), np.maximum(draws, 0.0)], axis=1) / Z80
 
 
-def _leave(model: YearModel, rng: np.random.Generator, drawn: np.ndarray) -> None:
-    """Give everybody the year of staying, and those who leave the year of their last month."""
-    months = model.years.shape[1] - 1
-    years = model.years.astype(np.float32)
-    leaves = (1 - model.stay ** (months - model.start)).astype(np.float32)
-    luck = rng.random(drawn.shape, dtype=np.float32)
-    cell = np.flatnonzero(luck < leaves)
-    person = cell % max(1, drawn.shape[1])
-    with np.errstate(divide="ignore"):
-        later = np.log1p(-luck.ravel()[cell].astype(float)) / np.log(max(model.stay, 1e-300))
-    last = np.minimum(model.start[person] + later.astype(np.int64), months)
-    chance = drawn.ravel()[cell]
-    drawn *= years[:, months]
-    drawn.ravel()[cell] = chance * years[person, last]
+def _root(correlation: np.ndarray) -> list[list[float]]:
+    """Give the lower triangular root (Cholesky), also where some draws follow from others.
 
-
-def year_model(outlook: Outlook) -> YearModel:
-    """Find what the years of an outlook are drawn from; people in the order of its tenure."""
-    rows, people, register = outlook.expected_rows(), outlook.tenure.index, outlook.assumptions
-    mean = _by_person(outlook, outlook.base)
-    over = np.where(mean > 0, mean, 1.0)
-    low, high = np.zeros((2, len(register), len(people)))
-    for number, a in enumerate(register):
-        for end, value in ((low, a.low), (high, a.high)):
-            moved = _by_person(outlook, outlook.expected({a.assumption_id: value}))
-            end[number] = np.where(mean > 0, moved / over - 1, 0.0)
-    misses = misses_with_register(outlook)
-    lump = look_up(rows["product_line"], misses.lumps).fillna(0.0).to_numpy()
-    chance = _by_person(outlook, outlook.base * lump) / over**2
-    total = mean.sum()
-    return YearModel(
-        parts=mean / total if total > 0 else mean,
-        low=low,
-        high=high,
-        correlation=outlook.correlation,
-        common=float(np.sqrt(max(0.0, misses.common**2 - outlook.spread**2))),
-        own=np.sqrt(np.where(mean > 0, chance + misses.person**2, 0.0)),
-        stay=(1 - outlook.staffing().annual_rate) ** (1 / 12),
-        start=np.minimum(np.maximum(0, -outlook.tenure.to_numpy()), len(outlook.months)),
-        years=_years(outlook, mean),
-    )
-
-
-def _by_person(outlook: Outlook, amounts: np.ndarray) -> np.ndarray:
-    return np.bincount(outlook.at[0], np.nan_to_num(amounts), minlength=len(outlook.tenure))
-
-
-def _years(outlook: Outlook, mean: np.ndarray) -> np.ndarray:
-    """Give the seat's year over its expectation by the last month of its holder."""
-    staffing, months = outlook.staffing(), len(outlook.months)
-    full = np.zeros((len(outlook.tenure), months))
-    np.add.at(full, outlook.at, np.nan_to_num(outlook.full * outlook.factors()))
-    own = replace(staffing, annual_rate=0.0).expected(outlook.tenure.to_numpy(), months)
-    after = staffing.after_leaving(months)
-    year = np.empty((len(full), months + 1))
-    year[:, months] = (full * own).sum(axis=1)
-    for last in range(months):
-        later = np.concatenate([np.zeros(last + 1), after])[:months]
-        path = np.where(np.arange(months) <= last, own, later[None, :])
-        year[:, last] = (full * path).sum(axis=1)
-    return np.where(mean[:, None] > 0, year / np.where(mean > 0, mean, 1.0)[:, None], 1.0)
+    Written out, because a library's may differ in signs and last digits between machines.
+    """
+    size = len(correlation)
+    root = [[0.0] * size for _ in range(size)]
+    for row in range(size):
+        for column in range(row + 1):
+            known = sum(root[row][k] * root[column][k] for k in range(column))
+            rest = float(correlation[row, column]) - known
+            if row == column:
+                root[row][row] = rest**0.5 if rest > _SAME else 0.0
+            elif root[column][column]:
+                root[row][column] = rest / root[column][column]
+    return root

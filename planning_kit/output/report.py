@@ -32,15 +32,15 @@ _ATTRIBUTES = frozenset(
 )
 # None of these can hold the address of a file.
 _STYLES = frozenset(
-    "background-color border border-bottom border-left border-right border-top color "
-    "display font-size font-style font-variant-numeric font-weight height margin max-width "
-    "min-width opacity padding text-align text-decoration vertical-align white-space "
-    "width".split()
+    "background-color border border-bottom border-left border-radius border-right border-top color "
+    "display flex flex-wrap font-size font-style font-variant-numeric font-weight gap height "
+    "margin max-width min-width opacity padding text-align text-decoration vertical-align "
+    "white-space width".split()
 )
 _SAFE_LINK = re.compile(r"(https?://|mailto:|#)", re.I)
 _SIBLING = re.compile(r"(?:\./)?([\w-]+)\.ipynb(#.*)?$")
 _EMBEDDED = re.compile(r"data:image/(png|jpeg|gif|svg\+xml);base64,", re.I)
-# What `planning_kit.output.charts.show` writes, letter by letter: nothing in it needs cleaning, which
+# What `planning_kit.output.shown` writes, letter by letter: nothing in it needs cleaning, which
 # takes most of the time of a report. Any other markup does.
 _TEXT = r"(?:[^<>&]|&(?:amp|lt|gt|quot|#x27);)*+"
 _STYLE = r' style="text-align:(?:left|right)(?:;white-space:nowrap)?;padding:0\.25em 0\.75em"'

@@ -12,8 +12,9 @@ from planning_kit.data import Region, write_table
 def write_star(folder: Path, goals: pd.DataFrame, company: Region, scenario: str) -> list[Path]:
     """Write facts and dimensions as CSV into a folder.
 
-    ``fact_goal`` has one row a cell; ``dim_rep``, ``dim_territory``, ``dim_region`` and
-    ``dim_product_line`` have one row a key and every key of the facts.
+    ``fact_goal`` has one row a cell, with ``goal`` (allocated), ``standing`` (the goal that stands),
+    its ``basis``, and ``agreed`` (empty where nobody agreed); ``dim_rep``, ``dim_territory``,
+    ``dim_region`` and ``dim_product_line`` have one row a key and every key of the facts.
 
     Parameters
     ----------

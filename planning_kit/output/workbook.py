@@ -22,6 +22,7 @@ _SAFE = {
     "strings_to_numbers": False,
 }
 _WIDEST = 60
+_GAPS = {"gap": "allocated", "standing_gap": "standing"}  # a column, and what it compares
 
 
 def write_workbook(
@@ -34,7 +35,8 @@ def write_workbook(
 ) -> Path:
     """Write the company's goals as a workbook.
 
-    Sheets: Cover, Regions (gap as a live formula), Goals, Sums. Same input, same bytes.
+    Sheets: Cover, Regions (gaps to the target as live formulas), Goals, Sums. Same input, same
+    bytes.
 
     Parameters
     ----------
@@ -73,16 +75,12 @@ def write_workbook(
     }
     _cover(book, formats, settings, cover)
     currency = settings.currency
-    shown = regions.drop(columns="gap")
+    shown = regions.drop(columns=list(_GAPS))
     sheet = _sheet(book, formats, "Regions", shown, f"Amounts in {currency}")
-    _gap_column(
-        sheet,
-        formats,
-        regions,
-        list(shown.columns).index("allocated"),
-        list(shown.columns).index("target"),
-        len(shown.columns),
-    )
+    columns = list(shown.columns)
+    for place, (gap, amount) in enumerate(_GAPS.items(), len(columns)):
+        cells = (place, columns.index(amount), columns.index("target"))
+        _gap_column(sheet, formats, regions[gap], cells)
     named = company.with_names(goals)
     _sheet(book, formats, "Goals", named, f"Amounts in {currency}; one row a cell")
     _sheet(
@@ -146,20 +144,14 @@ def _cell(sheet: Any, row: int, column: int, value: Any, formats: Mapping[str, A
 
 
 def _gap_column(
-    sheet: Any,
-    formats: Mapping[str, Any],
-    regions: pd.DataFrame,
-    allocated: int,
-    target: int,
-    place: int,
+    sheet: Any, formats: Mapping[str, Any], gaps: pd.Series, columns: tuple[int, int, int]
 ) -> None:
-    """Write allocated - target as a formula, with its value for readers that do not compute."""
-    sheet.write_string(1, place, "gap", formats["head"])
+    """Write amount - target as a formula, with its value for readers that do not compute."""
+    place, amount, target = columns
+    sheet.write_string(1, place, str(gaps.name).replace("_", " "), formats["head"])
     sheet.set_column(place, place, 14)
-    for row, gap in enumerate(regions["gap"], 2):
+    cell = xlsxwriter.utility.xl_rowcol_to_cell
+    for row, gap in enumerate(gaps, 2):
         if gap == gap:
-            formula = (
-                f"={xlsxwriter.utility.xl_rowcol_to_cell(row, allocated)}"
-                f"-{xlsxwriter.utility.xl_rowcol_to_cell(row, target)}"
-            )
+            formula = f"={cell(row, amount)}-{cell(row, target)}"
             sheet.write_formula(row, place, formula, formats["money"], gap)

@@ -2,8 +2,9 @@
 
 from planning_kit.plan.calendar import add_months, month_starts, months_between
 from planning_kit.plan.drivers import DRIVERS, Driver
+from planning_kit.plan.exclusions import Exclusion
 from planning_kit.plan.folder import (
-    COMPANY_FOLDER,
+    COMPANY,
     COPY_FOLDER,
     Plan,
     bundled,
@@ -11,8 +12,13 @@ from planning_kit.plan.folder import (
     load_plan,
     write_atomically,
 )
-from planning_kit.plan.levers import ACTIVITIES, ManagerLevers, read_levers
+from planning_kit.plan.levers import ACTIVITIES, ManagerLevers
+from planning_kit.plan.register import AssumptionEntry, Correlation, read_register
 from planning_kit.plan.rules import (
+    CELL,
+    CELL_COLUMNS,
+    NOT_KNOWN,
+    REFERENCES,
     GroupRange,
     Hold,
     MaxChange,
@@ -20,21 +26,47 @@ from planning_kit.plan.rules import (
     ShareOfGroup,
     Total,
     ZeroOrAtLeast,
+    unknown_in_rules,
 )
-from planning_kit.plan.scenario import Scenario, load_scenario
+from planning_kit.plan.scenario import (
+    FILLS,
+    NAMED_BASES,
+    OBJECTIVES,
+    SECTIONS,
+    Base,
+    Objective,
+    Relax,
+    Scenario,
+    load_scenario,
+    scenario_content,
+)
 from planning_kit.plan.settings import Settings, Targets
 
 __all__ = [
     "ACTIVITIES",
-    "COMPANY_FOLDER",
+    "CELL",
+    "CELL_COLUMNS",
+    "COMPANY",
     "COPY_FOLDER",
     "DRIVERS",
+    "FILLS",
+    "NAMED_BASES",
+    "NOT_KNOWN",
+    "OBJECTIVES",
+    "REFERENCES",
+    "SECTIONS",
+    "AssumptionEntry",
+    "Base",
+    "Correlation",
     "Driver",
+    "Exclusion",
     "GroupRange",
     "Hold",
     "ManagerLevers",
     "MaxChange",
+    "Objective",
     "Plan",
+    "Relax",
     "Rule",
     "Scenario",
     "Settings",
@@ -49,6 +81,8 @@ __all__ = [
     "load_scenario",
     "month_starts",
     "months_between",
-    "read_levers",
+    "read_register",
+    "scenario_content",
+    "unknown_in_rules",
     "write_atomically",
 ]

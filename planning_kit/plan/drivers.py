@@ -75,6 +75,14 @@ _ALL = (
         "staff",
         "month in which a hire reaches full sales; the plan's ramp is stretched to it",
     ),
+    Driver(
+        "account_loss_share",
+        "share",
+        0,
+        1,
+        "staff",
+        "share of a leaver's sales that the hand-over of the accounts loses",
+    ),
     Driver("working_days", "days", 1, 1200, "ratio", "sales x value / last year's working days"),
     Driver("closing_ratio", "share", 0, 1, "ratio", "sales x value / last year's closing ratio"),
 )

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from planning_kit.messages import DataError, UsageError, require_labels
+from planning_kit.messages import DataError, UsageError, Written
 from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, read_settings
 
-COMPANY_FOLDER = "company"  # of a run and of prepared inputs; no region's folder has this name
-COPY_FOLDER = "plan"  # of a run: its copy of what people write; no region's either
+COMPANY = "company"  # its folder in a run and among prepared inputs; no region's has this name
+COPY_FOLDER = "plan"  # of a run: its copy of what people write; no region's has this name either
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|plan|prepared|latest)$", re.I)
 _SECTIONS = ("plan", "targets", "checks", "people", "regions", "files", "sources")
 
@@ -80,12 +80,16 @@ class Plan:
 
     def scenario(self, name: str) -> Scenario:
         """Open a scenario by name; ``base`` may be missing and is then empty."""
-        path = self.papers / "scenarios" / f"{name}.toml"
-        if not re.fullmatch(r"[\w -]+", name):
-            raise UsageError(f"scenario {name!r}: a name has letters, digits, '-', '_' and blanks.")
+        path = self.scenario_path(name)
         if name == "base" and not path.exists():
             return Scenario("base")
         return load_scenario(path)
+
+    def scenario_path(self, name: str) -> Path:
+        """Say where a scenario is read."""
+        if not re.fullmatch(r"[\w -]+", name):
+            raise UsageError(f"scenario {name!r}: a name has letters, digits, '-', '_' and blanks.")
+        return self.papers / "scenarios" / f"{name}.toml"
 
     def scenario_names(self) -> list[str]:
         """List the scenarios of the plan by name."""
@@ -133,18 +137,18 @@ def load_plan(folder: str | Path, run: Path | None = None) -> Plan:
         content = tomllib.loads(((copy or path) / "plan.toml").read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"plan.toml: not a TOML file: {error}.") from None
-    require_labels(content, _SECTIONS, "plan.toml")
-    regions = content.get("regions", [])
-    if not isinstance(regions, list) or not all(isinstance(r, str) for r in regions):
-        raise DataError('plan.toml: regions must be a list of names, for example ["North", "01"].')
-    return Plan(
+    written = Written(content)
+    written.keys(_SECTIONS)
+    plan = Plan(
         folder=path,
-        settings=read_settings(content),
-        sources=_named_sections(content, "sources"),
-        files=_named_sections(content, "files"),
-        regions=tuple(regions),
+        settings=read_settings(written),
+        sources=_named_sections(written, "sources"),
+        files=_named_sections(written, "files"),
+        regions=written.texts("regions", '["North", "01"]'),
         copy=copy,
     )
+    written.stop("plan.toml")
+    return plan
 
 
 def _find_plan(folder: str | Path) -> Path:
@@ -162,13 +166,9 @@ def _find_plan(folder: str | Path) -> Path:
     return bundled("data_samples")
 
 
-def _named_sections(content: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:
-    sections = content.get(name, {})
-    if not isinstance(sections, Mapping) or not all(
-        isinstance(section, Mapping) for section in sections.values()
-    ):
-        raise DataError(f"plan.toml: write {name} as sections, [{name}.<name>].")
-    return sections
+def _named_sections(written: Written, name: str) -> Mapping[str, Mapping[str, Any]]:
+    sections = written.section(name)
+    return {key: sections.section(key).values for key in sections.values}
 
 
 def folder_name(label: str) -> str:

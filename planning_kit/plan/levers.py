@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
-from planning_kit.messages import DataError
-from planning_kit.plan.scenario import Scenario
+from planning_kit.messages import Written
 
 # In the order in which hours are given out: what cannot be left out comes first.
 ACTIVITIES = (
@@ -90,25 +89,19 @@ class ManagerLevers:
         return _BASIS[activity].format(**asdict(self))
 
 
-def read_levers(scenario: Scenario) -> ManagerLevers:
-    """Read the manager's levers of a scenario; those it does not name keep their default.
+def read_levers(section: Written) -> ManagerLevers:
+    """Read ``[levers]``; what it does not name keeps its default, and what is wrong is noted there."""
+    usual = asdict(ManagerLevers())
+    section.keys(usual)
+    return ManagerLevers(
+        **{
+            lever: section.number(lever, value, least=0, most=_most(lever))
+            for lever, value in usual.items()
+        }
+    )
 
-    Levers of other rooms may stand in the same section and are left to them.
 
-    Raises
-    ------
-    DataError
-        A lever is not a number, is negative, or a share is above 1; all at once.
-    """
-    section = scenario.section("levers")
-    given = {f.name: section[f.name] for f in fields(ManagerLevers) if f.name in section}
-    faults = []
-    for name, value in given.items():
-        most = 1.0 if name.endswith("_share") else 24.0 if name == "hours_a_day" else 1000.0
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            faults.append(f"{name} is {value!r}; write a number without quotes")
-        elif not 0.0 <= value <= most:
-            faults.append(f"{name} is {value:g}; it must be between 0 and {most:g}")
-    if faults:
-        raise DataError(f"scenario {scenario.name!r}, [levers]: {'; '.join(faults)}.")
-    return ManagerLevers(**{name: float(value) for name, value in given.items()})
+def _most(lever: str) -> float:
+    if lever == "hours_a_day":
+        return 24.0
+    return 1.0 if lever.endswith("_share") else 1000.0

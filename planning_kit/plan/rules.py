@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import ClassVar
+from typing import ClassVar, Self
+
+from planning_kit.messages import Written
 
 CELL = "cell"
+CELL_COLUMNS = ("rep_id", "territory_id", "product_line", "role", "region")
+NOT_KNOWN = "(not known)"  # the label of a cell that has none
+# What limits of a plan may be relative to: columns of its cells.
+REFERENCES = (
+    "base",
+    "last_year",
+    "last_goal",
+    "potential",
+    "forecast",
+    "expected",
+    "run_rate",
+    "account_build_up",
+    "variance",
+    "cv",
+)
+Labels = Mapping[str, Collection[str]]  # by column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +62,28 @@ class Rule:
             return f"each cell of {cells}" if self.where else "each cell"
         return f"each {' and '.join(self.each)} of {cells}" if self.each else f"{cells} together"
 
+    @property
+    def reference(self) -> str:
+        """Name the amounts its limits are relative to; empty: they are amounts themselves."""
+        return ""
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Give what each of its groups is held between, plan currency; None: nothing, or a share."""
+        return None, None
+
+    def narrowed(self, labels: Labels) -> Self | None:
+        """Give the rule for the cells with these labels; None: it is about none of them.
+
+        Examples
+        --------
+        >>> cap = GroupRange(name="cap", where={"rep_id": ("R1", "R2")}, at_most=5.0)
+        >>> cap.narrowed({"rep_id": ["R2", "R3"]}).where, cap.narrowed({"rep_id": ["R3"]})
+        ({'rep_id': ('R2',)}, None)
+        """
+        where = _narrowed(self.where, labels)
+        return replace(self, where=where) if all(where.values()) else None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Total(Rule):
@@ -75,6 +115,16 @@ class GroupRange(Rule):
     at_most: float | None = None
     relative_to: str = ""
 
+    @property
+    def reference(self) -> str:
+        """Name the amounts its limits are relative to."""
+        return self.relative_to
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Give the range as amounts, unless it is one of shares."""
+        return (None, None) if self.relative_to else (self.at_least, self.at_most)
+
     def describe(self) -> str:
         """Say the rule in one line."""
         return f"{self.about()}: {_range(self.at_least, self.at_most, self.relative_to)}"
@@ -94,6 +144,11 @@ class MaxChange(Rule):
     most_up_share: float | None = None
     most_down_share: float | None = None
     relative_to: str = "base"
+
+    @property
+    def reference(self) -> str:
+        """Name the amounts it moves from."""
+        return self.relative_to
 
     def describe(self) -> str:
         """Say the rule in one line."""
@@ -124,6 +179,11 @@ class ShareOfGroup(Rule):
     at_least_share: float | None = None
     at_most_share: float | None = None
     of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def narrowed(self, labels: Labels) -> Self | None:
+        """Give the rule for the cells with these labels, counted and whole alike."""
+        near, of = super().narrowed(labels), _narrowed(self.of, labels)
+        return replace(near, of=of) if near is not None and all(of.values()) else None
 
     def describe(self) -> str:
         """Say the rule in one line."""
@@ -174,12 +234,62 @@ class Hold(Rule):
     expires_on: date = date.max
     priority: int = 7
 
+    @property
+    def reference(self) -> str:
+        """Name the amounts cells are held at."""
+        return self.keep
+
+    @property
+    def limits(self) -> tuple[float | None, float | None]:
+        """Give the amount twice."""
+        return self.amount, self.amount
+
     def describe(self) -> str:
         """Say the rule in one line."""
         at = self.keep if self.amount is None else f"{self.amount:,.10g}"
         return (
             f"{self.about()}: held at {at} by {self.owner} until {self.expires_on} ({self.reason})"
         )
+
+
+def _narrowed(chosen: Mapping[str, tuple[str, ...]], labels: Labels) -> dict[str, tuple[str, ...]]:
+    return {
+        column: tuple(name for name in names if name in labels[column])
+        if column in labels
+        else names
+        for column, names in chosen.items()
+    }
+
+
+def unknown_in_rules(
+    rules: Iterable[Rule], labels: Labels, references: Collection[str]
+) -> list[str]:
+    """Name every column, label and reference of rules that nobody knows, with the nearest one.
+
+    Parameters
+    ----------
+    labels
+        Known labels by column.
+    references
+        Amounts that limits may be relative to.
+
+    Examples
+    --------
+    >>> unknown_in_rules([MaxChange(name="calm", relative_to="last_gaol")], {}, ["last_goal"])
+    ["rule 'calm', relative_to: 1 unknown label: 'last_gaol' (did you mean 'last_goal'?)"]
+    """
+    found = Written({})
+    for rule in rules:
+        who = f"{'hold' if isinstance(rule, Hold) else 'rule'} {rule.name!r}"
+        for key, chosen in (("where", rule.where), ("of", getattr(rule, "of", {}))):
+            found.known(chosen, labels, f"{who}, {key}")
+            for column, names in chosen.items():
+                if column in labels:
+                    found.known(names, labels[column], f"{who}, {key} {column}")
+        found.known(rule.each, (CELL,) if CELL in rule.each else labels, f"{who}, each")
+        key = "keep" if isinstance(rule, Hold) else "relative_to"
+        found.known([rule.reference] if rule.reference else [], references, f"{who}, {key}")
+    return found.faults
 
 
 def _percent(share: float) -> str:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from typing import Any
 
-from planning_kit.messages import DataError, require_labels
+from planning_kit.messages import Written
 from planning_kit.plan.calendar import add_months, months_between
 
 
@@ -28,6 +27,26 @@ class Targets:
     company: float | None = None
     regions: Mapping[str, float] = field(default_factory=dict)
     growth_share: float = 0.05
+
+    def with_region(self, name: str, amount: float, all_regions: Collection[str]) -> Targets:
+        """Give the targets with another one for a region (``""``: for the company).
+
+        What the company asks for stays, and the others carry the difference; where none of them
+        is left to carry it, the regions' targets add up to the company's.
+
+        Examples
+        --------
+        >>> asked = Targets(company=100.0, regions={"South": 40.0})
+        >>> asked.with_region("North", 70.0, ["North", "South", "West"]).company
+        100.0
+        >>> asked.with_region("North", 70.0, ["North", "South"]).company is None
+        True
+        """
+        if not name:
+            return replace(self, company=amount)
+        regions = {**self.regions, name: amount}
+        free = set(all_regions) - set(regions)
+        return replace(self, regions=regions, company=self.company if free else None)
 
 
 @dataclass(frozen=True)
@@ -95,177 +114,72 @@ _PEOPLE_KEYS = ("hours_a_month", "selling_share", "vacancy_months", "ramp", "acc
 _TARGET_KEYS = ("company", "regions", "growth_share")
 
 
-def _number(faults: list[str], where: str, value: Any, least: float, most: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        faults.append(f"{where} is {value!r}; write a number without quotes")
-        return least
-    if not least <= value <= most:
-        faults.append(f"{where} is {value:g}; it must be between {least:g} and {most:g}")
-    return float(value)
-
-
-def _day(faults: list[str], where: str, value: Any) -> date:
-    if isinstance(value, date) and type(value) is date:
-        return value
-    faults.append(f"{where} is {value!r}; write a day without quotes, for example 2026-01-01")
-    return date(2000, 1, 1)
-
-
-def _section(
-    faults: list[str], content: Mapping[str, Any], name: str, known: tuple[str, ...]
-) -> Mapping[str, Any]:
-    section = content.get(name, {})
-    if not isinstance(section, Mapping):
-        faults.append(f"[{name}] is not a section")
-        return {}
-    try:
-        require_labels(section, known, f"[{name}]")
-    except DataError as error:
-        faults.append(str(error).rstrip("."))
-    return section
-
-
-def read_settings(content: Mapping[str, Any]) -> Settings:
-    """Read the settings out of the content of a `plan.toml`, all faults at once.
-
-    Raises
-    ------
-    DataError
-        Naming every setting that is missing, unknown, of the wrong type or out of range.
-    """
-    faults: list[str] = []
-    plan = _section(faults, content, "plan", _PLAN_KEYS)
+def read_settings(written: Written) -> Settings:
+    """Read the settings out of the content of a `plan.toml`; what is wrong is noted there."""
+    plan = written.section("plan", _PLAN_KEYS)
     for key in ("name", "currency", "starts_on"):
         if key not in plan:
-            faults.append(f"[plan] needs {key}")
-    starts = _day(faults, "[plan] starts_on", plan.get("starts_on", date(2000, 1, 1)))
-    ends = _day(
-        faults, "[plan] ends_on", plan.get("ends_on", add_months(starts, 12) - timedelta(days=1))
-    )
+            plan.fault(f"needs {key}")
+    starts = plan.day("starts_on", date(2000, 1, 1))
+    ends = plan.day("ends_on", add_months(starts, 12) - timedelta(days=1))
     if starts.day != 1 or (ends + timedelta(days=1)).day != 1:
-        faults.append(
+        written.fault(
             f"the plan runs {starts} to {ends}; it must start on the first and end on the last "
             "day of a month"
         )
     if not 1 <= months_between(starts, ends) <= 36:
-        faults.append(f"the plan runs {starts} to {ends}; it must cover 1 to 36 months")
+        written.fault(f"the plan runs {starts} to {ends}; it must cover 1 to 36 months")
     months = max(1, months_between(starts, ends))
-    review_ends = _day(
-        faults, "[plan] review_ends_on", plan.get("review_ends_on", starts - timedelta(days=1))
-    )
-    review_starts = _day(
-        faults,
-        "[plan] review_starts_on",
-        plan.get("review_starts_on", add_months(starts, -max(12, months))),
-    )
+    review_ends = plan.day("review_ends_on", starts - timedelta(days=1))
+    review_starts = plan.day("review_starts_on", add_months(starts, -max(12, months)))
     if not review_starts <= review_ends < starts:
-        faults.append(
+        written.fault(
             f"the reviewed period {review_starts} to {review_ends} must end before {starts}"
         )
-    checks = _section(faults, content, "checks", _CHECK_KEYS)
-    people = _section(faults, content, "people", _PEOPLE_KEYS)
-    targets = _read_targets(faults, content)
-    ramp = people.get("ramp", Settings.ramp)
-    settings = Settings(
-        name=str(plan.get("name", "")),
-        currency=str(plan.get("currency", "")),
-        rounding_unit=_number(
-            faults, "[plan] rounding_unit", plan.get("rounding_unit", 1), 0.01, 1e9
-        ),
+    unit = plan.number("rounding_unit", 1.0, least=0.01, most=1e9)
+    if unit < 1 and abs(1 / unit - round(1 / unit)) > 1e-9:
+        plan.fault(f"rounding_unit is {unit:g}; below 1 it must divide 1, like 0.01")
+    checks = written.section("checks", _CHECK_KEYS)
+    people = written.section("people", _PEOPLE_KEYS)
+
+    def number(section: Written, key: str, least: float, most: float) -> float:
+        default: float = getattr(Settings, key)
+        return section.number(key, default, least=least, most=most)
+
+    return Settings(
+        name=plan.text("name"),
+        currency=plan.text("currency"),
+        rounding_unit=unit,
         starts_on=starts,
         ends_on=ends,
         review_starts_on=review_starts,
         review_ends_on=review_ends,
-        targets=targets,
-        seed=int(_number(faults, "[plan] seed", plan.get("seed", 1), 0, 2**32 - 1)),
-        max_lost_share=_number(
-            faults,
-            "[checks] max_lost_share",
-            checks.get("max_lost_share", Settings.max_lost_share),
-            0,
-            1,
-        ),
-        history_years=int(
-            _number(
-                faults,
-                "[checks] history_years",
-                checks.get("history_years", Settings.history_years),
-                1,
-                100,
-            )
-        ),
-        hours_a_month=_number(
-            faults,
-            "[people] hours_a_month",
-            people.get("hours_a_month", Settings.hours_a_month),
-            1,
-            744,
-        ),
-        selling_share=_number(
-            faults,
-            "[people] selling_share",
-            people.get("selling_share", Settings.selling_share),
-            0,
-            1,
-        ),
-        vacancy_months=_number(
-            faults,
-            "[people] vacancy_months",
-            people.get("vacancy_months", Settings.vacancy_months),
-            0,
-            60,
-        ),
-        ramp=tuple(
-            _number(faults, "[people] ramp", step, 0, 1)
-            for step in (ramp if isinstance(ramp, list | tuple) else [ramp])
-        ),
-        account_loss_share=_number(
-            faults,
-            "[people] account_loss_share",
-            people.get("account_loss_share", Settings.account_loss_share),
-            0,
-            1,
-        ),
+        targets=read_targets(written),
+        seed=int(number(plan, "seed", 0, 2**32 - 1)),
+        max_lost_share=number(checks, "max_lost_share", 0, 1),
+        history_years=int(number(checks, "history_years", 1, 100)),
+        hours_a_month=number(people, "hours_a_month", 1, 744),
+        selling_share=number(people, "selling_share", 0, 1),
+        vacancy_months=number(people, "vacancy_months", 0, 60),
+        ramp=_read_ramp(people),
+        account_loss_share=number(people, "account_loss_share", 0, 1),
     )
-    unit = settings.rounding_unit
-    if unit < 1 and abs(1 / unit - round(1 / unit)) > 1e-9:
-        faults.append(f"[plan] rounding_unit is {unit:g}; below 1 it must divide 1, like 0.01")
-    if faults:
-        raise DataError("plan.toml: " + "; ".join(faults) + ".")
-    return settings
 
 
-def read_targets(content: Mapping[str, Any], where: str) -> Targets:
-    """Read the ``[targets]`` section of a scenario.
-
-    Raises
-    ------
-    DataError
-        Naming every fault.
-    """
-    faults: list[str] = []
-    targets = _read_targets(faults, content)
-    if faults:
-        raise DataError(f"{where}: " + "; ".join(faults) + ".")
-    return targets
+def _read_ramp(people: Written) -> tuple[float, ...]:
+    ramp = people.values.get("ramp", Settings.ramp)
+    steps = ramp if isinstance(ramp, list | tuple) else [ramp]
+    named = {f"ramp, month {number},": step for number, step in enumerate(steps, 1)}
+    months = Written(named, people.where, people.faults)
+    return tuple(months.number(name, 0.0, least=0, most=1) for name in named)
 
 
-def _read_targets(faults: list[str], content: Mapping[str, Any]) -> Targets:
-    section = _section(faults, content, "targets", _TARGET_KEYS)
-    company = section.get("company")
-    regions = section.get("regions", {})
-    if not isinstance(regions, Mapping):
-        faults.append("[targets] regions must be a section, [targets.regions]")
-        regions = {}
-    if company is not None:
-        company = _number(faults, "[targets] company", company, 0, 1e15)
+def read_targets(written: Written) -> Targets:
+    """Read the section ``[targets]`` of a plan or of a scenario; what is wrong is noted there."""
+    section = written.section("targets", _TARGET_KEYS)
+    regions = section.section("regions")
     return Targets(
-        company=company,
-        regions={
-            str(name): _number(faults, f"[targets.regions] {name}", value, 0, 1e15)
-            for name, value in regions.items()
-        },
-        growth_share=_number(
-            faults, "[targets] growth_share", section.get("growth_share", 0.05), -1, 10
-        ),
+        company=section.number("company", least=0, most=1e15),
+        regions={n: regions.number(n, 0.0, least=0, most=1e15) for n in regions.values},
+        growth_share=section.number("growth_share", Targets.growth_share, least=-1, most=10),
     )

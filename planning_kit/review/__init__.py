@@ -12,7 +12,7 @@ from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.prices import break_even_volume, price_dispersion, price_latitude
 from planning_kit.review.proposals import proposal_bias, proposal_check
 from planning_kit.review.rates import closing_ratios, funnel_rates
-from planning_kit.review.replay import assumption_replay, range_score
+from planning_kit.review.replay import assumption_replay
 from planning_kit.review.standing import goal_outliers, manager_effects, size_buckets
 
 __all__ = [
@@ -48,7 +48,6 @@ __all__ = [
     "price_latitude",
     "proposal_bias",
     "proposal_check",
-    "range_score",
     "ratchet_pairs",
     "review_findings",
     "size_buckets",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.messages import DataError, require_labels
 from planning_kit.plan import add_months
 from planning_kit.review.goals import BASES, spread_goals
@@ -15,6 +15,7 @@ from planning_kit.review.periods import (
     check_by,
     counted_on,
     dated_sales,
+    first_of_month,
     goal_spans,
     main_metric,
     measured,
@@ -32,6 +33,8 @@ HISTORY_COLUMNS = (
     "actual",
     "gap",
     "attainment",
+    "without_goal",
+    "total",
     "people",
     "reached",
     "reached_share",
@@ -51,7 +54,7 @@ GROWTH_COLUMNS = (
 _ALL = "everything"
 
 
-@once
+@cached
 def attainment(
     inputs: Region,
     by: Sequence[str] = ("rep_id",),
@@ -141,13 +144,17 @@ def goal_history(inputs: Region, *, metric: str | None = None) -> pd.DataFrame:
     -------
     DataFrame
         One row a first day of goals (``goal_period``): ``goal`` and ``actual`` of the people who
-        had a goal, ``attainment``, ``people`` with a goal above 0, how many ``reached`` it and
-        their share, and if the period is ``reviewed``.
+        had a goal, ``attainment``, the results ``without_goal`` (of people who had none for that
+        time), the ``total`` of both, ``people`` with a goal above 0, how many ``reached`` it and
+        their share, and if the period is ``reviewed``. Reviewed results in nobody's goal period
+        are a last row without one, so that the totals of the reviewed rows are the result of the
+        reviewed period. No rows without goals.
     """
     metric = metric or main_metric(inputs)
     goals = goal_spans(inputs, metric)
     rows = attainment(inputs, ("goal_period", "rep_id"), metric=metric, years="all")
     rows = rows[rows["goal"].notna() & rows["goal_period"].notna()]
+    pairs = pd.MultiIndex.from_frame(rows[["goal_period", "rep_id"]])
     counted = rows["goal"] > 0
     rows = rows.assign(people=counted, reached=counted & (rows["status"] == "reached"))
     table = rows.groupby("goal_period")[["goal", "actual", "gap", "people", "reached"]].sum()
@@ -155,7 +162,35 @@ def goal_history(inputs: Region, *, metric: str | None = None) -> pd.DataFrame:
     table = table.join(ends).reset_index()
     table["attainment"] = (table["actual"] / table["goal"]).where(table["goal"] > 0)
     table["reached_share"] = (table["reached"] / table["people"]).where(table["people"] > 0)
+    outside = _without_goal(inputs, metric, pairs, table)
+    table["without_goal"] = table["goal_period"].map(outside).fillna(0.0)
+    table["total"] = table["actual"] + table["without_goal"]
+    apart = outside.get(pd.NaT, 0.0)
+    if apart and len(table):
+        rest = {"without_goal": apart, "total": apart, "people": 0, "reached": 0, "reviewed": True}
+        table = pd.concat([table, pd.DataFrame([rest])], ignore_index=True)
     return table[list(HISTORY_COLUMNS)]
+
+
+def _without_goal(
+    inputs: Region, metric: str, pairs: pd.MultiIndex, periods: pd.DataFrame
+) -> pd.Series:
+    """Sum the results that none of the pairs (goal period, person) holds, by goal period.
+
+    Each month goes to the latest goal period of its year that it touches; a reviewed month that
+    touches none to the empty one.
+    """
+    sales = dated_sales(inputs, metric).assign(actual=lambda t: measured(t, metric))
+    held = pd.MultiIndex.from_frame(sales[["goal_period", "rep_id"]]).isin(pairs)
+    months = sales[~held].groupby(["month", "reviewed"], as_index=False)[["actual"]].sum()
+    spans = periods[["goal_period", "ends_on", "reviewed"]]
+    near = months.merge(spans, on="reviewed")
+    starts = first_of_month(near["goal_period"])
+    near = near[(starts <= near["month"]) & (near["month"] <= near["ends_on"])]
+    latest = near.groupby(["month", "reviewed"], as_index=False)[["goal_period"]].max()
+    months = months.merge(latest, on=["month", "reviewed"], how="left")
+    months = months[months["reviewed"] | months["goal_period"].notna()]
+    return months.groupby("goal_period", dropna=False)["actual"].sum()
 
 
 def growth(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFrame:
@@ -231,7 +266,7 @@ def _months_compared(groups: pd.api.typing.DataFrameGroupBy, keys: list[str]) ->
 
 def partial_year_note(inputs: Region) -> str:
     """Say in words which of the two compared years lacks months with sales; empty if none."""
-    first, last, back = year_windows(inputs.settings)
+    first, last, back = year_windows(inputs)
     months = [m for m in pd.date_range(first, last, freq="MS")]
     sold = set(inputs.sales["month"].unique())
     notes = []

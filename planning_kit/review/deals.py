@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
-from planning_kit.messages import DataError, nearest, require_labels
+from planning_kit.data import Region, cached
+from planning_kit.messages import nearest
 from planning_kit.numbers.statistics import robust_z
-from planning_kit.plan import Scenario
-from planning_kit.review.periods import first_of_month, in_review, two_years
+from planning_kit.plan import Exclusion, Scenario
+from planning_kit.review.periods import first_of_month, two_years
 
 UNUSUAL_COLUMNS = (
     "kind",
@@ -44,11 +42,8 @@ TOTAL_COLUMNS = ("what", "booked", "excluded", "counted")
 FAR = 3.5  # robust deviations of the log amount (Iglewicz and Hoaglin 1993), and
 TIMES_USUAL = 3.0  # the amount over the usual: an unusual deal passes both
 LEAST_PEERS = 8  # fewer do not show what is usual
-_LABELS = ("opportunity_id", "rep_id", "product_id")
-_KEYS = (*_LABELS, "month", "amount", "owner", "reason")
 _MOVED = ["amount", "units", "cost"]
 _SALE = ("rep_id", "month", "product_id", "amount")
-_Labels = Mapping[str, set[str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +59,7 @@ class Exclusions:
     totals: pd.DataFrame
 
 
-@once
+@cached
 def unusual_deals(inputs: Region) -> pd.DataFrame:
     """List won deals and sales of a month that are far above what their peers bring.
 
@@ -85,13 +80,12 @@ def unusual_deals(inputs: Region) -> pd.DataFrame:
     rows = pd.concat([_won(inputs), _months(inputs)], ignore_index=True)
     rows = _with_usual(inputs, rows[rows["amount"] != 0])
     far = (rows["robust_z"] >= FAR) & (rows["times"] >= TIMES_USUAL)
-    rows = rows[far & in_review(rows["month"], inputs.settings)]
+    rows = rows[far & inputs.in_review(rows["month"])]
     same = ["rep_id", "month", "product_id"]
     deals = pd.MultiIndex.from_frame(rows.loc[rows["kind"] == "deal", same])
     explained = (rows["kind"] == "month") & pd.MultiIndex.from_frame(rows[same]).isin(deals)
     rows = rows[~explained]
-    sales = inputs.sales[in_review(inputs.sales["month"], inputs.settings)]
-    own = rows["rep_id"].map(sales.groupby("rep_id")["amount"].sum())
+    own = rows["rep_id"].map(inputs.reviewed_sales().groupby("rep_id")["amount"].sum())
     rows = rows.assign(person_share=(rows["amount"] / own).where(own > 0), reason=_reasons(rows))
     order = ["size", "kind", "opportunity_id", *same]
     rows = rows.sort_values(order, ascending=[False, *[True] * 5], ignore_index=True)
@@ -101,11 +95,10 @@ def unusual_deals(inputs: Region) -> pd.DataFrame:
 def _won(inputs: Region) -> pd.DataFrame:
     deals = inputs.opportunities
     deals = deals[deals["outcome"].eq("won") & deals["closed_on"].notna() & (deals["amount"] > 0)]
-    lines = inputs.products.set_index("product_id")["product_line"]
     return deals[["opportunity_id", "rep_id", "product_id", "amount"]].assign(
         kind="deal",
         month=first_of_month(deals["closed_on"]),
-        product_line=deals["product_id"].map(lines).astype("str"),
+        product_line=inputs.line_of(deals["product_id"]),
     )
 
 
@@ -150,9 +143,7 @@ def _reasons(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(texts, rows.index, dtype="str")
 
 
-def exclude_deals(
-    inputs: Region, scenario: Scenario, labels: Callable[[], _Labels] | None = None
-) -> Exclusions:
+def exclude_deals(inputs: Region, scenario: Scenario) -> Exclusions:
     """Take out of the review what the scenario's ``[[review.exclude]]`` names, and show it.
 
     An entry names an ``opportunity_id``, or ``rep_id`` and ``month`` with or without
@@ -160,14 +151,9 @@ def exclude_deals(
     ``owner`` and ``reason``. An opportunity leaves the funnel, and its amount leaves the
     person's sales of that product in the month it was won, as far as they go; units and cost
     leave in the same part. One file serves all regions: entries for others are listed with a
-    note, and ``labels`` gives the company's, asked only for people this region does not know.
-
-    Raises
-    ------
-    DataError
-        Naming every fault: unknown labels with the nearest one, keys that are missing or wrong.
+    note.
     """
-    entries = _read_entries(inputs, scenario, labels)
+    entries = [_entry(exclusion) for exclusion in scenario.review]
     if not entries:  # the same inputs, not a copy: what was worked out of them still stands
         return Exclusions(inputs, _table_of([]), _totals(inputs, inputs))
     sales, deals, rows = inputs.sales.reset_index(drop=True), inputs.opportunities, []
@@ -183,6 +169,11 @@ def exclude_deals(
         rows.append(row | {"excluded_amount": taken, "note": note})
     kept = replace(inputs, sales=sales, opportunities=deals.reset_index(drop=True))
     return Exclusions(kept, _table_of(rows), _totals(inputs, kept))
+
+
+def _entry(exclusion: Exclusion) -> dict[str, Any]:
+    entry = {name: value for name, value in asdict(exclusion).items() if value}
+    return entry | ({"month": pd.Timestamp(entry["month"])} if "month" in entry else {})
 
 
 def _table_of(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -228,62 +219,5 @@ def _totals(inputs: Region, kept: Region) -> pd.DataFrame:
 
 def _sums(inputs: Region) -> list[float]:
     years, won = two_years(inputs).groupby("is_review")["amount"].sum(), _won(inputs)
-    reviewed = in_review(won["month"], inputs.settings)
+    reviewed = inputs.in_review(won["month"])
     return [years.get(True, 0.0), years.get(False, 0.0), won["amount"][reviewed].sum()]
-
-
-def _read_entries(
-    inputs: Region, scenario: Scenario, labels: Callable[[], _Labels] | None
-) -> list[dict[str, Any]]:
-    content = scenario.section("review", ("exclude",)).get("exclude", [])
-    if not isinstance(content, list) or not all(isinstance(row, Mapping) for row in content):
-        raise DataError(f"scenario {scenario.name!r}: write [[review.exclude]] entries.")
-    faults: list[str] = []
-    entries = [_entry(faults, f"[[review.exclude]] {n}", row) for n, row in enumerate(content, 1)]
-    for name, known in (_known(inputs, entries, labels) if entries else {}).items():
-        given = [entry[name] for entry in entries if name in entry]
-        _require(faults, given, known, f"[[review.exclude]] {name}")
-    if faults:
-        raise DataError(f"scenario {scenario.name!r}: " + "; ".join(faults) + ".")
-    return sorted(entries, key=lambda entry: [str(entry.get(key, "")) for key in _KEYS])
-
-
-def _entry(faults: list[str], where: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    _require(faults, row, _KEYS, where)
-    entry: dict[str, Any] = {k: str(row[k]) for k in (*_LABELS, "owner", "reason") if row.get(k)}
-    day, amount = row.get("month"), row.get("amount")
-    faults += [f"{where} needs {key}" for key in ("owner", "reason") if key not in entry]
-    if ("opportunity_id" in row) == ("rep_id" in row and "month" in row):
-        faults.append(f"{where}: name an opportunity_id, or rep_id and month")
-    if isinstance(day, date):
-        entry["month"] = pd.Timestamp(day).to_period("M").to_timestamp()
-    elif day is not None:
-        faults.append(f"{where}: month is {day!r}; write a day, like 2025-06-01")
-    if isinstance(amount, int | float) and amount > 0:
-        entry["amount"] = float(amount)
-    elif amount is not None:
-        faults.append(f"{where}: amount is {amount!r}; write a number above 0")
-    return entry
-
-
-def _require(faults: list[str], given: Iterable[str], known: Iterable[str], where: str) -> None:
-    try:
-        require_labels(given, known, where)
-    except DataError as error:
-        faults.append(str(error).rstrip("."))
-
-
-def _known(
-    inputs: Region, entries: list[dict[str, Any]], labels: Callable[[], _Labels] | None
-) -> _Labels:
-    """Give what entries may name; one region alone cannot refuse other people and deals."""
-    known = {
-        "product_id": {*inputs.products["product_id"], *inputs.sales["product_id"].dropna()},
-        "rep_id": {*inputs.reps["rep_id"], *inputs.sales["rep_id"]},
-        "opportunity_id": set(inputs.opportunities["opportunity_id"]),
-    }
-    if not inputs.region or len(inputs.regions) == 1:
-        return known
-    strangers = {entry["rep_id"] for entry in entries if "rep_id" in entry} - known["rep_id"]
-    wider = labels() if labels is not None and strangers else {}
-    return {k: known[k] | set(wider.get(k, ())) for k in known if k == "product_id" or k in wider}

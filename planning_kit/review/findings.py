@@ -10,16 +10,17 @@ import pandas as pd
 
 from planning_kit.data import Region
 from planning_kit.messages import finding, findings_table
+from planning_kit.numbers.statistics import score_ranges
 from planning_kit.review.attainment import attainment, goal_history, growth
 from planning_kit.review.bridges import bridge
 from planning_kit.review.deals import Exclusions, unusual_deals
 from planning_kit.review.events import event_effects
 from planning_kit.review.factors import vacancies
 from planning_kit.review.fairness import fairness
-from planning_kit.review.periods import in_review, main_metric, repeated_goals
+from planning_kit.review.periods import main_metric, repeated_goals
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.proposals import proposal_bias, proposal_check
-from planning_kit.review.replay import EXECUTION, assumption_replay, range_score
+from planning_kit.review.replay import EXECUTION, assumption_replay
 from planning_kit.review.standing import goal_outliers
 from planning_kit.steps import step_of
 
@@ -121,8 +122,7 @@ def _each(inputs: Region, table: pd.DataFrame, text: str) -> str:
 
 
 def _material(inputs: Region, limits: ReviewLimits) -> float:
-    reviewed = in_review(inputs.sales["month"], inputs.settings)
-    return limits.material_share * float(inputs.sales.loc[reviewed, "amount"].abs().sum())
+    return limits.material_share * float(inputs.reviewed_sales()["amount"].abs().sum())
 
 
 def _moved(inputs: Region) -> str:
@@ -151,13 +151,26 @@ def _result(inputs: Region, limits: ReviewLimits) -> _Found:
     unit = "units" if metric == "units" else inputs.settings.currency
     text = (
         f"Result {row['actual']:,.0f} of a goal of {row['goal']:,.0f} {unit}: "
-        f"{row['attainment']:.1%}, {row['gap']:+,.0f}; "
+        f"{row['attainment']:.1%}, {row['gap']:+,.0f}{_unasked(inputs, unit)}; "
         f"{(people['status'] == 'reached').sum()} of {len(people)} people reached their goal. "
         f"{_moved(inputs)}"
     )
     status = "fail" if row["attainment"] < limits.missed else "review"
     status = "pass" if row["gap"] >= 0 else status
     yield _FIRST, finding("review.result", status, place, text, "Read the causes below.")
+
+
+def _unasked(inputs: Region, unit: str) -> str:
+    """Say what of the reviewed result came from people who had no goal then, if any."""
+    history = goal_history(inputs)
+    sums = history.loc[history["reviewed"].astype(bool), ["goal", "actual", "without_goal"]].sum()
+    if round(sums["without_goal"], 2) == 0:
+        return ""
+    level = sums["actual"] / sums["goal"]
+    return (
+        f" ({sums['without_goal']:,.0f} {unit} of it from people without a goal then; those with "
+        f"one came to {level:.1%})"
+    )
 
 
 def _same_share(inputs: Region, limits: ReviewLimits) -> _Found:
@@ -320,7 +333,7 @@ def _assumed(inputs: Region, limits: ReviewLimits) -> _Found:
         )
         advice = "Start the coming year's register from what happened."
         yield total, finding("review.assumptions", "review", "assumptions", text, advice)
-    score = range_score(inputs).iloc[0]
+    score = score_ranges(inputs.assumptions).iloc[0]
     if score["verdict"] in ("ranges too narrow", "ranges too wide"):
         text = (
             f"{score['inside']} of {score['assumptions']} actuals lay inside the stated ranges, "

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
+from planning_kit.numbers.intervals import Z80
 from planning_kit.review.fairness import LEAST_PEOPLE
 from planning_kit.review.periods import fiscal_year
 
@@ -37,7 +37,7 @@ CHECK_COLUMNS = (
 )
 
 
-@once
+@cached
 def proposal_bias(inputs: Region) -> pd.DataFrame:
     """Measure how far each person's past proposals were from the results, shrunk to the group.
 
@@ -77,7 +77,7 @@ def proposal_bias(inputs: Region) -> pd.DataFrame:
     table["weight"] = pd.Series(weight, table.index).where(enough, 0.0)
     table["bias"] = table["weight"] * table["own_bias"] + (1 - table["weight"]) * middle
     doubt = np.sqrt((1 - table["weight"]) * between + within)
-    half = norm.ppf(0.9) * doubt
+    half = Z80 * doubt
     table["factor"] = np.exp(table["bias"])
     table["low_factor"], table["high_factor"] = (
         np.exp(table["bias"] - half),
@@ -88,7 +88,7 @@ def proposal_bias(inputs: Region) -> pd.DataFrame:
     return table.reset_index()[list(PROPOSAL_COLUMNS)]
 
 
-@once
+@cached
 def proposal_check(inputs: Region) -> pd.DataFrame:
     """Leave each year of proposals out, correct it by the other years, and compare the errors.
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
-from planning_kit.numbers.statistics import wilson
+from planning_kit.data import Region, cached
+from planning_kit.numbers.staffing import Staffing
+from planning_kit.numbers.statistics import held_inside
+from planning_kit.plan import DRIVERS
+from planning_kit.plan.drivers import scale_to_unit
 from planning_kit.review.attainment import attainment, growth
 from planning_kit.review.factors import shapley
 
@@ -25,49 +28,12 @@ REPLAY_COLUMNS = (
     "effect",
     "note",
 )
-SCORE_COLUMNS = (
-    "assumptions",
-    "inside",
-    "inside_share",
-    "low_share",
-    "high_share",
-    "expected_share",
-    "pinball_loss",
-    "verdict",
-)
 EXECUTION = "execution"
 MOST_CAUSES = 10  # exact Shapley values double the work with each cause
-_LEVELS = (0.1, 0.5, 0.9)  # low, base and high of the register, see the table's columns
-_RATES = ("market_growth", "price_change", "new_product", "competitor_effect")
-_RATIOS = ("working_days", "closing_ratio")
-_STAFFING = ("turnover_rate", "time_to_fill", "ramp", "account_loss_share")
-_COUNTED = ("time_to_fill", "ramp", "working_days")  # in months and days, never in per cent
 _SIDES = {False: "base", True: "actual"}  # as assumed, as it turned out
-DRIVERS = (*_RATES, *_RATIOS, *_STAFFING)
 
 
-def availability(annual_turnover: float, vacancy: float, ramp: tuple[float, ...]) -> float:
-    """Give the productive share of a seat: monthly hazard, empty months, then the ramp.
-
-    ``A = sum_t (1-h)^t r(t) / (1/h + v)`` with ``h = 1 - (1-annual)^(1/12)``, summed over all
-    months after hiring; ``v`` months empty after somebody left.
-
-    Examples
-    --------
-    >>> round(availability(0.20, 3.0, (0.0, 0.2, 0.4, 0.6, 0.8)), 3)
-    0.897
-    >>> availability(0.0, 3.0, ())
-    1.0
-    """
-    if annual_turnover <= 0:
-        return 1.0
-    hazard = 1 - (1 - min(annual_turnover, 1.0)) ** (1 / 12)
-    stays = (1 - hazard) ** np.arange(len(ramp))
-    productive = float(np.sum(stays * np.array(ramp))) + (1 - hazard) ** len(ramp) / hazard
-    return productive / (1 / hazard + vacancy)
-
-
-@once
+@cached
 def assumption_replay(inputs: Region) -> pd.DataFrame:
     """Recompute last year's plan with what really happened; what remains is execution.
 
@@ -100,7 +66,7 @@ def assumption_replay(inputs: Region) -> pd.DataFrame:
     factor = _model(inputs, causes)
     scale = plan / factor(frozenset()) if factor(frozenset()) else np.nan
     effects = shapley(lambda chosen: scale * factor(chosen), len(causes)) if len(causes) else []
-    table = stated.assign(inside=_inside(stated), note=notes, effect=np.nan)
+    table = stated.assign(inside=held_inside(stated), note=notes, effect=np.nan)
     table.loc[causes.index, "effect"] = [float(effect) for effect in effects]
     rest = actual - plan - table["effect"].sum()
     last = {
@@ -128,18 +94,29 @@ def _plan_and_actual(inputs: Region, causes: pd.DataFrame) -> tuple[float, float
 def _why_not(inputs: Region, stated: pd.DataFrame) -> pd.Series:
     """Say of every assumption why it is not replayed; empty where it is."""
     notes = pd.Series("", stated.index, dtype="str")
-    ratio = stated["driver"].isin(_RATIOS) & (stated["base"] <= 0)
+    drivers = [DRIVERS.get(name) for name in stated["driver"]]
+    is_ratio = pd.Series([d is not None and d.moves == "ratio" for d in drivers], stated.index)
+    ratio = is_ratio & (stated["base"] <= 0)
     notes = notes.mask(ratio, "its base must be above 0 to compare with it")
     if inputs.region and not _competitor_here(inputs):
         competitor = stated["driver"].eq("competitor_effect")
         notes = notes.mask(competitor, "no competitor's entry touched a territory of this region")
+    units = pd.Series([f"its unit must be {d.unit}" if d else "" for d in drivers], stated.index)
+    notes = notes.mask(_scales(stated).isna(), units)
     notes = notes.mask(stated["actual"].isna(), "what happened is not known: fill in actual")
     known = ", ".join(DRIVERS)
-    notes = notes.mask(
-        ~stated["driver"].isin(DRIVERS), f"no formula for its driver; known: {known}"
-    )
+    notes = notes.mask(units.eq(""), f"no formula for its driver; known: {known}")
     many = (notes == "") & ((notes == "").cumsum() > MOST_CAUSES)
     return notes.mask(many, f"only the first {MOST_CAUSES} assumptions are replayed")
+
+
+def _scales(stated: pd.DataFrame) -> pd.Series:
+    """Give the factor from every written unit to the driver's; empty where they do not fit."""
+    pairs = zip(stated["unit"].fillna(""), stated["driver"], strict=True)
+    found = [
+        scale_to_unit(unit, DRIVERS[name]) if name in DRIVERS else None for unit, name in pairs
+    ]
+    return pd.Series(found, stated.index, dtype="float64")
 
 
 def _competitor_here(inputs: Region) -> bool:
@@ -150,36 +127,22 @@ def _competitor_here(inputs: Region) -> bool:
 
 def _model(inputs: Region, causes: pd.DataFrame) -> Callable[[frozenset[int]], float]:
     """Give the product of all factors as a function of which causes are as they turned out."""
-    drivers = causes["driver"].tolist()
-    percent = causes["unit"].isin(["%", "percent"]) & ~causes["driver"].isin(_COUNTED)
-    scale = percent.map({True: 0.01, False: 1.0})
+    drivers, scale, settings = causes["driver"].tolist(), _scales(causes), inputs.settings
     values = {turned: (causes[name] * scale).tolist() for turned, name in _SIDES.items()}
-    turnover = _roster_turnover(inputs)
+    people = (settings.vacancy_months, settings.ramp, settings.account_loss_share)
+    usual = Staffing(_roster_turnover(inputs), *people)
 
     def factor(chosen: frozenset[int]) -> float:
-        product, staffing = 1.0, {}
+        product, staff = 1.0, {}
         for position, driver in enumerate(drivers):
             value = values[position in chosen][position]
-            if driver in _STAFFING:
-                staffing[driver] = value
+            if DRIVERS[driver].moves == "staff":
+                staff[driver] = value
             else:
-                product *= value if driver in _RATIOS else 1 + value
-        return product * (_staffing(inputs, staffing, turnover) if staffing else 1.0)
+                product *= value if DRIVERS[driver].moves == "ratio" else 1 + value
+        return product * (usual.assuming(staff).lasting_share() if staff else 1.0)
 
     return factor
-
-
-def _staffing(inputs: Region, values: Mapping[str, float], roster: float) -> float:
-    settings = inputs.settings
-    vacancy = values.get("time_to_fill", settings.vacancy_months)
-    ramp = settings.ramp
-    if "ramp" in values:  # the month of full sales, the first being 1: the plan's ramp stretched
-        full = max(0, int(np.ceil(values["ramp"])) - 1)
-        places = np.arange(full) * (len(ramp) / max(full, 1))
-        ramp = tuple(np.interp(places, np.arange(len(ramp) + 1), [*ramp, 1.0]))
-    turnover = values.get("turnover_rate", roster)
-    lost = values.get("account_loss_share", settings.account_loss_share)
-    return availability(turnover, vacancy, ramp) * (1 - turnover * lost)
 
 
 def _roster_turnover(inputs: Region) -> float:
@@ -193,51 +156,3 @@ def _roster_turnover(inputs: Region) -> float:
     left = there & reps["left_on"].between(first, last)
     years = ((last - first).days + 1) / 365.25
     return float(min(1.0, left.sum() / there.sum() / years)) if there.any() else 0.0
-
-
-def _inside(stated: pd.DataFrame) -> pd.Series:
-    known = stated[["low", "high", "actual"]].notna().all(axis=1)
-    within = stated["actual"].between(
-        stated[["low", "high"]].min(axis=1), stated[["low", "high"]].max(axis=1)
-    )
-    return pd.Series(
-        np.select([~known, within], ["not known", "yes"], "no"), stated.index, dtype="str"
-    )
-
-
-def range_score(inputs: Region) -> pd.DataFrame:
-    """Judge the ranges of last year's assumptions: how many actuals lay inside, and how far off.
-
-    Low and high are meant as one in ten and nine in ten, so 80 % should lie inside. The pinball
-    loss (Koenker and Bassett 1978) of low, base and high is averaged and divided by the width of
-    each range, so that assumptions in different units count the same; smaller is better.
-
-    Returns
-    -------
-    DataFrame
-        One row: how many ``assumptions`` have all four numbers, how many actuals are ``inside``,
-        their share with its Wilson 95 % interval, the ``pinball_loss`` and a ``verdict``: ranges
-        too narrow, ranges too wide, ranges fit, or cannot tell.
-    """
-    stated = inputs.assumptions
-    known = stated[stated[["low", "base", "high", "actual"]].notna().all(axis=1)]
-    inside = int(_inside(known).eq("yes").sum())
-    low, high = wilson(inside, len(known))
-    width = (known["high"] - known["low"]).abs()
-    losses = [
-        np.maximum(q * (known["actual"] - known[c]), (q - 1) * (known["actual"] - known[c]))
-        for q, c in zip(_LEVELS, ("low", "base", "high"), strict=True)
-    ]
-    loss = (sum(losses) / len(_LEVELS) / width.where(width > 0)).mean()
-    expected = _LEVELS[2] - _LEVELS[0]
-    verdict = "cannot tell"
-    if len(known):
-        fits = "ranges fit" if high - low < 0.4 else "cannot tell"
-        verdict = (
-            "ranges too narrow"
-            if high < expected
-            else ("ranges too wide" if low > expected else fits)
-        )
-    share = inside / len(known) if len(known) else np.nan
-    row = (len(known), inside, share, low, high, expected, loss, verdict)
-    return pd.DataFrame([row], columns=list(SCORE_COLUMNS))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
+from planning_kit.numbers.intervals import Z80
 from planning_kit.numbers.statistics import permutation_p, robust_z
 from planning_kit.review.fairness import ALARM, LEAST_PEOPLE, goal_people, yearly_goals
 from planning_kit.review.periods import fiscal_year
@@ -131,7 +132,7 @@ def manager_effects(inputs: Region) -> pd.DataFrame:
     weight = between / (between + within / table["periods"]) if between > 0 else 0.0
     table["weight"] = pd.Series(weight, table.index)
     off = table["own_bias"] - middle
-    half = norm.ppf(0.9) * np.sqrt((1 - table["weight"]) * between)
+    half = Z80 * np.sqrt((1 - table["weight"]) * between)
     effect = table["weight"] * off
     table = table.assign(
         people=table["periods"],
@@ -146,7 +147,7 @@ def manager_effects(inputs: Region) -> pd.DataFrame:
     ]
 
 
-@once
+@cached
 def goal_outliers(inputs: Region) -> pd.DataFrame:
     """Find reviewed goals out of line against both last year's result and last year's goal.
 

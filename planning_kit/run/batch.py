@@ -17,13 +17,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from planning_kit import __version__
-from planning_kit.agreement import open_log, read_events, verify
-from planning_kit.data import Prepared, prepare, read_table, scenario_targets
-from planning_kit.data.readers import literal
-from planning_kit.messages import DataError, UsageError, require_labels
+from planning_kit.agreement import last_line, open_log
+from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
+from planning_kit.data.notation import literal
+from planning_kit.messages import UsageError, require_labels
 from planning_kit.numbers.units import to_units
 from planning_kit.plan import (
-    COMPANY_FOLDER,
+    COMPANY,
     COPY_FOLDER,
     Plan,
     Scenario,
@@ -33,7 +33,7 @@ from planning_kit.plan import (
 )
 from planning_kit.run.index import write_index
 from planning_kit.run.manifest import (
-    COMPANY,
+    COMPANY_RECORD,
     RunRecord,
     read_manifest,
     run_folders,
@@ -81,7 +81,7 @@ class _Run:
     @property
     def total(self) -> int:
         """Regions, and the company where all of them are asked for."""
-        return len(self.records.keys() - {COMPANY}) + (not self.options.regions)
+        return len(self.records.keys() - {COMPANY_RECORD}) + (not self.options.regions)
 
     def save(self) -> None:
         """Write the manifest; a full disk must not stop the regions that go on."""
@@ -103,7 +103,7 @@ class _Run:
             self.storage.fetch(f"runs/{self.folder.name}/{record.folder}", (".csv", ".json"))
         else:
             self.send(record.folder)
-        if name != COMPANY:
+        if name != COMPANY_RECORD:
             _add_sums(record, self.folder, self.plan.settings.currency)
         self.save()
         self.send("manifest.json")
@@ -161,6 +161,7 @@ def run_plan(
         regions = _chosen_regions(prepared, options.regions)
         notebooks = _notebooks(plan, options)
         scenario, agreement = plan.scenario(options.scenario), _agreement(plan)
+        check_scenario(plan, prepared, scenario)
         targets = _targets(plan, prepared, scenario)
         others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
         fingerprint = prepared.facts["fingerprint"]
@@ -190,7 +191,7 @@ def run_plan(
         _run_all(run, [_task(run, name) for name in regions], pool)
         if not options.regions:  # a roll-up of some regions adds up to nothing
             _begin_company(run)
-            _run_all(run, [_task(run, COMPANY)], pool)
+            _run_all(run, [_task(run, COMPANY_RECORD)], pool)
     return _end(run, key)
 
 
@@ -230,7 +231,7 @@ def _targets(
     import duckdb
 
     _, targets = scenario_targets(plan, prepared, scenario)
-    people = literal(prepared.region_folder("") / "reps.parquet")
+    people = literal(prepared.region_folder(None) / "reps.parquet")
     with duckdb.connect() as con:
         rows = con.execute(
             f"SELECT current_region, count(*) FROM {people} WHERE carries_goal GROUP BY 1"
@@ -241,12 +242,8 @@ def _targets(
 
 def _agreement(plan: Plan) -> dict[str, Any]:
     """Verify the agreement log and note its last line: what comes later is not of this run."""
-    log = open_log(plan.agreement_file, plan.settings)
-    faults = verify(log).query("status == 'fail'")
-    if len(faults):
-        raise DataError(f"agreement log: {faults['message'].iloc[0]} {faults['advice'].iloc[0]}")
-    lines = read_events(log)
-    return {"lines": len(lines), "digest": "".join(lines["digest"].iloc[-1:])}
+    lines, digest = last_line(open_log(plan.agreement_file, plan.settings))
+    return {"lines": lines, "digest": digest}
 
 
 def _now() -> str:
@@ -294,7 +291,7 @@ def _new_run_folder(runs: Path, scenario: str, is_shared: bool) -> Path:
 def _task(run: _Run, name: str) -> RegionTask:
     """Write down what a region needs, or the company, which is no region and is given none."""
     options, plan, record = run.options, run.plan, run.records[name]
-    of_company = name == COMPANY
+    of_company = name == COMPANY_RECORD
     parameters = {
         **options.parameters,
         "plan_folder": str(plan.folder),
@@ -447,9 +444,9 @@ def _begin_company(run: _Run) -> None:
     target, allocated = (
         round(sum(getattr(r, n) or 0 for r in parts), 2) for n in ("target", "allocated")
     )
-    run.records[COMPANY] = RunRecord(
+    run.records[COMPANY_RECORD] = RunRecord(
+        COMPANY_RECORD,
         COMPANY,
-        COMPANY_FOLDER,
         "running",
         target,
         allocated,

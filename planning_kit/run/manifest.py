@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.messages import UsageError
-from planning_kit.plan import write_atomically
+from planning_kit.plan import COMPANY, write_atomically
 
 FORMAT = 1
-COMPANY = "(company)"  # as a run calls the roll-up
+COMPANY_RECORD = f"({COMPANY})"  # as a run calls the roll-up
 
 
 @dataclass

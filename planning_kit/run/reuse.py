@@ -15,7 +15,7 @@ from typing import Any
 
 from planning_kit import __version__
 from planning_kit.data import Prepared
-from planning_kit.plan import Plan, bundled, write_atomically
+from planning_kit.plan import SECTIONS, Plan, bundled, write_atomically
 from planning_kit.run.parameters import read_cells
 from planning_kit.run.task import Basis, RegionTask
 from planning_kit.steps import MADE_BY, STEPS
@@ -51,12 +51,12 @@ def run_basis(
     plan: Plan, inputs: str, scenario: str, agreement: Mapping[str, Any], runs: Iterable[Path]
 ) -> Basis:
     """Digest what the notebooks of a run rest on; ``runs`` are earlier ones, newest first."""
-    content = {"name": scenario, **plan.scenario(scenario).content}
+    chosen = plan.scenario(scenario)
     written = sorted((plan.papers / "scenarios").glob("*.toml"))
     return Basis(
         inputs,
         package_digest(),
-        {section: digest(value) for section, value in content.items()},
+        {section: chosen.digest([section]) for section in SECTIONS},
         digest({path.name: file_digest(path) for path in written}),
         digest(agreement),
         tuple(map(str, runs)),
@@ -80,7 +80,7 @@ def source_digest(notebook: Path) -> str:
 def region_digest(plan: Plan, prepared: Prepared, region: str, target: float) -> str:
     """Digest what a region's notebooks read of the inputs: its partition, target and labels."""
     files = sorted(prepared.region_folder(region).iterdir())
-    files += [prepared.region_folder("") / f"{name}.parquet" for name in _LABELLED]
+    files += [prepared.region_folder(None) / f"{name}.parquet" for name in _LABELLED]
     known = [row["last_day"] for row in prepared.facts["coverage"] if row["table"] == "sales"]
     settings = file_digest(plan.papers / "plan.toml")
     return digest([settings, prepared.regions, known, target, *map(file_digest, files)])

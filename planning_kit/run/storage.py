@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planning_kit.messages import DataError, UsageError
-from planning_kit.plan import COMPANY_FOLDER, COPY_FOLDER, bundled, write_atomically
+from planning_kit.plan import COMPANY, COPY_FOLDER, bundled, write_atomically
 from planning_kit.run.reuse import digest
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ def borrowed(task: RegionTask) -> Iterator[RegionTask]:
         storage.fetch(prepared.as_posix())
         storage.fetch(run.as_posix(), (".csv", ".json"))
     else:
-        for part in ("prepared.json", COMPANY_FOLDER, name):
+        for part in ("prepared.json", COMPANY, name):
             storage.fetch((prepared / part).as_posix())
         storage.fetch((run / name).as_posix())
         for before in task.basis.runs[:1]:  # more may be here from then

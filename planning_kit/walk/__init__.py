@@ -5,9 +5,9 @@ from planning_kit.walk.expected import (
     baseline_people,
     chance_lines,
     chances,
-    common_cause,
+    data_until,
     frontier,
-    known_day,
+    outlook_of,
     target_range,
 )
 from planning_kit.walk.opening import open_step
@@ -17,15 +17,22 @@ from planning_kit.walk.split import (
     allocation_steps,
     chosen_person,
     objectives,
+    relaxed_limits,
     sum_goals,
-    what_gave,
 )
 from planning_kit.walk.step import Step
-from planning_kit.walk.talks import metric_year, negotiation_events, offers
+from planning_kit.walk.talks import (
+    agreed_table,
+    goals_of,
+    metric_year,
+    negotiation_events,
+    offers,
+)
 from planning_kit.walk.views import data_coverage, monthly_sales
 
 __all__ = [
     "Step",
+    "agreed_table",
     "allocation_findings",
     "allocation_rules",
     "allocation_steps",
@@ -34,17 +41,18 @@ __all__ = [
     "chance_lines",
     "chances",
     "chosen_person",
-    "common_cause",
     "data_coverage",
+    "data_until",
     "frontier",
-    "known_day",
+    "goals_of",
     "metric_year",
     "monthly_sales",
     "negotiation_events",
     "objectives",
     "offers",
     "open_step",
+    "outlook_of",
+    "relaxed_limits",
     "sum_goals",
     "target_range",
-    "what_gave",
 ]

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from planning_kit import agreement, assumptions, manager, metrics, outlook, review
 from planning_kit.messages import UsageError, shorten
-from planning_kit.output.charts import Shown, show
+from planning_kit.messages.amounts import money_text
+from planning_kit.output.cards import Cards, finding_card, show_cards
+from planning_kit.output.charts.choose import chart_for
+from planning_kit.output.shown import Shown, show_table
 from planning_kit.steps import STEPS
-from planning_kit.walk import expected, split, talks, views
+from planning_kit.walk import expected, split, talks, views, what_if
+from planning_kit.walk.answers import CARDS, manager_plan_of, rollup_of
 from planning_kit.walk.asking import of_plan, of_region, of_step
-from planning_kit.walk.rollup import Rollup, roll_up
+from planning_kit.walk.rollup import write_files
 from planning_kit.walk.step import Step
 
 
@@ -59,29 +64,33 @@ class NotebookStep(Step):
     # what the coming year may bring
     last_register = of_plan(assumptions.last_register)
     turnover = of_region(outlook.turnover)
-    turnover_point = of_plan(assumptions.cost_of_turnover_point)
     baseline_months = of_step(expected.baseline_months)
     baseline_people = of_step(expected.baseline_people)
     target_range = of_step(expected.target_range)
     sensitivity = of_plan(assumptions.sensitivity)
     scenario_sets = of_plan(assumptions.scenario_sets)
     method_tournament = of_region(outlook.method_tournament)
-    range_coverage = of_region(outlook.measured_coverage)
+    range_coverage = of_region(outlook.interval_coverage)
     calibration = of_region(outlook.measured_calibration)
     capacity = of_plan(outlook.capacity)
     # the split
     allocation_rules = of_step(split.allocation_rules)
-    relaxed_limits = of_step(split.what_gave)
-    chances = of_step(expected.chances)
+    bases = of_step(split.bases)
+    relaxed_limits = of_step(split.relaxed_limits)
     frontier = of_step(expected.frontier)
     objectives = of_step(split.objectives)
+    objectives_side_by_side = of_step(split.objectives_side_by_side)
     allocation_steps = of_step(split.allocation_steps)
     # what goals mean
     closing_ratios = of_region(review.closing_ratios)
     funnel_rates = of_region(review.funnel_rates)
+    metric_year = of_step(talks.metric_year)
     price_latitude = of_region(review.price_latitude)
     # the talks
     offers = of_step(talks.offers)
+    # what if
+    scenarios = of_step(what_if.compare_scenarios)
+    what_if = of_step(what_if.what_if)
     # the manager's own
     time_review = of_region(manager.time_review)
 
@@ -97,35 +106,104 @@ class NotebookStep(Step):
             raise UsageError(f"no step makes a table {name!r}; there are {shorten(TABLES, 20)}.")
         return TABLES[name](self)
 
+    def answer(self) -> Cards:
+        """Give the answer of this step in one line: what was asked, what is, what to do."""
+        number = STEPS[self.notebook].number
+        found = self.findings() if number in _FINDINGS else self.prepared.problems
+        return show_cards([*CARDS[number](self), finding_card(found, self.inputs)])
+
     def show(self, table: Any, columns: str = "", **options: Any) -> Shown:
-        """Show a table with names instead of ids and amounts in the plan's currency."""
-        shown = self.inputs.with_names(table) if isinstance(table, pd.DataFrame) else table
-        return show(shown, columns, **{"unit": self.inputs.settings.currency, **options})
+        """Show a table with names instead of ids and amounts in the plan's currency.
+
+        Parameters
+        ----------
+        table
+            Any table of the kit.
+        columns
+            Columns to show, in order, with blanks between them; by default all.
+        options
+            ``caption`` and ``most`` (rows), see `planning_kit.output.shown.show_table`.
+        """
+        return show_table(table, columns, region=self.inputs, **options)
+
+    def chart(self, table: pd.DataFrame, title: str = "", **options: Any) -> Any:
+        """Draw a table as the chart its columns ask for.
+
+        Parameters
+        ----------
+        table
+            Any table of the kit.
+        title
+            What the chart shows.
+        options
+            ``kind``, ``columns``, ``beside``, see `planning_kit.output.charts.choose.chart_for`.
+        """
+        return chart_for(table, region=self.inputs, title=title, **options)
+
+    def allocate(self) -> agreement.Goals:
+        """Split the target by the rules of the scenario; what people agreed or had decided stands.
+
+        Raises
+        ------
+        RulesConflictError
+            The rules cannot all hold: which, and by how much each must give.
+        """
+        return talks.goals_of(self)
+
+    def goals(self) -> agreement.Goals:
+        """Give the goals that stand: agreed or decided, else allocated."""
+        return talks.goals_of(self)
+
+    def outlook(self) -> outlook.Outlook:
+        """Give what the coming year may bring, see `planning_kit.outlook.Outlook`."""
+        return expected.outlook_of(self)
+
+    def chances(self) -> pd.DataFrame:
+        """Give everybody's chance of reaching the allocated goal, with names."""
+        allocated = self.table("allocation")
+        return self.inputs.with_names(expected.chances(self, allocated))
+
+    def chance_of_target(self) -> pd.DataFrame:
+        """Say how likely the target is, as lines to read."""
+        chance = self.outlook().chance(self.inputs.target)
+        return expected.chance_lines(chance, self.inputs.settings.currency)
+
+    def turnover_cost(self) -> str:
+        """Say what one more point of turnover costs a year."""
+        cost = assumptions.cost_of_turnover_point(self.inputs, self.scenario)
+        amount = money_text(cost, self.inputs.settings.currency)
+        return f"One point of turnover costs about {amount} a year."
+
+    def chosen_person(self, rep_id: str = "") -> str:
+        """Name the person asked for, else the one whose goal moved most."""
+        return split.chosen_person(self, rep_id)
+
+    def name_of(self, rep_id: str) -> str:
+        """Give the readable name of a person."""
+        return ", ".join(self.inputs.with_names(pd.DataFrame({"rep_id": [rep_id]}))["rep"])
 
     def findings(self) -> pd.DataFrame:
         """Give what is odd in this step's numbers, the most serious first."""
         return self.once("findings", lambda: _FINDINGS[STEPS[self.notebook].number](self))
 
-    def rollup(self) -> Rollup:
-        """Add up the goals of all regions (see `planning_kit.walk.rollup.roll_up`)."""
-        return self.once("rollup", lambda: roll_up(self))
-
-    def manager_plan(self) -> manager.ManagerPlan:
-        """Set the managers' goals against their hours (see `planning_kit.manager.manager_plan`)."""
-        return self.once("manager_plan", lambda: manager.manager_plan(self.inputs, self.scenario))
+    def write_company_files(self) -> list[Path]:
+        """Write the workbook and the star schema into the company's folder of the run."""
+        return write_files(self, rollup_of(self))
 
     def signposts(self) -> assumptions.Signposts:
         """Compare the year so far with what was assumed and expected."""
         return self.once(
             "signposts",
-            lambda: assumptions.signposts(self.inputs, self.scenario, expected.known_day(self)),
+            lambda: assumptions.signposts(self.inputs, self.scenario, expected.data_until(self)),
         )
 
-    def write(self, **tables: pd.DataFrame) -> pd.DataFrame:
+    def write(self, *goals: agreement.Goals, **tables: pd.DataFrame) -> pd.DataFrame:
         """Write the tables of this step and list them.
 
         Parameters
         ----------
+        goals
+            Those of `allocate`, for the reader: they are among the step's tables anyway.
         tables
             By name, in place of what the step would write itself, or besides.
         """
@@ -143,24 +221,28 @@ def _assumption_findings(step: NotebookStep) -> pd.DataFrame:
     return assumptions.assumption_findings(
         step.inputs,
         step.scenario,
-        today=expected.known_day(step),
+        today=expected.data_until(step),
         known=review.review_findings,  # evidence may cite them by id
     )
 
 
 def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
-    events = talks.negotiation_events(step)
-    return agreement.agreement_findings(agreement.replay(events), step.table("agreed"), events)
+    return agreement.agreement_findings(
+        talks.negotiation_state(step),
+        talks.goals_of(step),
+        talks.negotiation_events(step),
+        step.offers(),
+    )
 
 
 _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "01": _review_findings,
     "02": _assumption_findings,
     "03": split.allocation_findings,
-    "04": lambda step: metrics.metrics_findings(step.inputs, step.table("metric_goals")),
+    "04": lambda step: metrics.metrics_findings(step.inputs, talks.metric_goals(step)),
     "05": _agreement_findings,
-    "06": lambda step: step.manager_plan().findings,
-    "08": lambda step: step.rollup().findings,
+    "06": lambda step: manager_plan_of(step).findings,
+    "08": lambda step: rollup_of(step).findings,
 }
 # How every table of the walk is made. Those that later steps read come without names.
 TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
@@ -195,7 +277,9 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "review_findings": lambda step: step.findings().drop(columns="see"),
     "register": lambda step: assumptions.register(step.inputs, step.scenario),
     "baseline": lambda step: outlook.baseline(step.inputs, step.scenario),
-    "outlook": expected.outlook_table,
+    "outlook": lambda step: expected.estimated_outlook(step).table(),
+    "assumption_effects": lambda step: expected.estimated_outlook(step).effects,
+    "correlations": lambda step: expected.estimated_outlook(step).correlations,
     "cells": split.allocation_cells,
     "last_register": lambda step: step.last_register(),
     "turnover": lambda step: step.turnover(),
@@ -209,39 +293,41 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "allocation": split.allocation_table,
     "allocation_steps": lambda step: step.allocation_steps(),
     "binding_rules": lambda step: step.allocation_rules(),
-    "chances": lambda step: step.chances(step.table("allocation")),
+    "chances": lambda step: step.chances(),
     "frontier": lambda step: step.frontier(),
     "objectives": lambda step: step.objectives(),
     "allocation_findings": lambda step: step.findings(),
     "monthly_goals": talks.monthly_goals_table,
-    "metric_goals": talks.metric_goals_table,
+    "standing_goals": lambda step: talks.goals_of(step).table,
+    "metric_goals": talks.metric_goals,
     "closing_ratios": lambda step: step.closing_ratios(),
     "funnel_rates": lambda step: step.funnel_rates(),
     "pipeline_start": lambda step: step.inputs.with_names(
-        metrics.pipeline_start(step.inputs, step.table("metric_goals"))
+        metrics.pipeline_start(step.inputs, talks.metric_goals(step))
     ),
-    "product_goals": lambda step: metrics.product_goals(step.table("monthly_goals"), step.inputs),
+    "product_goals": lambda step: metrics.product_goals(talks.goals_of(step).table, step.inputs),
     "territory_goals": lambda step: metrics.territory_goals(
-        step.table("monthly_goals"), step.inputs
+        talks.goals_of(step).table, step.inputs
     ),
-    "margin_goals": lambda step: metrics.margin_goals(step.inputs, step.table("monthly_goals")),
-    "units_goals": lambda step: metrics.units_goals(step.inputs, step.table("monthly_goals")),
+    "margin_goals": lambda step: metrics.margin_goals(step.inputs, talks.goals_of(step).table),
+    "units_goals": lambda step: metrics.units_goals(step.inputs, talks.goals_of(step).table),
     "metrics_findings": lambda step: step.findings(),
     "agreed": talks.agreed_table,
     "offers": lambda step: step.offers(),
-    "agreement_state": lambda step: step.inputs.with_names(
-        agreement.replay(talks.negotiation_events(step))
-    ),
+    "agreement_state": lambda step: step.inputs.with_names(talks.negotiation_state(step)),
+    "agreement_findings": lambda step: step.findings(),
     "agreement_log": talks.negotiation_events,
-    "manager_goals": lambda step: step.manager_plan().goals,
-    "manager_hours": lambda step: step.manager_plan().hours,
-    "coaching": lambda step: step.manager_plan().coaching,
-    "manager_capacity": lambda step: step.manager_plan().capacity,
+    "manager_goals": lambda step: manager_plan_of(step).goals,
+    "manager_hours": lambda step: manager_plan_of(step).hours,
+    "coaching": lambda step: manager_plan_of(step).coaching,
+    "manager_capacity": lambda step: manager_plan_of(step).capacity,
     "manager_time_review": lambda step: step.time_review(),
-    "manager_findings": lambda step: step.manager_plan().findings,
-    "regions": lambda step: step.rollup().regions,
-    "company_goals": lambda step: step.rollup().goals,
-    "sums": lambda step: step.rollup().sums,
-    "rollup_findings": lambda step: step.rollup().findings,
+    "manager_findings": lambda step: manager_plan_of(step).findings,
+    "what_if": lambda step: step.inputs.with_names(step.what_if().people),
+    "scenarios": lambda step: step.scenarios(),
+    "regions": lambda step: rollup_of(step).regions,
+    "company_goals": lambda step: rollup_of(step).goals,
+    "sums": lambda step: rollup_of(step).sums,
+    "rollup_findings": lambda step: rollup_of(step).findings,
     "company_fairness": lambda step: step.fairness(),
 }

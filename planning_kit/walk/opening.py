@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from planning_kit.data import Prepared, open_prepared, prepare
+from planning_kit.data import FORMAT, Prepared, open_prepared, prepare
 from planning_kit.output.charts import enable
-from planning_kit.plan import folder_name, load_plan
+from planning_kit.plan import COMPANY, folder_name, load_plan
 from planning_kit.steps import STEPS
 from planning_kit.walk.notebook import NotebookStep
-from planning_kit.walk.step import COMPANY
 
 
 def open_step(
@@ -54,9 +53,12 @@ def open_step(
 
 
 def _prepared_of(run: Path) -> Prepared | None:
-    """Open the inputs a run was started with, as long as they are kept."""
+    """Open the inputs a run was started with, as long as this version knows them."""
     pointer = run / "prepared.json"
     if not pointer.is_file():
         return None
     folder = run / json.loads(pointer.read_text(encoding="utf-8"))["folder"]
-    return open_prepared(folder.resolve()) if (folder / "prepared.json").is_file() else None
+    if not (folder / "prepared.json").is_file():
+        return None
+    prepared = open_prepared(folder.resolve())
+    return prepared if prepared.facts["format"] == FORMAT else None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from planning_kit.agreement import Goals
 from planning_kit.data import read_table, scenario_targets
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.numbers.units import from_units, to_units
@@ -16,9 +17,19 @@ from planning_kit.output.star import write_star
 from planning_kit.output.workbook import write_workbook
 from planning_kit.plan import folder_name
 from planning_kit.walk.step import Step
+from planning_kit.walk.talks import goals_of
 
-_Tables = Callable[[str], pd.DataFrame]  # of a region, by name
 LEVELS = ("rep_id", "territory_id", "product_line", "region")
+CELL = ["rep_id", "territory_id", "product_line"]
+_REGION_COLUMNS = [
+    *("region", "reviewed", "target", "allocated", "gap", "standing", "standing_gap", "basis"),
+    *("agreed", "reps", "status"),
+]
+_SUMS = [*("cut", "groups", "total", "difference"), *("standing", "standing_difference")]
+_TEXTS, _NUMBERS = ("region", *CELL, "basis"), ("allocated", "goal", "agreed")
+_NO_CELLS = pd.DataFrame(columns=[*_TEXTS, *_NUMBERS]).astype(
+    {**dict.fromkeys(_TEXTS, "str"), **dict.fromkeys(_NUMBERS, "float64")}
+)
 
 
 @dataclass(frozen=True)
@@ -28,13 +39,18 @@ class Rollup:
     Attributes
     ----------
     regions : DataFrame
-        region, reviewed, target, allocated, gap, agreed, reps, status; the last row is the company.
+        region, reviewed, target, allocated, gap (allocated less target), standing (the goals that
+        stand), standing_gap, basis (how many people's goals rest on what), agreed (empty where
+        nobody agreed), reps, status; the last row is the company.
     goals : DataFrame
-        Every cell: region, rep_id, territory_id, product_line, goal.
+        Every cell: region, rep_id, territory_id, product_line, goal (allocated), standing, basis,
+        agreed.
     sums : DataFrame
-        For each cut: rows, total and difference to the company target, in whole rounding units.
+        For each cut: groups, total (allocated) and standing with their difference to the company
+        target, in whole rounding units.
     findings : DataFrame
-        What does not add up, and which regions are missing.
+        What does not add up, what is agreed, which regions are missing, which managers of people in
+        several regions have too few hours for them all.
     """
 
     regions: pd.DataFrame
@@ -44,19 +60,27 @@ class Rollup:
 
 
 def roll_up(step: Step) -> Rollup:
-    """Add up the regions' allocations.
+    """Add up the regions' goals: what was allocated, what stands, what is agreed.
 
     A run's tables are read; a region whose tables are missing is named and not made up. Outside
     a run (in JupyterLab) missing tables are computed.
     """
-    parts = {region: _part(step, region) for region in step.prepared.regions}
-    there = {region: part for region, part in parts.items() if part is not None}
-    goals = _goals(there)
-    unit = step.inputs.settings.rounding_unit
-    regions = _regions(step, parts, goals, unit)
-    sums = _sums(goals, step.inputs.target, unit)
+    parts = {region: _goals(step, region) for region in step.prepared.regions}
+    cells = [part.cells for part in parts.values() if part is not None and len(part.cells)]
+    unit, target = step.inputs.settings.rounding_unit, step.inputs.target
+    company = Goals(pd.concat(cells, ignore_index=True) if cells else _NO_CELLS, unit)
+    regions = _regions(step, parts, company)
+    sums = pd.DataFrame([_sum_up(company, level, target) for level in LEVELS], columns=_SUMS)
+    named = company.cells.rename(columns={"goal": "standing", "allocated": "goal"})
+    goals = named[["region", *CELL, "goal", "standing", "basis", "agreed"]]
     missing = [region for region, part in parts.items() if part is None]
-    return Rollup(regions, goals, sums, _findings(regions, sums, missing, step))
+    rows = [
+        *_missing_findings(missing),
+        *_gap_findings(regions, step.inputs.settings.currency),
+        *_sum_findings(step, company, sums, missing),
+        *manager_findings(_capacities(step)),
+    ]
+    return Rollup(regions, goals, sums, findings_table(rows))
 
 
 def write_files(step: Step, company: Rollup) -> list[Path]:
@@ -67,71 +91,66 @@ def write_files(step: Step, company: Rollup) -> list[Path]:
     return [book, *write_star(folder / "star", company.goals, inputs, step.scenario.name)]
 
 
-def _part(step: Step, region: str) -> _Tables | None:
-    """Give the tables of a region in the same run; None where the run has none of it."""
-    run = step.folder.parent
-    folder = run / folder_name(region)
-    if not (run / "manifest.json").is_file():
-        return step.other(region, step.scenario, folder).table
-    if not (folder / "tables" / "allocation.csv").is_file():
+def _goals(step: Step, region: str) -> Goals | None:
+    """Give a region's goals as the same run wrote them; None where the run has none of it."""
+    folder, unit = _folder(step, region), step.inputs.settings.rounding_unit
+    files = [folder / "tables" / f"{name}.csv" for name in ("allocation", "agreed")]
+    is_run = (folder.parent / "manifest.json").is_file()
+    if is_run and not files[0].is_file():
         return None
-
-    def written(name: str) -> pd.DataFrame:
-        path = folder / "tables" / f"{name}.csv"
-        if path.is_file():
-            return read_table(path)
-        return step.other(region, step.scenario, folder).table(name)
-
-    return written
-
-
-def _goals(parts: dict[str, _Tables]) -> pd.DataFrame:
-    tables = []
-    for region, table in parts.items():
-        goals = table("allocation").assign(region=region)
-        agreed = table("agreed")[["rep_id", "territory_id", "product_line", "goal"]]
-        agreed = agreed.rename(columns={"goal": "agreed"})
-        tables.append(
-            goals.merge(agreed, on=["rep_id", "territory_id", "product_line"], how="left")
-        )
-    names = ["region", "rep_id", "territory_id", "product_line", "goal", "agreed"]
-    if not tables:
-        return pd.DataFrame(columns=names)
-    return pd.concat(tables, ignore_index=True)[names]
+    if is_run and files[1].is_file():
+        allocation, stands = map(read_table, files)
+        allocation = allocation.rename(columns={"goal": "allocated"})[[*CELL, "allocated"]]
+        cells = allocation.merge(stands, on=CELL, how="outer")
+    else:
+        cells = goals_of(step.other(region, step.scenario, folder)).cells
+    return Goals(cells.assign(region=region)[list(_NO_CELLS)], unit)
 
 
-def _regions(
-    step: Step, parts: dict[str, _Tables | None], goals: pd.DataFrame, unit: float
-) -> pd.DataFrame:
+def _folder(step: Step, region: str) -> Path:
+    return step.folder.parent / folder_name(region)
+
+
+def _regions(step: Step, parts: Mapping[str, Goals | None], company: Goals) -> pd.DataFrame:
     reviewed = {row["name"]: row["reviewed"] for row in step.prepared.facts["regions"]}
-    rows, team = [], step.inputs.team()
+    team = step.inputs.team()
     _, targets = scenario_targets(step.plan, step.prepared, step.scenario)
+    rows = []
     for region, part in parts.items():
-        own = goals[goals["region"] == region]
-        allocated = _exact_sum(own["goal"], unit) if part else float("nan")
-        rows.append(
-            {
-                "region": region,
-                "reviewed": reviewed[region],
-                "target": targets[region],
-                "allocated": allocated,
-                "gap": _difference(allocated, targets[region], unit),
-                "agreed": _exact_sum(own["agreed"], unit) if part else float("nan"),
-                "reps": int((team["current_region"] == region).sum()),
-                "status": "rolled up" if part else "missing",
-            }
-        )
+        facts = {"region": region, "reviewed": reviewed[region], "target": targets[region]}
+        facts["reps"] = int((team["current_region"] == region).sum())
+        facts["status"] = "rolled up" if part else "missing"
+        rows.append({**facts, **(_figures(part, targets[region]) if part else {})})
     table = pd.DataFrame(rows)
-    total: dict[str, Any] = {
+    whole = (table["status"] == "rolled up").all()
+    total = {
         "region": "company",
+        "reviewed": _exact_sum(table["reviewed"], 0.01),
         "target": step.inputs.target,
         "reps": table["reps"].sum(),
-        "status": "rolled up" if (table["status"] == "rolled up").all() else "incomplete",
+        "status": "rolled up" if whole else "incomplete",
+        **_figures(company, step.inputs.target),
     }
-    for name in ("reviewed", "allocated", "agreed"):
-        total[name] = _exact_sum(table[name], 0.01 if name == "reviewed" else unit)
-    total["gap"] = _difference(total["allocated"], total["target"], unit)
-    return pd.concat([table, pd.DataFrame([total])[table.columns]], ignore_index=True)
+    return pd.concat([table, pd.DataFrame([total])], ignore_index=True)[_REGION_COLUMNS]
+
+
+def _figures(goals: Goals, target: float) -> dict[str, Any]:
+    return {
+        "allocated": goals.allocated(),
+        "gap": _difference(goals.allocated(), target, goals.unit),
+        "standing": goals.standing(),
+        "standing_gap": goals.gap(target),
+        "basis": _basis(goals),
+        "agreed": goals.agreed(),
+    }
+
+
+def _basis(goals: Goals) -> str:
+    """Say how many people's goals rest on what; one word where all rest on the same."""
+    counts = goals.by("rep_id")["basis"].value_counts()
+    if len(counts) < 2:
+        return "".join(counts.index)
+    return ", ".join(f"{counts[basis]} {basis}" for basis in sorted(counts.index))
 
 
 def _exact_sum(amounts: pd.Series, unit: float) -> float:
@@ -140,64 +159,131 @@ def _exact_sum(amounts: pd.Series, unit: float) -> float:
 
 
 def _difference(amount: float, target: float, unit: float) -> float:
-    if amount != amount:
-        return float("nan")
     both = to_units(pd.Series([amount, target]), unit)
     return float(from_units(pd.Series([both.iloc[0] - both.iloc[1]]), unit).iloc[0])
 
 
-def _sums(goals: pd.DataFrame, target: float, unit: float) -> pd.DataFrame:
-    """Add the goals up along every cut, in whole units, and compare with the target."""
-    rows = []
-    for level in LEVELS:
-        groups = goals.groupby(level)["goal"].sum(min_count=1)
-        total = _exact_sum(groups, unit)
-        rows.append(
-            {
-                "cut": level,
-                "groups": len(groups),
-                "total": total,
-                "difference": _difference(total, target, unit),
-            }
-        )
-    return pd.DataFrame(rows)
+def _sum_up(goals: Goals, level: str, target: float) -> dict[str, Any]:
+    """Add the goals up along a cut, in whole units, and compare with the target."""
+    groups, unit = goals.by(level), goals.unit
+    row: dict[str, Any] = {"cut": level, "groups": len(groups)}
+    for name, total, difference in (
+        ("allocated", "total", "difference"),
+        ("goal", "standing", "standing_difference"),
+    ):
+        row[total] = _exact_sum(groups[name], unit)
+        row[difference] = _difference(row[total], target, unit)
+    return row
 
 
-def _findings(
-    regions: pd.DataFrame, sums: pd.DataFrame, missing: list[str], step: Step
-) -> pd.DataFrame:
-    currency = step.inputs.settings.currency
-    rows = []
+def _missing_findings(missing: list[str]) -> list[dict[str, str]]:
+    if not missing:
+        return []
+    message = f"{len(missing)} regions have no goals in this run: {shorten(missing)}."
+    advice = "See their notebooks in the run, then run them again."
+    return [finding("rollup.missing", "fail", "company", message, advice)]
+
+
+def _gap_findings(regions: pd.DataFrame, currency: str) -> Iterator[dict[str, str]]:
+    own = regions[(regions["region"] != "company") & regions["gap"].notna()]
+    for row in own.to_dict("records"):
+        where, gap, standing = row["region"], row["gap"], row["standing_gap"]
+        if gap:
+            message = f"the goals miss the target by {gap:+,.2f} {currency}."
+            yield finding("rollup.gap", "fail", where, message, "See its notebook 03.")
+        if standing and standing != gap:
+            is_open = "allocated" in row["basis"]
+            message = f"the goals that stand ({row['basis']}) {_missed(standing, currency)}."
+            advice = (
+                "See its notebook 05: counter-offer to the open people"
+                if is_open
+                else ("See its notebook 05: everybody is through; reopen an agreement")
+            )
+            status = "review" if is_open else "fail"
+            yield finding("rollup.standing", status, where, message, f"{advice}, or the target.")
+
+
+def _missed(gap: float, currency: str) -> str:
+    rest = "still to find" if gap < 0 else "too much"
+    return f"miss the target by {gap:+,.2f} {currency}: {abs(gap):,.2f} {currency} {rest}"
+
+
+def _sum_findings(
+    step: Step, company: Goals, sums: pd.DataFrame, missing: list[str]
+) -> Iterator[dict[str, str]]:
+    target, currency = step.inputs.target, step.inputs.settings.currency
+    people, agreed = company.people(), company.people("agreed")
+    told = f"agreed by {len(agreed)} of {len(people)} people"
+    told += f": {company.agreed():,.2f} {currency}." if agreed else "."
     if missing:
-        rows.append(
-            finding(
-                "rollup.missing",
-                "fail",
-                "company",
-                f"{len(missing)} regions have no goals in this run: {shorten(missing)}.",
-                "See their notebooks in the run, then run them again.",
-            )
+        return
+    if gap := company.gap(target):
+        is_open = company.people("allocated") and not sums["difference"].any()
+        yield finding(
+            "rollup.sum",
+            "review" if is_open else "fail",
+            "company",
+            f"the goals that stand {_missed(gap, currency)}; {told}",
+            "See the regions with a gap.",
         )
-    own = regions[regions["region"] != "company"]
-    off = own[(own["gap"] != 0) & own["gap"].notna()]
-    for row in off.to_dict("records"):
-        rows.append(
-            finding(
-                "rollup.gap",
-                "fail",
-                row["region"],
-                f"the goals miss the target by {row['gap']:+,.2f} {currency}.",
-                "See its notebook 03.",
-            )
+    elif not sums[["difference", "standing_difference"]].any(axis=None):
+        yield finding(
+            "rollup.sum",
+            "pass",
+            "company",
+            f"{len(step.prepared.regions)} regions add up to {target:,.0f} {currency} to the unit, "
+            f"by person, territory, product line and region, allocated and standing; {told}",
         )
-    if not missing and (sums["difference"] == 0).all():
-        rows.append(
-            finding(
-                "rollup.sum",
-                "pass",
-                "company",
-                f"{len(own)} regions add up to {step.inputs.target:,.0f} {currency} to "
-                "the unit, by person, territory, product line and region.",
-            )
+
+
+def _capacities(step: Step) -> dict[str, pd.DataFrame]:
+    """Read the managers' hours that the regions wrote."""
+    there = {region: _folder(step, region) / "tables" for region in step.prepared.regions}
+    return {
+        region: read_table(folder / "manager_capacity.csv")
+        for region, folder in there.items()
+        if (folder / "manager_capacity.csv").is_file()
+    }
+
+
+def manager_findings(capacities: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, str]]:
+    """Name managers of people in several regions whose hours do not suffice for all of them.
+
+    Parameters
+    ----------
+    capacities
+        By region the table ``manager_capacity``: ``manager_id``, ``month``, ``hours_required`` (by
+        the people of this region) and ``hours_available`` (the person's, the same everywhere).
+
+    Yields
+    ------
+    dict
+        A finding for each: ``fail`` where the whole plan does not fit, ``review`` for months.
+    """
+    tables = [table.assign(region=region) for region, table in capacities.items() if len(table)]
+    if not tables:
+        return
+    hours = pd.concat(tables, ignore_index=True)
+    several = hours.groupby("manager_id")["region"].transform("nunique") > 1
+    for manager_id, rows in hours[several].groupby("manager_id"):
+        months = rows.groupby("month").agg(
+            required=("hours_required", "sum"), there=("hours_available", "max")
         )
-    return findings_table(rows)
+        over = months[months["required"] > months["there"] + 1e-6]
+        if over.empty:
+            continue
+        total = months.sum()
+        worst = int((over["required"] - over["there"]).argmax())
+        month, fullest = over.index[worst], over.iloc[worst]
+        whole = total["required"] > total["there"] + 1e-6
+        regions = shorten(sorted(rows["region"].unique()))
+        yield finding(
+            "rollup.manager.plan" if whole else "rollup.manager.month",
+            "fail" if whole else "review",
+            str(manager_id),
+            f"{manager_id} leads people in {rows['region'].nunique()} regions ({regions}), who need "
+            f"{total['required']:,.0f} h of {total['there']:,.0f} h together; {len(over)} of "
+            f"{len(months)} months do not fit, the fullest is {month:%Y-%m} with "
+            f"{fullest['required']:,.0f} h of {fullest['there']:,.0f} h.",
+            "Give some of these people another manager, or lower the manager's own activities.",
+        )

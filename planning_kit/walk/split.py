@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-
+import numpy as np
 import pandas as pd
 
 from planning_kit import outlook
 from planning_kit.allocation import Allocation, allocate, compare_objectives
 from planning_kit.allocation.explain import RULE_COLUMNS
-from planning_kit.messages import DataError, finding, findings_table, require_labels
-from planning_kit.plan import Scenario
-from planning_kit.walk.expected import EIGHT_OF_TEN, chances, own_years
-from planning_kit.walk.step import NOT_KNOWN, Step
+from planning_kit.messages import finding, findings_table, require_labels
+from planning_kit.numbers.intervals import deviation
+from planning_kit.plan import CELL_COLUMNS, NOT_KNOWN, Scenario
+from planning_kit.walk.expected import chances, outlook_of
+from planning_kit.walk.step import Step
 
 CELL_LABELS = ["rep_id", "territory_id", "product_line"]
 CELL_AMOUNTS = [
@@ -27,6 +26,7 @@ CELL_AMOUNTS = [
     "variance",
     "cv",
 ]
+_BASES = ["last_year", "run_rate", "account_build_up", "potential", "forecast", "base"]
 
 
 def allocation_cells(step: Step) -> pd.DataFrame:
@@ -46,8 +46,8 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     baseline = labelled(step.table("baseline"))
     groups = baseline.groupby(CELL_LABELS)
     cells = groups[["expected", "last_year", "last_goal"]].sum(min_count=1)
-    ranges = labelled(step.ranges(*CELL_LABELS)).set_index(CELL_LABELS)
-    cells["deviation"] = (ranges["high"] - ranges["low"]) / (2 * EIGHT_OF_TEN)
+    ranges = labelled(outlook_of(step).ranges(CELL_LABELS)).set_index(CELL_LABELS)
+    cells["deviation"] = deviation(ranges["low"], ranges["high"])
     cells["base_from"] = groups["filled_by"].first()
     cells = cells.rename(columns={"expected": "base"}).reset_index()
     team = step.inputs.team()
@@ -61,18 +61,17 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     cells["potential"] = _potential(step, cells)
     cells["role"] = cells["rep_id"].map(team.set_index("rep_id")["role"]).fillna(NOT_KNOWN)
     cells["variance"] = cells["deviation"] ** 2
-    cells["cv"] = cells["rep_id"].map(own_years(step)["cv"]).astype("float64")
+    spread = outlook_of(step).years().set_index("rep_id")["spread"]
+    cells["cv"] = np.sqrt(np.expm1(cells["rep_id"].map(spread).astype("float64") ** 2))
     cells["forecast"] = cells["base"]
     order = [*CELL_LABELS, "role", *CELL_AMOUNTS, "base_from"]
     return cells[order].sort_values(CELL_LABELS, ignore_index=True)
 
 
 def _potential(step: Step, cells: pd.DataFrame) -> pd.Series:
-    inputs, first = step.inputs, pd.Timestamp(step.inputs.settings.starts_on)
-    held = inputs.assignments
-    here = ~(held["starts_on"] > first) & ~(held["ends_on"] < first)
-    share = held[here].groupby(["rep_id", "territory_id"])["share"].sum().rename("part")
-    places = cells.join(share, on=["rep_id", "territory_id"])
+    inputs, place = step.inputs, ["rep_id", "territory_id"]
+    held = inputs.held_on(inputs.settings.starts_on).set_index(place)["share"]
+    places = cells.join(held.rename("part"), on=place)
     market = places["territory_id"].map(inputs.territories.set_index("territory_id")["potential"])
     mix = cells.groupby("product_line")["base"].sum()
     whole = float(mix.sum())
@@ -88,62 +87,39 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
 
 def solved_cells(step: Step) -> pd.DataFrame:
     """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
+    cells: pd.DataFrame = step.once("solved cells", lambda: _solved_cells(step))
+    return cells
+
+
+def _solved_cells(step: Step) -> pd.DataFrame:
     cells = step.table("cells").drop(columns=["base_from"])
+    # Chances are those of the person's drawn year, whatever base the scenario blends.
+    fit = _years_of_equal_chance(step, cells)
+    over = cells["rep_id"].map(fit["likely"] / outlook_of(step).expected).fillna(1.0)
+    cv = cells["rep_id"].map(fit["cv"]).fillna(cells["cv"])
+    cells = cells.assign(expected=cells["forecast"] * over, cv=cv)
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
-    # Chances are those of the person's year, whatever base the scenario blends.
-    over = cells["rep_id"].map(own_years(step)["over"]).fillna(1.0)
-    return cells.assign(region=step.inputs.region or NOT_KNOWN, expected=cells["forecast"] * over)
+    return cells.assign(region=step.inputs.region or NOT_KNOWN)
+
+
+def _years_of_equal_chance(step: Step, cells: pd.DataFrame) -> pd.DataFrame:
+    role = cells.drop_duplicates("rep_id").set_index("rep_id")["role"]
+    given = step.scenario.objective.chances
+    return outlook_of(step).lognormals(step.inputs.target, role.map(given).astype("float64"))
 
 
 def scenario_here(step: Step) -> Scenario:
-    """Give the scenario with those rules and holds that speak of this region.
-
-    One file serves all regions: a rule about people or territories of another region is left
-    out here; a label that no region knows is an error.
-
-    Raises
-    ------
-    DataError
-        Naming every label nobody knows, with the nearest one.
-    """
-    known = step.company_labels()
-    here = {name: set(solved_cells(step)[name]) for name in known}
-    content, faults = dict(step.scenario.content), []
-    for section in ("rules", "holds"):
-        kept = []
-        for row in step.scenario.rows(section):
-            where = row.get("where")
-            if not isinstance(where, Mapping) or not set(where) <= set(known):
-                kept.append(row)  # the engine names what is wrong with it
-                continue
-            chosen = {
-                k: list(map(str, v if isinstance(v, list) else [v])) for k, v in where.items()
-            }
-            try:
-                for name, labels in chosen.items():
-                    rule = f"{section} {str(row.get('name', ''))!r}, where {name}"
-                    require_labels(labels, known[name], rule)
-            except DataError as error:
-                faults.append(str(error))
-            near = {name: [x for x in labels if x in here[name]] for name, labels in chosen.items()}
-            if all(near.values()):
-                kept.append({**row, "where": near})
-        if section in content:
-            content[section] = kept
-    if faults:
-        raise DataError(f"scenario {step.scenario.name!r}: " + " ".join(faults))
-    # People understand "everybody by the same per cent"; other weights are said in the scenario.
-    content["objective"] = {"weights": "base", **step.scenario.section("objective")}
-    return replace(step.scenario, content=content)
+    """Give the scenario with what speaks of this region, see `planning_kit.plan.Scenario.for_region`."""
+    cells = solved_cells(step)
+    return step.scenario.for_region({name: set(cells[name]) for name in CELL_COLUMNS})
 
 
 def allocate_region(step: Step) -> Allocation | None:
     """Split the region's target over its cells by the rules of the scenario; None: no people."""
-    if step.allocation_made is None:
-        step.allocation_made = (_allocate(step),)
-    return step.allocation_made[0]
+    allocation: Allocation | None = step.once("split", lambda: _allocate(step))
+    return allocation
 
 
 def _allocate(step: Step) -> Allocation | None:
@@ -190,7 +166,7 @@ def allocation_steps(step: Step) -> pd.DataFrame:
     return allocation.steps
 
 
-def what_gave(step: Step) -> pd.DataFrame:
+def relaxed_limits(step: Step) -> pd.DataFrame:
     """List limits that gave (``[relax]``) and what levels add (``[over_assignment]``).
 
     Returns
@@ -305,3 +281,15 @@ def _chance_findings(step: Step) -> list[dict[str, str]]:
         "Lower the target, or show what will bring the difference; usual is 60 to 75 % at goal."
     )
     return [finding("allocation.chance", "fail", where, message, advice)]
+
+
+def bases(step: Step) -> pd.DataFrame:
+    """Sum the bases that a scenario can blend, by person; empty: nothing is known of it."""
+    return step.table("cells").groupby("rep_id", as_index=False)[_BASES].sum(min_count=1)
+
+
+def objectives_side_by_side(step: Step) -> pd.DataFrame:
+    """Set the objectives side by side: a row a measure, a column an objective."""
+    table = step.once("objectives", lambda: objectives(step))
+    turned = table.set_index("objective").T.rename_axis("measure").reset_index()
+    return turned.assign(measure=turned["measure"].str.replace("price_", "price, "))

@@ -6,30 +6,25 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
 from planning_kit import __version__
-from planning_kit.allocation import Allocation
 from planning_kit.data import (
     Prepared,
     Region,
+    check_scenario,
     open_inputs,
     read_table,
-    read_tables,
     with_targets,
     write_table,
 )
-from planning_kit.outlook import baseline_totals
 from planning_kit.plan import Plan, Scenario, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
-
-COMPANY = "company"
-NOT_KNOWN = "(not known)"
+from planning_kit.walk.logged import log_end, log_words
 
 
 @dataclass
@@ -60,17 +55,13 @@ class Step:
     _origins: dict[str, str] = field(default_factory=dict)
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
-    allocation_made: tuple[Allocation | None] | None = None
-    _labels: dict[str, set[str]] | None = None
     _asked: dict[Any, Any] = field(default_factory=dict)
 
     def under(self, scenario: Scenario, target: float) -> Self:
         """Give the same step under another scenario and target (plan currency)."""
         inputs = replace(self.inputs, target=target)
         fresh: dict[str, Any] = {name: {} for name in ("_origins", "_tables", "_keys", "_asked")}
-        return replace(
-            self, scenario=scenario, inputs=inputs, like=self, allocation_made=None, **fresh
-        )
+        return replace(self, scenario=scenario, inputs=inputs, like=self, **fresh)
 
     def make(self, name: str) -> pd.DataFrame:
         """Compute a table of the walk.
@@ -88,12 +79,6 @@ class Step:
             self._asked[key] = work()
         found = self._asked[key]
         return found.copy(deep=False) if isinstance(found, pd.DataFrame) else found
-
-    def company_labels(self) -> dict[str, set[str]]:
-        """Give the labels that rules may name, of all regions."""
-        if self._labels is None:
-            self._labels = _company_labels(self.prepared)
-        return self._labels
 
     def exclusions(self) -> Exclusions:
         """Give what the scenario takes out of the results, and the totals with and without it."""
@@ -116,47 +101,35 @@ class Step:
         same: Region | None = None,
     ) -> Self:
         """Open a step whose plan, inputs and places are known; ``same`` are inputs read before."""
+        check_scenario(plan, prepared, scenario)
         if same is None:
-            booked = open_inputs(plan, prepared, region, scenario)
+            booked = open_inputs(plan, prepared, region or None, scenario)
         else:
             booked = with_targets(same, plan, prepared, scenario)
         inputs, excluded = booked, None
-        if "review" in scenario.content:
-            excluded = exclude_deals(booked, scenario, partial(_company_labels, prepared))
+        if scenario.review:
+            excluded = exclude_deals(booked, scenario)
             inputs = excluded.inputs
         return cls(notebook, plan, prepared, scenario, inputs, folder, excluded, booked)
-
-    def ranges(self, *by: str) -> pd.DataFrame:
-        """Give expected results and their 80 % range by a cut of the baseline, plan currency."""
-        if by in ((), ("rep_id",)):
-            rows = self.table("outlook")
-            rows = rows[
-                rows["rep_id"].notna() & rows["expected"].notna() if by else rows["rep_id"].isna()
-            ]
-            return rows[[*by, "expected", "low", "high"]].reset_index(drop=True)
-        return baseline_totals(self.inputs, self.scenario, by)
-
-    def years(self) -> pd.DataFrame:
-        """Give everybody's middle year and its spread (see `assumptions.person_years`)."""
-        rows = self.table("outlook")
-        return rows.loc[rows["rep_id"].notna(), ["rep_id", "expected", "middle", "spread"]]
 
     def key(self, table: str) -> str:
         """Digest everything a kept table is made from; one of another key is not taken.
 
         The package, the region's inputs, the parts of the scenario that its step reads, the target
-        where the step splits it, and the kept tables behind it.
+        where the step splits it, the kept tables behind it, and how far the agreement log goes
+        where its step reads it.
         """
         if table not in self._keys:
             maker = STEPS[MADE_BY[table]]
-            content, sections = self.scenario.content, maker.kept_from
+            sections = maker.kept_from
             made_of = [
                 __version__,
                 self.prepared.facts["fingerprint"],
                 self.inputs.region,
-                content if sections is None else {name: content.get(name) for name in sections},
+                self.scenario.digest(sections),
                 self.inputs.target if sections is None else None,
                 [self.key(name) for name in maker.reads],
+                log_end(self.plan, self.folder.parent) if maker.reads_agreement else None,
             ]
             text = json.dumps(made_of, sort_keys=True, default=str)
             digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -179,6 +152,7 @@ class Step:
             "target": f"{self.inputs.target:,.0f} {plan.currency}",
             "goals are multiples of": f"{plan.rounding_unit:,g} {plan.currency}",
             "inputs": facts["fingerprint"],
+            "agreement log": log_words(log_end(self.plan, self.folder.parent)),
             "planning-kit": __version__,
         }
         if not taken:
@@ -232,15 +206,3 @@ class Step:
     def _made(self) -> dict[str, Any]:
         path = self.folder / "tables" / "_made.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
-def _company_labels(prepared: Prepared) -> dict[str, set[str]]:
-    # Only what is needed of the company: every region of a batch asks.
-    whole = read_tables(prepared.region_folder(""), ("reps", "territories", "products"))
-    return {
-        "rep_id": set(whole["reps"]["rep_id"]),
-        "territory_id": {*whole["territories"]["territory_id"], NOT_KNOWN},
-        "product_line": {*whole["products"]["product_line"].dropna(), NOT_KNOWN},
-        "role": {*whole["reps"]["role"].dropna(), NOT_KNOWN},
-        "region": set(prepared.regions),
-    }

@@ -5,10 +5,19 @@ from __future__ import annotations
 import pandas as pd
 
 from planning_kit import agreement, metrics, outlook, review
+from planning_kit.agreement import Goals
 from planning_kit.allocation import phase
+from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import month_starts
+from planning_kit.walk.logged import logged_events
 from planning_kit.walk.split import CELL_LABELS, labelled
 from planning_kit.walk.step import Step
+
+_SUMMED = [
+    *("amount", "margin", "sales_needed", "presentations", "proposals", "prospects"),
+    *("hours_needed", "hours_available"),
+]
+_AGREED = ["top_down", "goal", "agreed", "difference", "basis", "status"]
 
 
 def goals_by_month(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
@@ -44,28 +53,67 @@ def monthly_goals_table(step: Step) -> pd.DataFrame:
     return goals_by_month(step, step.table("allocation"))
 
 
-def metric_goals_table(step: Step) -> pd.DataFrame:
-    """Say what the goals by month mean in activity."""
-    return metrics.metric_goals(step.inputs, step.table("monthly_goals"))
+def goals_of(step: Step) -> Goals:
+    """Give the goals that stand in this region: agreed or decided, else allocated.
+
+    Raises
+    ------
+    DataError
+        The agreement log is out of order, or speaks of a part that no goal has.
+    """
+    goals: Goals = step.once("goals", lambda: _standing(step))
+    return goals
+
+
+def _standing(step: Step) -> Goals:
+    lines = _lines_here(step)
+    return agreement.standing_goals(
+        step.table("allocation"),
+        step.inputs.settings.rounding_unit,
+        agreement.play_log(lines),
+        log_digest="".join(lines["digest"].iloc[-1:]),
+        tables=step.table,
+    )
 
 
 def negotiation_events(step: Step) -> pd.DataFrame:
     """Give the events of this region's people: the plan's log, else what the proposals table says."""
-    path = step.plan.folder / "agreement.db"
-    if path.is_file():
-        events = agreement.read_events(agreement.open_log(path, step.inputs.settings))
-        here = events[events["rep_id"].isin(step.inputs.team()["rep_id"])]
-        if len(here):
-            return here.reset_index(drop=True)
+    events: pd.DataFrame = step.once("events", lambda: _events(step))
+    return events
+
+
+def _events(step: Step) -> pd.DataFrame:
+    here = _lines_here(step)
+    if len(here):
+        return here
     first = agreement.propose_from_table(
         step.table("allocation"), step.inputs.proposals, step.inputs.settings
     )
     return agreement.record_events(first, step.inputs.settings)
 
 
+def _lines_here(step: Step) -> pd.DataFrame:
+    lines = logged_events(step.plan, step.folder.parent)
+    return lines[lines["rep_id"].isin(step.inputs.team()["rep_id"])].reset_index(drop=True)
+
+
+def negotiation_state(step: Step) -> pd.DataFrame:
+    """Say where everybody's talk stands (see `planning_kit.agreement.play_log`)."""
+    state: pd.DataFrame = step.once("state", lambda: agreement.play_log(negotiation_events(step)))
+    return state
+
+
+def metric_goals(step: Step) -> pd.DataFrame:
+    """Say what the goals that stand mean in activity, by person and month."""
+    table: pd.DataFrame = step.once(
+        "metric_goals", lambda: metrics.metric_goals(step.inputs, goals_of(step).table)
+    )
+    return table
+
+
 def offers(step: Step) -> pd.DataFrame:
     """Suggest a counter-offer for everybody, calibrated by how good past proposals were."""
-    state = agreement.replay(negotiation_events(step))
+    state = negotiation_state(step)
     bias = review.proposal_bias(step.inputs)
     return agreement.counter_offers(
         step.table("allocation"), state, step.inputs.settings, bias if len(bias) else None
@@ -73,25 +121,26 @@ def offers(step: Step) -> pd.DataFrame:
 
 
 def agreed_table(step: Step) -> pd.DataFrame:
-    """Give the goals that stand, cell by cell."""
-    state = agreement.replay(negotiation_events(step))
-    return agreement.agreed_goals(
-        step.table("allocation"), state, step.inputs.settings.rounding_unit
-    )
+    """Give the goals that stand, cell by cell, beside the top-down ones.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rep_id``, ``territory_id``, ``product_line``, ``top_down``, ``goal`` (what stands),
+        ``agreed`` (empty where nobody agreed), ``difference`` (goal less top-down), ``basis``
+        (allocated, agreed, decided) and ``status`` of the person's talk. Plan currency.
+    """
+    goals, unit = goals_of(step), step.inputs.settings.rounding_unit
+    status = negotiation_state(step).set_index("rep_id")["status"]
+    cells = goals.cells.rename(columns={"allocated": "top_down"})
+    goal, top_down = (to_units(cells[name].fillna(0.0), unit) for name in ("goal", "top_down"))
+    cells["difference"] = from_units(goal - top_down, unit)
+    cells["status"] = cells["rep_id"].map(status).fillna("not started").astype("str")
+    return cells[[*goals.labels, *_AGREED]]
 
 
-def metric_year(goals: pd.DataFrame) -> pd.DataFrame:
-    """Sum metric goals over the year by person."""
-    columns = [
-        "amount",
-        "margin",
-        "sales_needed",
-        "presentations",
-        "proposals",
-        "prospects",
-        "hours_needed",
-        "hours_available",
-    ]
-    there = [c for c in columns if c in goals]
-    keys = [c for c in ("rep", "rep_id") if c in goals]
-    return goals.groupby(keys, as_index=False)[there].sum(min_count=1)
+def metric_year(step: Step) -> pd.DataFrame:
+    """Sum what the goals mean in activity over the year, by person."""
+    table = metric_goals(step)
+    there = [name for name in _SUMMED if name in table]
+    return table.groupby("rep_id", as_index=False)[there].sum(min_count=1)

@@ -10,10 +10,9 @@ from typing import Any
 
 import ipywidgets as w
 
-from planning_kit.assumptions import chance_of_target
-from planning_kit.messages import PlanningError, UsageError
-from planning_kit.outlook import Assumption, read_assumptions
-from planning_kit.plan import DRIVERS, Scenario
+from planning_kit.messages import PlanningError, UsageError, Written
+from planning_kit.outlook import Assumption, ChanceOfTarget, coming_year, read_assumptions
+from planning_kit.plan import DRIVERS, Scenario, read_register
 from planning_kit.walk import Step
 from planning_kit.widgets.panel import note
 from planning_kit.widgets.scenario_file import write_scenario
@@ -45,11 +44,17 @@ def entry_of(assumption: Assumption) -> dict[str, Any]:
 
 
 def with_register(scenario: Scenario, entries: Mapping[str, Mapping[str, Any]]) -> Scenario:
-    """Give the scenario with another register; what names an assumption that is gone goes too."""
-    content = {**scenario.content, "assumptions": {k: dict(v) for k, v in entries.items()}}
-    pairs = [p for p in scenario.rows("correlations") if set(p.get("between", ())) <= set(entries)]
-    content.pop("correlations", None)
-    return Scenario(scenario.name, {**content, "correlations": pairs} if pairs else content)
+    """Give the scenario with another register; what names an assumption that is gone goes too.
+
+    Raises
+    ------
+    DataError
+        The register has faults: all of them named.
+    """
+    section = Written(entries, "[assumptions]")
+    register = read_register(section)
+    section.stop(f"scenario {scenario.name!r}")
+    return scenario.with_(assumptions=register)
 
 
 def save_register(step: Step, name: str, entries: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -60,9 +65,7 @@ def save_register(step: Step, name: str, entries: Mapping[str, Mapping[str, Any]
     PlanningError
         The name is empty or taken, or the register has faults: all of them named.
     """
-    changed = with_register(step.scenario, entries)
-    read_assumptions(step.inputs, changed)
-    return write_scenario(step.plan, name, changed.content)
+    return write_scenario(step, name, with_register(step.scenario, entries))
 
 
 class _Row:
@@ -134,7 +137,7 @@ class _Form:
         self.step, self.lock = step, threading.Lock()
         known = [a for a in read_assumptions(step.inputs, step.scenario) if a.moves]
         self.opened = {a.assumption_id: entry_of(a) for a in known}
-        self.before = chance_of_target(step.inputs, with_register(step.scenario, self.opened))
+        self.before = self.chance(self.opened)
         self.rows: list[_Row] = []
         self.table, self.line, self.message = w.VBox(), w.HTML(), w.HTML()
         self.driver = w.Dropdown(options=list(DRIVERS), layout=w.Layout(width="180px"))
@@ -165,9 +168,12 @@ class _Form:
         head = [w.HTML(f"<b>{k}</b>", layout=_fixed(v)) for k, v in _COLUMNS.items()]
         self.table.children = (w.HBox(head), *(row.view for row in self.rows))
 
+    def chance(self, entries: Mapping[str, Mapping[str, Any]]) -> ChanceOfTarget:
+        scenario = with_register(self.step.scenario, entries)
+        return coming_year(self.step.inputs, scenario).chance(self.step.inputs.target)
+
     def draw(self) -> None:
-        scenario = with_register(self.step.scenario, self.entries())
-        now, before = chance_of_target(self.step.inputs, scenario), self.before
+        now, before = self.chance(self.entries()), self.before
         money = self.step.inputs.settings.currency
         self.message.value = ""
         self.line.value = (
@@ -178,7 +184,7 @@ class _Form:
 
     def add(self) -> None:
         name, driver = self.id.value.strip(), DRIVERS[self.driver.value]
-        last = read_assumptions(self.step.inputs, Scenario("", {}))  # last year's, taken over
+        last = read_assumptions(self.step.inputs, Scenario())  # last year's, taken over
         if not name or name in {row.name for row in self.rows}:
             raise UsageError("give the new assumption an id of its own.")
         alike = [entry_of(a) for a in last if a.driver == driver.name]

@@ -1,4 +1,4 @@
-"""Charts and shown tables, one look everywhere."""
+"""Charts, one look everywhere."""
 
 from planning_kit.output.charts.causes import (
     chart_buckets,
@@ -6,6 +6,7 @@ from planning_kit.output.charts.causes import (
     chart_event_path,
     chart_years,
 )
+from planning_kit.output.charts.choose import chart_for
 from planning_kit.output.charts.goals import (
     chart_agreement,
     chart_allocation,
@@ -25,11 +26,9 @@ from planning_kit.output.charts.history import (
     chart_swings,
 )
 from planning_kit.output.charts.renderer import enable
-from planning_kit.output.charts.shown import Shown, show
 from planning_kit.output.charts.theme import describe
 
 __all__ = [
-    "Shown",
     "chart_agreement",
     "chart_allocation",
     "chart_attainment",
@@ -38,6 +37,7 @@ __all__ = [
     "chart_chances",
     "chart_effects",
     "chart_event_path",
+    "chart_for",
     "chart_frontier",
     "chart_goal_history",
     "chart_heat",
@@ -50,5 +50,4 @@ __all__ = [
     "chart_years",
     "describe",
     "enable",
-    "show",
 ]

@@ -5,7 +5,15 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from planning_kit.output.charts.history import _PERCENT, _height, _line_at, _nothing, _tips
+from planning_kit.output.charts.parts import (
+    PERCENT,
+    coloured,
+    height,
+    line_at,
+    nothing,
+    number_axis,
+    tips,
+)
 from planning_kit.output.charts.theme import BLUE, ORANGE, describe
 
 _MOST_PANELS = 24
@@ -26,7 +34,7 @@ def chart_years(table: pd.DataFrame, label: str, title: str, unit: str) -> alt.C
     rows = table.dropna(subset=[label, "month"])
     sums = rows.groupby(label)["review"].sum().sort_values(ascending=False, kind="stable")
     if sums.empty:
-        return _nothing(title, "No sales in the reviewed year and the year before.")
+        return nothing(title, "No sales in the reviewed year and the year before.")
     names = {"review": "reviewed year", "previous": "year before"}
     drawn = sums.index[:_MOST_PANELS].tolist()
     rows = rows[rows[label].isin(drawn)].melt([label, "month"], list(names), "year", "amount")
@@ -37,13 +45,8 @@ def chart_years(table: pd.DataFrame, label: str, title: str, unit: str) -> alt.C
         .mark_line()
         .encode(
             x=alt.X("month:T", title=None, axis=alt.Axis(format="%b", tickCount=4)),
-            y=alt.Y("amount:Q", title=None, axis=alt.Axis(format="~s", tickCount=3)),
-            color=alt.Color(
-                "year:N",
-                title=f"{unit} a month",
-                sort=order,
-                scale=alt.Scale(domain=order, range=[BLUE, ORANGE]),
-            ),
+            y=alt.Y("amount:Q", title=None, axis=number_axis(rows["amount"], tickCount=3)),
+            color=coloured("year", order, [BLUE, ORANGE]).title(f"{unit} a month"),
             strokeDash=alt.StrokeDash("year:N", legend=None, sort=order),
         )
         .facet(alt.Facet(f"{label}:N", title=None, sort=drawn), columns=4)
@@ -65,7 +68,7 @@ def chart_effects(effects: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
     """
     known = effects.dropna(subset=["effect_share"])
     if known.empty:
-        return _nothing(title, "No event whose effect can be told.")
+        return nothing(title, "No event whose effect can be told.")
     rows = known.assign(event=known["event_id"] + " " + known["kind"].fillna(""))
     rows = rows[["event", "effect_share", "low_share", "high_share"]]
     y = alt.Y("event:N", title=None)
@@ -73,7 +76,7 @@ def chart_effects(effects: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
         alt.Chart(rows)
         .mark_rule(strokeWidth=3, color=BLUE)
         .encode(
-            x=alt.X("low_share:Q", axis=_PERCENT, title="effect on sales, with 90 % interval"),
+            x=alt.X("low_share:Q", axis=PERCENT, title="effect on sales, with 90 % interval"),
             x2=alt.X2("high_share:Q"),
             y=y,
         )
@@ -84,11 +87,11 @@ def chart_effects(effects: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
         .encode(
             x=alt.X("effect_share:Q"),
             y=y,
-            tooltip=_tips("event", effect_share=".1%", low_share=".1%", high_share=".1%"),
+            tooltip=tips(rows, "event", "effect_share", "low_share", "high_share"),
         )
     )
     text = "; ".join(f"{r.event}: {r.effect_share:+.1%}" for r in rows.itertuples()) + "."
-    chart = (bars + _line_at(0.0) + dots).properties(width=460, height=_height(len(rows)))
+    chart = (bars + line_at(0.0) + dots).properties(width=460, height=height(len(rows)))
     return describe(chart, title=title, text=text)
 
 
@@ -103,19 +106,15 @@ def chart_event_path(path: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
     """
     groups = {"affected_share": "touched territories", "unaffected_share": "all others"}
     if path.empty:
-        return _nothing(title, "No event with sales a year before to compare with.")
+        return nothing(title, "No event with sales a year before to compare with.")
     rows = path.melt("months_after", list(groups), "group", "change").replace({"group": groups})
     lines = (
         alt.Chart(rows)
         .mark_line(point=True)
         .encode(
             x=alt.X("months_after:Q", title="months after the start", axis=alt.Axis(format="d")),
-            y=alt.Y("change:Q", axis=_PERCENT, title="sales against the same month a year before"),
-            color=alt.Color(
-                "group:N",
-                title=None,
-                scale=alt.Scale(domain=list(groups.values()), range=[ORANGE, BLUE]),
-            ),
+            y=alt.Y("change:Q", axis=PERCENT, title="sales against the same month a year before"),
+            color=coloured("group", list(groups.values()), [ORANGE, BLUE]),
             strokeDash=alt.StrokeDash("group:N", legend=None, sort=list(groups.values())),
         )
     )
@@ -125,7 +124,7 @@ def chart_event_path(path: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
         f"Touched less other territories: {apart[~after].mean():+.1%} on average before the start, "
         f"{apart[after].mean():+.1%} after it."
     )
-    chart = (_line_at(-0.5) + lines).properties(width=520, height=240)
+    chart = (line_at(-0.5) + lines).properties(width=520, height=240)
     return describe(chart, title=title, text=text)
 
 
@@ -138,13 +137,13 @@ def chart_buckets(buckets: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
         Columns bucket, people, least, low, median, high, most (1.0 is 100 %), verdict.
     """
     if buckets.empty:
-        return _nothing(title, "Fewer than five people with a goal and a size: no buckets.")
+        return nothing(title, "Fewer than five people with a goal and a size: no buckets.")
     rows = buckets.assign(name=buckets["bucket"] + " (" + buckets["people"].astype(str) + ")")
     y = alt.Y("name:N", sort=rows["name"].tolist(), title=None)
     base = alt.Chart(rows[["name", "least", "low", "median", "high", "most"]]).encode(y=y)
     x = alt.X(
         "least:Q",
-        axis=_PERCENT,
+        axis=PERCENT,
         title="attainment: all, half of them, median",
         scale=alt.Scale(zero=False, padding=15),
     )
@@ -155,5 +154,5 @@ def chart_buckets(buckets: pd.DataFrame, title: str) -> alt.LayerChart | alt.Cha
     )
     said = "; ".join(f"{row.name}: median {row.median:.0%}" for row in rows.itertuples(index=False))
     text = f"{said}. {str(rows['verdict'].iloc[0]).capitalize()}."
-    chart = (whole + half + _line_at(1.0) + middle).properties(width=460, height=100)
+    chart = (whole + half + line_at(1.0) + middle).properties(width=460, height=100)
     return describe(chart, title=title, text=text)

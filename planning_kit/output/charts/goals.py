@@ -5,7 +5,16 @@ from __future__ import annotations
 import altair as alt
 import pandas as pd
 
-from planning_kit.output.charts.history import _MONEY, _PERCENT, _height, _nothing
+from planning_kit.output.charts.parts import (
+    PERCENT,
+    coloured,
+    height,
+    line_at,
+    nothing,
+    number_axis,
+    shaped,
+    tips,
+)
 from planning_kit.output.charts.theme import BLUE, GREEN, GREY, ORANGE, PALETTE, PURPLE, describe
 
 
@@ -20,7 +29,7 @@ def chart_allocation(
         Columns ``label``, base and goal (plan currency).
     """
     if goals.empty:
-        return _nothing(title, "Nobody carries a goal here.")
+        return nothing(title, "Nobody carries a goal here.")
     rows = goals[[label, "base", "goal"]].sort_values("goal", ascending=False)
     y = alt.Y(f"{label}:N", sort=rows[label].tolist(), title=None)
     long = rows.melt([label], ["base", "goal"], "what", "amount").dropna()
@@ -29,7 +38,12 @@ def chart_allocation(
         alt.Chart(rows.dropna())
         .mark_rule(color="#9AA5B1", strokeWidth=2)
         .encode(
-            x=alt.X("base:Q", axis=_MONEY, title=unit, scale=alt.Scale(zero=False, padding=15)),
+            x=alt.X(
+                "base:Q",
+                axis=number_axis(rows[["base", "goal"]]),
+                title=unit,
+                scale=alt.Scale(zero=False, padding=15),
+            ),
             x2=alt.X2("goal:Q"),
             y=y,
         )
@@ -40,24 +54,16 @@ def chart_allocation(
         .encode(
             x=alt.X("amount:Q"),
             y=y,
-            color=alt.Color(
-                "what:N",
-                title=None,
-                scale=alt.Scale(domain=["starting point", "goal"], range=[GREY, BLUE]),
-            ),
-            shape=alt.Shape(
-                "what:N",
-                title=None,
-                scale=alt.Scale(domain=["starting point", "goal"], range=["diamond", "circle"]),
-            ),
-            tooltip=[f"{label}:N", "what:N", alt.Tooltip("amount:Q", format=",.0f")],
+            color=coloured("what", ["starting point", "goal"], [GREY, BLUE]),
+            shape=shaped("what", ["starting point", "goal"], ["diamond", "circle"]),
+            tooltip=tips(long, label, "what", "amount", unit=unit),
         )
     )
     text = (
         f"{len(rows)} goals, {rows['goal'].sum():,.0f} {unit} in all, from "
         f"{rows['goal'].min():,.0f} to {rows['goal'].max():,.0f}."
     )
-    chart = (rule + dots).properties(width=460, height=_height(len(rows)))
+    chart = (rule + dots).properties(width=460, height=height(len(rows)))
     return describe(chart, title=title, text=text)
 
 
@@ -71,7 +77,7 @@ def chart_chances(chances: pd.DataFrame, label: str, title: str) -> alt.LayerCha
     """
     known = chances.dropna(subset=["chance"]).sort_values("chance")
     if known.empty:
-        return _nothing(title, "No ranges to tell chances from.")
+        return nothing(title, "No ranges to tell chances from.")
     rows = known[[label, "chance"]]
     bars = (
         alt.Chart(rows)
@@ -79,25 +85,20 @@ def chart_chances(chances: pd.DataFrame, label: str, title: str) -> alt.LayerCha
         .encode(
             x=alt.X(
                 "chance:Q",
-                axis=_PERCENT,
+                axis=PERCENT,
                 scale=alt.Scale(domain=[0, 1]),
                 title="chance of reaching the goal",
             ),
             y=alt.Y(f"{label}:N", sort=rows[label].tolist(), title=None),
             color=alt.condition("datum.chance < 0.5", alt.value(ORANGE), alt.value(BLUE)),
-            tooltip=[f"{label}:N", alt.Tooltip("chance:Q", format=".0%")],
+            tooltip=tips(rows, label, "chance"),
         )
-    )
-    half = (
-        alt.Chart(pd.DataFrame({"at": [0.5]}))
-        .mark_rule(color=GREY, strokeDash=[4, 3])
-        .encode(x=alt.X("at:Q"))
     )
     text = (
         f"On average {rows['chance'].mean():.0%}; {int((rows['chance'] < 0.5).sum())} of "
         f"{len(rows)} are more likely to miss than to reach."
     )
-    chart = (bars + half).properties(width=460, height=_height(len(rows)))
+    chart = (bars + line_at(0.5)).properties(width=460, height=height(len(rows)))
     return describe(chart, title=title, text=text)
 
 
@@ -110,7 +111,7 @@ def chart_frontier(frontier: pd.DataFrame, title: str) -> alt.LayerChart | alt.C
         Columns over_assignment (1.0 is none), share_reaching, team_chance.
     """
     if frontier.empty:
-        return _nothing(title, "No ranges to tell chances from.")
+        return nothing(title, "No ranges to tell chances from.")
     names = {
         "share_reaching": "people who reach their goal",
         "team_chance": "region reaches its target",
@@ -123,24 +124,14 @@ def chart_frontier(frontier: pd.DataFrame, title: str) -> alt.LayerChart | alt.C
         .encode(
             x=alt.X(
                 "over_assignment:Q",
-                axis=_PERCENT,
+                axis=PERCENT,
                 title="sum of goals / target",
                 scale=alt.Scale(zero=False),
             ),
-            y=alt.Y(
-                "share:Q", axis=_PERCENT, scale=alt.Scale(domain=[0, 1]), title="share, chance"
-            ),
-            color=alt.Color(
-                "what:N",
-                title=None,
-                scale=alt.Scale(domain=list(names.values()), range=[BLUE, ORANGE]),
-            ),
+            y=alt.Y("share:Q", axis=PERCENT, scale=alt.Scale(domain=[0, 1]), title="share, chance"),
+            color=coloured("what", list(names.values()), [BLUE, ORANGE]),
             strokeDash=alt.StrokeDash("what:N", legend=None),
-            tooltip=[
-                alt.Tooltip("over_assignment:Q", format=".0%"),
-                "what:N",
-                alt.Tooltip("share:Q", format=".0%"),
-            ],
+            tooltip=tips(long, "over_assignment", "what", "share"),
         )
     )
     first = frontier.iloc[(frontier["over_assignment"] - 1).abs().argmin()]
@@ -161,27 +152,26 @@ def chart_months(table: pd.DataFrame, columns: dict[str, str], title: str, axis:
     """
     there = [c for c in columns if c in table and table[c].notna().any()]
     if table.empty or not there:
-        return _nothing(title, "The data do not say; see the findings.")
+        return nothing(title, "The data do not say; see the findings.")
     sums = table.groupby("month", as_index=False)[there].sum(min_count=1)
-    long = sums.melt("month", there, "what", "count").dropna()
+    long = sums.melt("month", there, "what", "number").dropna()
     long["what"] = long["what"].map(columns)
     chart = (
         alt.Chart(long)
         .mark_line(point=True)
         .encode(
             x=alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=-30)),
-            y=alt.Y("count:Q", title=axis, axis=alt.Axis(format="~s")),
-            color=alt.Color(
-                "what:N",
-                title=None,
+            y=alt.Y("number:Q", title=axis, axis=number_axis(long["number"])),
+            color=coloured(
+                "what",
+                [columns[c] for c in there],
+                PALETTE,
                 legend=alt.Legend() if len(there) > 1 else None,
-                scale=alt.Scale(domain=[columns[c] for c in there], range=list(PALETTE)),
             ),
             strokeDash=alt.StrokeDash("what:N", legend=None),
             tooltip=[
-                alt.Tooltip("month:T", format="%Y-%m"),
-                "what:N",
-                alt.Tooltip("count:Q", format=",.0f"),
+                *tips(long, "month", "what"),
+                alt.Tooltip("number:Q", title=axis, format=",.0f"),
             ],
         )
     )
@@ -201,7 +191,7 @@ def chart_agreement(
         Columns ``label``, goal, proposed, agreed (plan currency; proposed may be empty).
     """
     if table.empty:
-        return _nothing(title, "Nobody carries a goal here.")
+        return nothing(title, "Nobody carries a goal here.")
     names = {"goal": "top down", "proposed": "proposed", "agreed": "agreed or suggested"}
     rows = table.sort_values("goal", ascending=False)
     long = rows.melt([label], list(names), "what", "amount").dropna()
@@ -212,7 +202,10 @@ def chart_agreement(
         .mark_rule(color="#CBD2D9", strokeWidth=2)
         .encode(
             x=alt.X(
-                "min(amount):Q", axis=_MONEY, title=unit, scale=alt.Scale(zero=False, padding=15)
+                "min(amount):Q",
+                axis=number_axis(long["amount"]),
+                title=unit,
+                scale=alt.Scale(zero=False, padding=15),
             ),
             x2=alt.X2("max(amount):Q"),
             y=y,
@@ -224,30 +217,23 @@ def chart_agreement(
         .encode(
             x=alt.X("amount:Q"),
             y=y,
-            color=alt.Color(
-                "what:N",
-                title=None,
-                scale=alt.Scale(domain=list(names.values()), range=[GREY, ORANGE, BLUE]),
-            ),
-            shape=alt.Shape(
-                "what:N",
-                title=None,
-                scale=alt.Scale(
-                    domain=list(names.values()), range=["diamond", "triangle-up", "circle"]
-                ),
-            ),
-            tooltip=[f"{label}:N", "what:N", alt.Tooltip("amount:Q", format=",.0f")],
+            color=coloured("what", list(names.values()), [GREY, ORANGE, BLUE]),
+            shape=shaped("what", list(names.values()), ["diamond", "triangle-up", "circle"]),
+            tooltip=tips(long, label, "what", "amount", unit=unit),
         )
     )
     asked = f"Top down {rows['goal'].sum():,.0f} {unit}"
     some = rows["proposed"].notna().any()
     text = f"{asked}, proposed {rows['proposed'].sum():,.0f}." if some else f"{asked}."
-    chart = (span + dots).properties(width=460, height=_height(len(rows)))
+    chart = (span + dots).properties(width=460, height=height(len(rows)))
     return describe(chart, title=title, text=text)
 
 
+_HOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#999999", GREY)
+
+
 def chart_hours(
-    hours: pd.DataFrame, capacity: pd.DataFrame, title: str
+    hours: pd.DataFrame, capacity: pd.DataFrame | None, title: str
 ) -> alt.LayerChart | alt.Chart:
     """Show the hours a month by activity against the hours there are.
 
@@ -256,41 +242,37 @@ def chart_hours(
     hours
         Columns month, activity, hours.
     capacity
-        Columns month, available (hours).
+        Columns month, hours_available; None: not known.
     """
-    if hours.empty:
-        return _nothing(title, "No manager of active people here.")
-    sums = hours.groupby(["month", "activity"], as_index=False)["hours"].sum()
+    sums = hours.groupby(["month", "activity"], as_index=False)[["hours"]].sum()
+    sums = sums[sums["hours"] > 0]
+    if sums.empty:
+        return nothing(title, "No manager of active people here.")
     sums["activity"] = sums["activity"].str.replace("_", " ")
-    limits = capacity.groupby("month", as_index=False)["available"].sum()
     order = sums.groupby("activity")["hours"].sum().sort_values(ascending=False).index.tolist()
+    sums["rank"] = sums["activity"].map(order.index)
     x = alt.X("yearmonth(month):O", title=None, axis=alt.Axis(format="%b", labelAngle=0))
     bars = (
         alt.Chart(sums)
-        .mark_bar()
+        .mark_bar(stroke="white", strokeWidth=0.5)
         .encode(
             x=x,
             y=alt.Y("hours:Q", title="hours a month"),
-            color=alt.Color(
-                "activity:N",
-                title=None,
-                sort=order,
-                scale=alt.Scale(
-                    domain=order,
-                    range=[BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#999999"],
-                ),
-            ),
-            order=alt.Order("activity:N"),
-            tooltip=["activity:N", alt.Tooltip("hours:Q", format=",.0f")],
+            color=coloured("activity", order, _HOURS),
+            order=alt.Order("rank:Q"),
+            tooltip=tips(sums, "month", "activity", "hours"),
         )
     )
+    planned = f"{sums['hours'].sum():,.0f} hours planned"
+    if capacity is None:
+        return describe(bars.properties(width=560, height=260), title=title, text=f"{planned}.")
+    limits = capacity.groupby("month", as_index=False)[["hours_available"]].sum()
     line = (
         alt.Chart(limits)
-        .mark_tick(color=GREY, thickness=3, size=34)
-        .encode(x=x, y=alt.Y("available:Q"))
+        .mark_tick(color=GREY, thickness=3, size=34, opacity=1)
+        .encode(x=x, y=alt.Y("hours_available:Q"), tooltip=tips(limits, "month", "hours_available"))
     )
-    planned, there = sums["hours"].sum(), limits["available"].sum()
-    text = f"{planned:,.0f} hours planned of {there:,.0f} there are in the year."
+    text = f"{planned} of {limits['hours_available'].sum():,.0f} there are in the year."
     return describe((bars + line).properties(width=560, height=260), title=title, text=text)
 
 
@@ -303,46 +285,23 @@ def chart_targets(table: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
         One row: expected, low, high, target (plan currency).
     """
     if table.empty or table["expected"].isna().all():
-        return _nothing(title, "Nothing is expected: there is no history.")
-    row = table.iloc[[0]].assign(name="result")
-    y = alt.Y("name:N", title=None, axis=None)
+        return nothing(title, "Nothing is expected: there is no history.")
+    row = table[["expected", "low", "high", "target"]].iloc[[0]]
     x = alt.X(
         "low:Q",
-        axis=_MONEY,
+        axis=number_axis(row),
         title=f"{unit} (bar: eight of ten outcomes)",
         scale=alt.Scale(zero=False, padding=25),
     )
-    bar = (
-        alt.Chart(row)
-        .mark_bar(size=18, color=BLUE, opacity=0.3)
-        .encode(x=x, x2=alt.X2("high:Q"), y=y)
-    )
-    mid = (
-        alt.Chart(row)
-        .mark_tick(color=BLUE, thickness=4, size=26)
-        .encode(x=alt.X("expected:Q"), y=y)
-    )
-    aim = (
-        alt.Chart(row)
-        .mark_tick(color=ORANGE, thickness=4, size=40)
-        .encode(x=alt.X("target:Q"), y=y)
-    )
-    words = pd.DataFrame(
-        {
-            "at": [row["expected"].iloc[0], row["target"].iloc[0]],
-            "name": ["result"] * 2,
-            "what": ["expected", "target"],
-        }
-    )
-    above = alt.Chart(words.iloc[[1]]).mark_text(dy=-30, fontSize=12)
-    below = alt.Chart(words.iloc[[0]]).mark_text(dy=26, fontSize=12)
-    labels = above.encode(x=alt.X("at:Q"), y=y, text=alt.Text("what:N")) + below.encode(
-        x=alt.X("at:Q"), y=y, text=alt.Text("what:N")
-    )
+    layers = [alt.Chart(row).mark_bar(size=18, color=BLUE, opacity=0.3).encode(x=x, x2="high:Q")]
+    # The target above the bar and the expected result below it: their words never meet.
+    for name, colour, size, away in (("expected", BLUE, 26, 32), ("target", ORANGE, 40, -30)):
+        at = alt.Chart(row.assign(words=f"{name} {row[name].iloc[0]:,.0f}")).encode(x=f"{name}:Q")
+        layers.append(at.mark_tick(color=colour, thickness=4, size=size, opacity=1))
+        layers.append(at.mark_text(dy=away, fontSize=12).encode(text="words:N"))
     text = f"Expected {row['expected'].iloc[0]:,.0f}, target {row['target'].iloc[0]:,.0f} {unit}."
-    return describe(
-        (bar + mid + aim + labels).properties(width=520, height=80), title=title, text=text
-    )
+    chart = alt.layer(*layers).encode(y=alt.YValue(40))
+    return describe(chart.properties(width=520, height=80), title=title, text=text)
 
 
 def chart_regions(regions: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | alt.Chart:
@@ -354,7 +313,7 @@ def chart_regions(regions: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
         Columns region, reviewed, allocated, target (plan currency).
     """
     if regions.empty:
-        return _nothing(title, "No regions.")
+        return nothing(title, "No regions.")
     names = {"reviewed": "reviewed year", "allocated": "goals"}
     long = regions.melt(["region"], list(names), "what", "amount").dropna()
     long["what"] = long["what"].map(names)
@@ -363,15 +322,11 @@ def chart_regions(regions: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
         alt.Chart(long)
         .mark_bar()
         .encode(
-            x=alt.X("amount:Q", axis=_MONEY, title=unit),
+            x=alt.X("amount:Q", axis=number_axis(long["amount"]), title=unit),
             y=alt.Y("region:N", sort=order, title=None),
             yOffset=alt.YOffset("what:N", sort=list(names.values())),
-            color=alt.Color(
-                "what:N",
-                title=None,
-                scale=alt.Scale(domain=list(names.values()), range=[GREY, BLUE]),
-            ),
-            tooltip=["region:N", "what:N", alt.Tooltip("amount:Q", format=",.0f")],
+            color=coloured("what", list(names.values()), [GREY, BLUE]),
+            tooltip=tips(long, "region", "what", "amount", unit=unit),
         )
     )
     text = (

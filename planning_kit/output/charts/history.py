@@ -7,44 +7,24 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from planning_kit.output.charts.theme import BLUE, GREEN, GREY, MUTED, ORANGE, describe
+from planning_kit.output.charts.parts import (
+    PERCENT,
+    coloured,
+    height,
+    line_at,
+    nothing,
+    number_axis,
+    shaped,
+    tips,
+)
+from planning_kit.output.charts.theme import BLUE, GREEN, GREY, ORANGE, describe
 
-_PERCENT = alt.Axis(format=".0%")
 _TOTAL = "all"
-_MONEY = alt.Axis(format="~s", tickCount=6)
-
-
-def _height(rows: int) -> int:
-    return max(60, 22 * rows + 10)
-
-
-def _line_at(place: float) -> alt.Chart:
-    """Draw the line that values are read against."""
-    at = pd.DataFrame({"at": [place]})
-    return alt.Chart(at).mark_rule(color=GREY, strokeDash=[4, 3]).encode(x=alt.X("at:Q"))
-
-
-def _tips(label: str, **formats: str) -> list[alt.Tooltip]:
-    """Say the label and numbers in their formats where the pointer rests."""
-    return [
-        alt.Tooltip(f"{label}:N"),
-        *(alt.Tooltip(f"{n}:Q", format=f) for n, f in formats.items()),
-    ]
-
-
-def _nothing(title: str, why: str) -> alt.Chart:
-    """Draw the reason where there is nothing to draw."""
-    line = pd.DataFrame({"why": [why]})
-    chart = (
-        alt.Chart(line)
-        .mark_text(align="left", color=MUTED, fontSize=13)
-        .encode(text=alt.Text("why:N"), x=alt.XValue(0))
-    )
-    return describe(chart.properties(width=520, height=30), title=title, text=why)
+_PALE = "#9AA5B1"
 
 
 def chart_attainment(
-    attainment: pd.DataFrame, label: str, title: str
+    attainment: pd.DataFrame, label: str, title: str, unit: str = ""
 ) -> alt.LayerChart | alt.Chart:
     """Show attainment as one dot a row against the goal line; the worst stand first.
 
@@ -54,12 +34,12 @@ def chart_attainment(
         Columns ``label``, attainment (1.0 is 100 %), goal, actual.
     label
         Column with the names.
-    title
-        Title; the unit is said on the axis.
+    title, unit
+        Title; unit of goal and result.
     """
     known = attainment.dropna(subset=["attainment", label]).sort_values("attainment")
     if known.empty:
-        return _nothing(title, "No goals to compare with results.")
+        return nothing(title, "No goals to compare with results.")
     rows = known[[label, "attainment", "goal", "actual"]].assign(
         reached=(known["attainment"] >= 1).map({True: "reached", False: "missed"})
     )
@@ -67,7 +47,7 @@ def chart_attainment(
     lines = base.mark_rule(color="#CBD2D9", strokeWidth=2).encode(
         x=alt.X(
             "attainment:Q",
-            axis=_PERCENT,
+            axis=PERCENT,
             title="attainment, result / goal",
             scale=alt.Scale(zero=False, padding=15),
         ),
@@ -75,65 +55,94 @@ def chart_attainment(
     )
     dots = base.mark_point(size=90, opacity=1).encode(
         x=alt.X("attainment:Q"),
-        color=alt.Color(
-            "reached:N",
-            title=None,
-            scale=alt.Scale(domain=["reached", "missed"], range=[GREEN, ORANGE]),
-        ),
-        shape=alt.Shape(
-            "reached:N",
-            title=None,
-            scale=alt.Scale(domain=["reached", "missed"], range=["circle", "diamond"]),
-        ),
-        tooltip=_tips(label, attainment=".1%", goal=",.0f", actual=",.0f"),
+        color=coloured("reached", ["reached", "missed"], [GREEN, ORANGE]),
+        shape=shaped("reached", ["reached", "missed"], ["circle", "diamond"]),
+        tooltip=tips(known, label, "attainment", "goal", "actual", unit=unit),
     )
-    goal = _line_at(1.0)
+    goal = line_at(1.0)
     hits = int((rows["attainment"] >= 1).sum())
     text = (
         f"{hits} of {len(rows)} reached their goal; from {rows['attainment'].min():.0%} "
         f"({rows[label].iloc[0]}) to {rows['attainment'].max():.0%} ({rows[label].iloc[-1]})."
     )
-    chart = (lines + goal + dots).properties(height=_height(len(rows)), width=460)
+    chart = (lines + goal + dots).properties(height=height(len(rows)), width=460)
     return describe(chart, title=title, text=text)
 
 
-def chart_goal_history(history: pd.DataFrame, title: str) -> alt.LayerChart | alt.Chart:
+_WITH_GOAL, _WITHOUT = "result", "result of people without a goal"
+
+
+def chart_goal_history(
+    history: pd.DataFrame, title: str, unit: str = ""
+) -> alt.LayerChart | alt.Chart:
     """Show goal and result of every goal period, and the attainment above each.
+
+    Results of people who had no goal then stand on top of the others in grey: they belong to the
+    results of the year, and to no attainment.
 
     Parameters
     ----------
     history
-        Columns goal_period (first day), goal, actual, attainment.
+        Columns goal_period (first day; empty: of no period), goal, actual, attainment and
+        without_goal.
+    title, unit
+        Title; unit of the amounts.
     """
     known = history.dropna(subset=["goal"]).sort_values("goal_period")
     if known.empty:
-        return _nothing(title, "No goals in the data.")
+        return nothing(title, "No goals in the data.")
     rows = known.assign(period=known["goal_period"].dt.strftime("%Y-%m-%d"))
-    rows = rows[["period", "goal", "actual", "attainment"]]
+    rows["top"] = (
+        rows[["goal", "actual"]].max(axis=1).clip(lower=rows["actual"] + rows["without_goal"])
+    )
+    names = {"actual": _WITH_GOAL, "without_goal": _WITHOUT}
+    parts = rows.melt(["period", "goal", "attainment"], list(names), "part", "amount")
+    parts = parts[(parts["part"] == "actual") | (parts["amount"] != 0)].replace({"part": names})
+    there = [name for name in names.values() if name in set(parts["part"])]
     x = alt.X("period:N", title="goal period, first day", axis=alt.Axis(labelAngle=-40))
+    said = f"{unit}: " if unit else ""
     bars = (
-        alt.Chart(rows)
-        .mark_bar(color=BLUE, size=20)
+        alt.Chart(parts)
+        .mark_bar(size=20)
         .encode(
             x=x,
-            y=alt.Y("actual:Q", axis=_MONEY, title="result (bar) and goal (line)"),
-            tooltip=_tips("period", goal=",.0f", actual=",.0f", attainment=".1%"),
+            y=alt.Y(
+                "amount:Q", axis=number_axis(rows["top"]), title=f"{said}result (bar), goal (line)"
+            ),
+            color=coloured(
+                "part", there, [BLUE, _PALE], legend=alt.Legend() if len(there) > 1 else None
+            ),
+            order=alt.Order("part:N"),
+            tooltip=tips(parts, "period", "part", "amount", unit=unit),
         )
     )
-    goals = (
-        alt.Chart(rows).mark_tick(color=ORANGE, thickness=3, size=30).encode(x=x, y=alt.Y("goal:Q"))
+    goals = alt.Chart(rows[["period", "goal", "actual", "attainment"]]).encode(
+        x=x, y=alt.Y("goal:Q"), tooltip=tips(rows, "period", "goal", "actual", "attainment")
     )
     above = (
-        alt.Chart(rows)
+        alt.Chart(rows[["period", "top", "attainment"]])
         .mark_text(dy=-10, fontSize=11)
-        .encode(x=x, y=alt.Y("goal:Q"), text=alt.Text("attainment:Q", format=".0%"))
+        .encode(x=x, y=alt.Y("top:Q"), text=alt.Text("attainment:Q", format=".0%"))
     )
     text = (
         f"{len(rows)} goal periods; attainment from {rows['attainment'].min():.0%} "
-        f"to {rows['attainment'].max():.0%}."
+        f"to {rows['attainment'].max():.0%}.{_outside(history, unit)}"
     )
-    chart = (bars + goals + above).properties(width=max(320, 44 * len(rows)), height=240)
-    return describe(chart, title=title, text=text)
+    chart = bars + goals.mark_tick(color=ORANGE, thickness=3, size=30, opacity=1) + above
+    return describe(
+        chart.properties(width=max(320, 44 * len(rows)), height=240), title=title, text=text
+    )
+
+
+def _outside(history: pd.DataFrame, unit: str) -> str:
+    """Say what the attainments leave out, and how much of it is in none of the bars."""
+    outside = history["without_goal"]
+    apart = outside[history["goal"].isna()].sum()
+    said = ""
+    if outside.sum() != 0:
+        said = f" Results of people without a goal then: {outside.sum():,.0f} {unit}".rstrip()
+        said += f", {apart:,.0f} of it in no goal period" if apart else ""
+    return f"{said}, in no attainment." if said else ""
 
 
 def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | alt.Chart:
@@ -150,7 +159,7 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
     known = known[moves | (known.index == known.index[0] if len(known) else moves)]
     known = known.reset_index(drop=True)
     if known.empty:
-        return _nothing(title, "Nothing to break down.")
+        return nothing(title, "Nothing to break down.")
     ends = known["amount"].cumsum()
     starts = ends.shift(1, fill_value=0.0)
     rows = pd.DataFrame(
@@ -178,7 +187,9 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
         alt.Chart(rows)
         .mark_bar(size=15)
         .encode(
-            x=alt.X("start:Q", scale=scale, axis=_MONEY, title=unit + cut),
+            x=alt.X(
+                "start:Q", scale=scale, axis=number_axis(rows[["start", "end"]]), title=unit + cut
+            ),
             x2=alt.X2("end:Q"),
             y=y,
             color=alt.Color(
@@ -186,7 +197,7 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
                 legend=None,
                 scale=alt.Scale(domain=["level", "up", "down"], range=[GREY, GREEN, ORANGE]),
             ),
-            tooltip=_tips("step", amount=",.0f"),
+            tooltip=tips(rows, "step", "amount", unit=unit),
         )
     )
     labels = (
@@ -195,7 +206,7 @@ def chart_steps(steps: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | 
         .encode(x=alt.X("right:Q", scale=scale), y=y, text=alt.Text("label:N"))
     )
     text = "; ".join(f"{s} {t}" for s, t in zip(rows["step"], rows["label"], strict=True)) + "."
-    chart = (bars + labels).properties(width=460, height=_height(len(rows)))
+    chart = (bars + labels).properties(width=460, height=height(len(rows)))
     return describe(chart, title=title, text=text)
 
 
@@ -226,7 +237,7 @@ def chart_heat(
     """
     known = table.dropna(subset=[row, column, value])[[row, column, value]]
     if known.empty:
-        return _nothing(title, "No pairs to compare.")
+        return nothing(title, "No pairs to compare.")
     pairs = known
     for part in totals:
         given = part.assign(**{n: _TOTAL for n in (row, column) if n not in part})
@@ -249,7 +260,7 @@ def chart_heat(
                 scheme="blueorange", reverse=True, domainMid=1, domain=[0.6, 1.4], clamp=True
             ),
         ),
-        tooltip=[f"{row}:N", f"{column}:N", alt.Tooltip(f"{value}:Q", format=".1%")],
+        tooltip=tips(known, row, column, value),
     )
     numbers = base.mark_text(fontSize=11).encode(
         text=alt.Text(f"{value}:Q", format=".0%"),
@@ -263,7 +274,7 @@ def chart_heat(
     )
     columns = known[column].nunique()
     chart = (fields + numbers).properties(
-        width=min(640, max(160, 92 * columns)), height=_height(known[row].nunique())
+        width=min(640, max(160, 92 * columns)), height=height(known[row].nunique())
     )
     return describe(chart, title=title, text=text)
 
@@ -277,13 +288,17 @@ def chart_baseline(months: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
         Columns month, expected, low, high, last_year (plan currency).
     """
     if months.empty or months["expected"].isna().all():
-        return _nothing(title, "Nothing is expected: no history and nobody to expect it from.")
+        return nothing(title, "Nothing is expected: no history and nobody to expect it from.")
     rows = months[["month", "expected", "low", "high", "last_year"]].sort_values("month")
     x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %y", labelAngle=-30))
     band = (
         alt.Chart(rows)
         .mark_area(opacity=0.2, color=BLUE)
-        .encode(x=x, y=alt.Y("low:Q", axis=_MONEY, title=f"{unit} a month"), y2=alt.Y2("high:Q"))
+        .encode(
+            x=x,
+            y=alt.Y("low:Q", axis=number_axis(rows["high"]), title=f"{unit} a month"),
+            y2=alt.Y2("high:Q"),
+        )
     )
     long = rows.melt("month", ["expected", "last_year"], "what", "amount").dropna()
     long["what"] = long["what"].map({"expected": "expected", "last_year": "last year"})
@@ -293,17 +308,9 @@ def chart_baseline(months: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
         .encode(
             x=x,
             y=alt.Y("amount:Q"),
-            color=alt.Color(
-                "what:N",
-                title=None,
-                scale=alt.Scale(domain=["expected", "last year"], range=[BLUE, ORANGE]),
-            ),
+            color=coloured("what", ["expected", "last year"], [BLUE, ORANGE]),
             strokeDash=alt.StrokeDash("what:N", legend=None),
-            tooltip=[
-                alt.Tooltip("month:T", format="%Y-%m"),
-                "what:N",
-                alt.Tooltip("amount:Q", format=",.0f"),
-            ],
+            tooltip=tips(long, "month", "what", "amount", unit=unit),
         )
     )
     total = rows["expected"].sum()
@@ -325,7 +332,7 @@ def chart_swings(swings: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
     known = swings.dropna(subset=["effect_low", "effect_high"])
     known = known[known["swing"] > 0].sort_values("swing", ascending=False).head(12)
     if known.empty:
-        return _nothing(title, "No assumption moves the region's result.")
+        return nothing(title, "No assumption moves the region's result.")
     order = known["assumption_id"].tolist()
     long = known.melt(["assumption_id"], ["effect_low", "effect_high"], "side", "effect")
     long["side"] = long["side"].map({"effect_low": "at its low", "effect_high": "at its high"})
@@ -333,18 +340,18 @@ def chart_swings(swings: pd.DataFrame, title: str, unit: str) -> alt.LayerChart 
         alt.Chart(long)
         .mark_bar(size=15)
         .encode(
-            x=alt.X("effect:Q", axis=_MONEY, title=f"change of the expected result, {unit}"),
-            y=alt.Y("assumption_id:N", sort=order, title=None),
-            color=alt.Color(
-                "side:N",
-                title=None,
-                scale=alt.Scale(domain=["at its low", "at its high"], range=[ORANGE, BLUE]),
+            x=alt.X(
+                "effect:Q",
+                axis=number_axis(long["effect"]),
+                title=f"change of the expected result, {unit}",
             ),
-            tooltip=["assumption_id:N", "side:N", alt.Tooltip("effect:Q", format=",.0f")],
+            y=alt.Y("assumption_id:N", sort=order, title=None),
+            color=coloured("side", ["at its low", "at its high"], [ORANGE, BLUE]),
+            tooltip=tips(long, "assumption_id", "side", "effect", unit=unit),
         )
     )
     zero = alt.Chart(pd.DataFrame({"at": [0.0]})).mark_rule(color=GREY).encode(x=alt.X("at:Q"))
     top = known.iloc[0]
     text = f"{top['assumption_id']} moves most: {top['swing']:,.0f} {unit} from low to high."
-    chart = (bars + zero).properties(width=460, height=_height(len(known)))
+    chart = (bars + zero).properties(width=460, height=height(len(known)))
     return describe(chart, title=title, text=text)

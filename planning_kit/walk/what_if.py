@@ -1,4 +1,4 @@
-"""What a what-if does to the goals: a plain function, which the panel only calls."""
+"""What a what-if does to the goals; the panel is only a view of it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from planning_kit.allocation import chance_team_reaches
 from planning_kit.messages import PlanningError
-from planning_kit.plan import Scenario
-from planning_kit.walk import Step, chances, common_cause, sum_goals
+from planning_kit.plan import CELL, MaxChange, Scenario
+from planning_kit.walk.expected import outlook_of
+from planning_kit.walk.step import Step
+from planning_kit.walk.talks import goals_of
 
 RULE_NAME = "what if: largest change"
 
@@ -40,10 +41,11 @@ class WhatIfResult:
     Attributes
     ----------
     summary : DataFrame
-        What and value: target, allocated, gap, people more likely to reach than to miss, ...
+        What and value: target, allocated, goals that stand and their gap to the target, people more
+        likely to reach than to miss, ...
     people : DataFrame
-        ``rep_id``, ``base``, ``before`` (goal of the scenario), ``goal``, ``change``,
-        ``change_share``, ``chance``.
+        ``rep_id``, ``base``, ``before`` (the goal that stands now), ``goal`` (that would stand),
+        ``change``, ``change_share``, ``chance``.
     message : str
         Why there is no result, in the planner's words; empty: there is one.
     """
@@ -58,57 +60,53 @@ def with_change(step: Step, change: WhatIf) -> Step:
     unit = step.inputs.settings.rounding_unit
     target = round(step.inputs.target * (1 + change.target_change) / unit)
     amount = target / round(1 / unit) if unit < 1 else target * float(unit)
-    scenario = Scenario(step.scenario.name, changed_content(step.scenario, change))
-    return step.under(scenario, amount)
+    return step.under(changed_scenario(step, change, amount), amount)
 
 
-def changed_content(scenario: Scenario, change: WhatIf) -> dict[str, Any]:
-    """Write the what-if's limits into the content of a scenario."""
-    content = dict(scenario.content)
-    rules = [r for r in scenario.rows("rules") if r.get("name") != RULE_NAME]
-    limits: dict[str, Any] = {}
-    if change.most_up:
-        limits["most_up_share"] = change.most_up
-    if change.most_down:
-        limits["most_down_share"] = change.most_down
-    if limits:
-        rules = [*rules, {"name": RULE_NAME, "each": "cell", "relative_to": "base", **limits}]
-    if rules:
-        content["rules"] = rules
-    return content
+def changed_scenario(step: Step, change: WhatIf, target: float) -> Scenario:
+    """Write a what-if into the scenario: the region's target (plan currency) and the limits."""
+    scenario, inputs = step.scenario, step.inputs
+    if change.target_change:
+        asked = step.plan.settings.targets if scenario.targets is None else scenario.targets
+        asked = asked.with_region(inputs.region, target, inputs.regions)
+        scenario = scenario.with_(targets=asked)
+    if not (change.most_up or change.most_down):
+        return scenario
+    rule = MaxChange(
+        name=RULE_NAME,
+        each=(CELL,),
+        most_up_share=change.most_up or None,
+        most_down_share=change.most_down or None,
+    )
+    return scenario.with_(rule=rule)
 
 
 def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
-    """Split the region's target again with the what-if's values.
+    """Split the region's target again with the what-if's values; what is agreed stays.
 
     A what-if that cannot be kept gives a message with the conflicting rules, not an error: moving
     a slider must never break a panel.
     """
-    before = sum_goals(step.table("allocation"), "rep_id").set_index("rep_id")
+    before = goals_of(step).by("rep").set_index("rep_id")
     try:
         moved = with_change(step, change or WhatIf())
-        goals = moved.table("allocation") if change else step.table("allocation")
+        goals = goals_of(moved if change else step)
     except PlanningError as error:
         return WhatIfResult(
             _summary({}), _people(before, before, pd.Series(dtype=float)), str(error)
         )
-    people = sum_goals(goals, "rep_id").set_index("rep_id")
-    likely = chances(moved, goals).set_index("rep_id")
-    table = _people(before, people, likely["chance"])
-    allocated = float(people["goal"].sum())
-    target = moved.inputs.target
-    known = likely.dropna(subset=["expected", "cv"])
-    team = float("nan")
-    if len(known):
-        cause = common_cause(moved, known)
-        team = chance_team_reaches(known["expected"], known["cv"], target, cause)
+    people = goals.by("rep").set_index("rep_id")
+    outlook, target = outlook_of(moved), moved.inputs.target
+    table = _people(before, people, outlook.chances(goals.cells).set_index("rep_id")["chance"])
+    team = outlook.chance(target).probability
     currency = step.inputs.settings.currency
     return WhatIfResult(
         _summary(
             {
                 "target": f"{target:,.0f} {currency}",
-                "allocated": f"{allocated:,.0f} {currency}",
-                "gap": f"{allocated - target:,.0f} {currency}",
+                "allocated": f"{goals.allocated():,.0f} {currency}",
+                "goals that stand": f"{goals.standing():,.0f} {currency}",
+                "gap": f"{goals.gap(target):,.0f} {currency}",
                 "expected": f"{people['base'].sum():,.0f} {currency}",
                 "people": f"{len(people)}",
                 "more likely to reach than to miss": f"{int((table['chance'] >= 0.5).sum())}",
@@ -139,7 +137,8 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``scenario``, ``note``, ``target``, ``allocated``, ``expected``, ``likely`` (people more
+        ``scenario``, ``note``, ``target``, ``allocated``, ``standing`` (agreed goals stay as agreed
+        in every scenario), ``expected``, ``likely`` (people more
         likely to reach than to miss), ``message`` where a scenario has no result.
     """
     rows = []
@@ -148,16 +147,18 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
         try:
             scenario = step.plan.scenario(name)
             other = step.other(step.inputs.region, scenario, step.folder)
-            people = chances(other, other.table("allocation"))
+            goals = goals_of(other)
+            people = outlook_of(other).chances(goals.cells)
             row |= {
-                "note": str(scenario.content.get("note", "")),
+                "note": scenario.note,
                 "target": other.inputs.target,
-                "allocated": people["goal"].sum(),
+                "allocated": goals.allocated(),
+                "standing": goals.standing(),
                 "expected": people["expected"].sum(),
                 "likely": int((people["chance"] >= 0.5).sum()),
             }
         except PlanningError as error:
             row["message"] = str(error)
         rows.append(row)
-    names = ["scenario", "note", "target", "allocated", "expected", "likely", "message"]
+    names = ["scenario", "note", "target", "allocated", "standing", "expected", "likely", "message"]
     return pd.DataFrame(rows).reindex(columns=names)

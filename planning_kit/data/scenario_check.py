@@ -1,0 +1,144 @@
+"""Check a scenario against the plan's tables: everything in it that a run would refuse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from planning_kit.data.partitions import read_tables, scenario_targets
+from planning_kit.data.prepare import Prepared
+from planning_kit.data.targets import target_faults
+from planning_kit.messages import (
+    PROBLEM_COLUMNS,
+    PlanningError,
+    Written,
+    shorten,
+    stop_on_faults,
+)
+from planning_kit.plan import (
+    CELL_COLUMNS,
+    NOT_KNOWN,
+    REFERENCES,
+    Plan,
+    Scenario,
+    scenario_content,
+    unknown_in_rules,
+)
+from planning_kit.plan.contradictions import contradictions, least_together, standing
+from planning_kit.plan.register import unknown_in_correlations
+
+
+def check_scenario(plan: Plan, prepared: Prepared, scenario: Scenario) -> None:
+    """Refuse a scenario that a run could not take, before anything is computed.
+
+    A rule about people or territories of another region is no fault; a label that no region
+    knows is one.
+
+    Raises
+    ------
+    DataError
+        With every fault: labels nobody knows (with the nearest known one), targets that do not
+        fit together, rules and holds that cannot all hold whatever the numbers are.
+    """
+    faults = label_faults(scenario, company_labels(prepared, scenario))
+    asked = plan.settings.targets if scenario.targets is None else scenario.targets
+    wrong = target_faults(plan.settings, asked, prepared.regions)
+    conflicts = [] if wrong else _conflicts(plan, prepared, scenario)
+    stop_on_faults([*wrong, *faults, *conflicts], f"scenario {scenario.name!r}")
+
+
+def check_scenarios(plan: Plan, prepared: Prepared | None) -> list[dict[str, Any]]:
+    """Read the plan's targets and every scenario file, and give what is wrong with each.
+
+    Parameters
+    ----------
+    prepared
+        None: the inputs cannot be read, and labels and targets are not compared with them.
+
+    Returns
+    -------
+    list of dict
+        Problem rows (`planning_kit.messages.PROBLEM_COLUMNS`), one a fault.
+    """
+    found: dict[str, list[str]] = {"plan.toml": []}
+    if prepared is not None:
+        found["plan.toml"] = target_faults(plan.settings, plan.settings.targets, prepared.regions)
+    for name in plan.scenario_names():
+        try:
+            path = plan.scenario_path(name)
+            scenario, faults = Scenario.read(name, scenario_content(path), path)
+            is_whole = not faults and (scenario.targets or not found["plan.toml"])
+            if prepared is not None and is_whole:
+                check_scenario(plan, prepared, scenario)
+            elif prepared is not None:
+                faults += label_faults(scenario, company_labels(prepared, scenario))
+        except PlanningError as error:
+            faults = list(getattr(error, "faults", ())) or [str(error)]
+        found[f"scenarios/{name}.toml"] = faults
+    return [_problem(file, fault) for file, faults in found.items() for fault in faults]
+
+
+def label_faults(scenario: Scenario, labels: Mapping[str, Collection[str]]) -> list[str]:
+    """Name every label of a scenario that is not in the plan's tables, with the nearest one.
+
+    Parameters
+    ----------
+    labels
+        Known labels by column, see `company_labels`; ``opportunity_id`` only where deals are
+        taken out, ``assumption_id`` only where last year's register is taken over.
+    """
+    found = Written({})
+    cells = {column: labels[column] for column in CELL_COLUMNS}
+    found.faults.extend(unknown_in_rules(scenario.all_rules, cells, REFERENCES))
+    found.known(scenario.objective.chances, labels["role"], "[objective.chances]")
+    for name, entry in scenario.assumptions.items():
+        who = f"[assumptions] {name}"
+        found.known(entry.territories, labels["territory_id"], f"{who}: territories")
+        lines = [entry.product_line] if entry.product_line else []
+        found.known(lines, labels["product_line"], f"{who}: product_line")
+    if scenario.correlations and not scenario.assumptions:
+        unknown_in_correlations(found, scenario.correlations, labels["assumption_id"])
+    for column in ("opportunity_id", "rep_id", "product_id"):
+        given = [named for entry in scenario.review if (named := getattr(entry, column))]
+        if given:
+            found.known(given, labels[column], f"[[review.exclude]] {column}")
+    return found.faults
+
+
+def company_labels(prepared: Prepared, scenario: Scenario) -> dict[str, set[str]]:
+    """Give the labels of the whole company that a scenario may name, by column."""
+    labels = {column: set(names) for column, names in prepared.facts["labels"]["company"].items()}
+    for column in ("territory_id", "product_line", "role"):
+        labels[column].add(NOT_KNOWN)
+    labels["region"] = set(prepared.regions)
+    if any(entry.opportunity_id for entry in scenario.review):  # too many to keep for everybody
+        deals = read_tables(prepared.region_folder(""), ["opportunities"])["opportunities"]
+        labels["opportunity_id"] = set(deals["opportunity_id"])
+    return labels
+
+
+def _conflicts(plan: Plan, prepared: Prepared, scenario: Scenario) -> list[str]:
+    """Name what cannot hold at once: two rules, or all that is held and the target."""
+    gives = scenario.relax.up_to_priority if scenario.relax.allow else 0
+    rules = standing(scenario.all_rules, plan.settings.starts_on)
+    faults = contradictions(rules, gives)
+    padding = math.prod(1 + share for share in scenario.over_assignment.values())
+    _, targets = scenario_targets(plan, prepared, scenario)
+    firm = [rule for rule in rules if rule.priority > gives]
+    for region, target in targets.items():
+        labels = {**prepared.facts["labels"]["regions"][region], "region": [region]}
+        here = [near for rule in firm if (near := rule.narrowed(labels)) is not None]
+        asked, added = least_together(here, len(labels["rep_id"]))
+        over = asked - target * padding
+        if over >= plan.settings.rounding_unit:  # less than a unit is rounding
+            faults.append(
+                f"{region}: {shorten(rule.name for rule in added)} ask for {asked:,.2f} together, "
+                f"the target is {target * padding:,.2f}; they must give {over:,.2f}"
+            )
+    return faults
+
+
+def _problem(file: str, message: str) -> dict[str, Any]:
+    values = ("fail", "scenario", file, None, "", "", "scenario", message, "correct the file")
+    return dict(zip(PROBLEM_COLUMNS, values, strict=True))

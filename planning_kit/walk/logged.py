@@ -1,0 +1,58 @@
+"""The agreement log as a run sees it: the lines there were when the run began."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from planning_kit.agreement import last_line, open_log, read_events
+from planning_kit.messages import DataError
+from planning_kit.plan import Plan
+
+
+def log_end(plan: Plan, run: Path) -> dict[str, Any]:
+    """Give number (``lines``) and ``digest`` of the last line that counts here.
+
+    In a run that is the line its manifest names, so that all its notebooks see the same talks;
+    elsewhere the last one there is.
+
+    Raises
+    ------
+    DataError
+        The log is out of order.
+    """
+    manifest = run / "manifest.json"
+    noted = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    if "agreement" in noted:
+        return dict(noted["agreement"])
+    lines, digest = last_line(open_log(plan.agreement_file, plan.settings))
+    return {"lines": lines, "digest": digest}
+
+
+def logged_events(plan: Plan, run: Path) -> pd.DataFrame:
+    """Give the lines that count here (see `planning_kit.agreement.read_events`).
+
+    Raises
+    ------
+    DataError
+        The log is out of order, or is not the one that the run began with.
+    """
+    events = read_events(open_log(plan.agreement_file, plan.settings))
+    end = log_end(plan, run)
+    known = events[events["sequence"] <= end["lines"]]
+    if end["lines"] and known["digest"].iloc[-1:].tolist() != [end["digest"]]:
+        raise DataError(
+            f"agreement log: line {end['lines']} is not the one that this run began with "
+            f"({end['digest']}): another log was put in its place. Put it back, or run again."
+        )
+    return known
+
+
+def log_words(end: dict[str, Any]) -> str:
+    """Say how far the log goes."""
+    if not end["lines"]:
+        return "no lines yet"
+    return f"{end['lines']:,} lines, the last digest is {end['digest']}"
