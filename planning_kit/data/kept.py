@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from planning_kit.messages import DataError
-from planning_kit.plan import folder_name, write_atomically
+from planning_kit.plan import COMPANY, folder_name, write_atomically
 
 _DIGESTS = "digests.json"  # of every table of a partition, beside the tables
 
@@ -21,7 +21,7 @@ def partition_name(region: str | None) -> str:
     >>> partition_name(None), partition_name("North")
     ('company', 'North')
     """
-    return "company" if region is None else folder_name(region)
+    return COMPANY if region is None else folder_name(region)
 
 
 def table_path(folder: Path, table: str) -> Path:

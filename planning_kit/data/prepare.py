@@ -30,7 +30,7 @@ from planning_kit.data.readers import source_files
 from planning_kit.data.region import review_months
 from planning_kit.data.schema import TABLES
 from planning_kit.messages import DataError, UsageError, shorten
-from planning_kit.plan import Plan, Scenario, write_atomically
+from planning_kit.plan import Plan, write_atomically
 
 FORMAT = 3  # of the prepared folder; a change makes every plan prepare again
 KEPT = 3
@@ -67,11 +67,6 @@ class Prepared:
     def region_folder(self, region: str | None) -> Path:
         """Give the partition of a region (None: the company)."""
         return self.folder / partition_name(region)
-
-    def table_key(self, region: str | None, scenario: Scenario) -> str:
-        """Digest what a region's tables of a run are made from (None: the company's)."""
-        parts = f"{__version__}|{self.facts['fingerprint']}|{region}|{scenario.digest()}"
-        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def check_plan(plan: Plan) -> pd.DataFrame:

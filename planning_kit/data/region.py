@@ -10,9 +10,8 @@ from typing import Any, Self
 import pandas as pd
 
 from planning_kit.data.schema import TABLES
-from planning_kit.plan import Settings
+from planning_kit.plan import COMPANY, Settings
 
-COMPANY = "company"
 _MANAGERS = ("rep_id", "rep_name", "manager_id")
 _ELSEWHERE = {
     "manager_id": "str",

@@ -26,8 +26,6 @@ from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
 from planning_kit.walk.logged import log_end, log_words
 
-COMPANY = "company"
-
 
 @dataclass
 class Step:
