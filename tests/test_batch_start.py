@@ -57,7 +57,9 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_is_changed_while_a_run_is_on_is_not_of_that_run(plan: Plan, name: str):
     old = (plan.folder / name).read_text()
-    change = f"from pathlib import Path\nPath(plan_folder, {name!r}).write_text({CHANGES[name]!r})\n"
+    change = (
+        f"from pathlib import Path\nPath(plan_folder, {name!r}).write_text({CHANGES[name]!r})\n"
+    )
     own_notebook(plan, "01_first", f"if region == 'North':\n    {change.replace(chr(10), '; ', 1)}")
     run = run_plan(plan, options())
     found = records(run)
