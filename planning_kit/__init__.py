@@ -6,8 +6,8 @@ command answers before pandas is there.
 Examples
 --------
 >>> import planning_kit as pk
->>> pk.availability(0.2, 3, (0.0, 0.2, 0.4, 0.6, 0.8)).__round__(3)
-0.897
+>>> pk.open_step("03_target_allocation", "West").inputs.name
+'West'
 """
 
 from __future__ import annotations
@@ -18,22 +18,12 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "messages": "DataError InfeasiblePlanError PlanningError UsageError",
-    "plan": "Plan Scenario Settings load_plan",
-    "data": "Region check_plan open_inputs prepare",
-    "review": "attainment bridge closing_ratios event_effects fairness funnel_rates goal_history "
-    "growth review_findings",
-    "numbers.staffing": "availability",
-    "outlook": "baseline capacity turnover",
-    "assumptions": "register sensitivity",
-    "allocation": "allocate explain_rep phase",
-    "metrics": "metric_goals",
-    "agreement": "Goals counter_offers open_log play_log",
-    "manager": "manager_plan time_review",
-    "output.charts": "enable",
-    "output.shown": "show",
-    "walk": "Step open_step",
+    "messages": "DataError UsageError",
+    "plan": "load_plan",
+    "walk": "open_step",
+    "walk.what_if": "WhatIf",
     "run": "run_plan",
+    "widgets": "register_panel what_if_panel",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]

@@ -4,15 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planning_kit.allocation import (
-    chance_of_reaching,
-    chance_team_reaches,
-    equal_chance,
-    over_assignment_frontier,
-    padding_ledger,
-)
+from planning_kit.allocation import equal_chance, padding_ledger
 from planning_kit.allocation.chance import share_at_goal
 from planning_kit.messages import DataError
+from planning_kit.numbers.lognormal import chance_of_reaching
 
 RATIOS = [0.90, 0.95, 1.00, 1.05, 1.10, 1.158, 1.25]
 
@@ -45,18 +40,6 @@ def test_chances_at_the_edges():
     assert chance_of_reaching(expected, cv, goal).fillna(-1).tolist() == [1.0, 0.0, 0.0, -1.0, 1.0]
     with pytest.raises(DataError, match="cv must be 0 or more"):
         chance_of_reaching(expected, -0.1, goal)
-
-
-@pytest.mark.parametrize(
-    ("people", "correlation", "chance"),
-    [(8, 0.2, 0.73), (8, 0, 0.83), (40, 0.2, 0.76), (40, 0, 0.98)],
-)
-def test_the_chance_of_a_team_pools_what_is_not_common(people, correlation, chance):
-    team = pd.Series(1.0, range(people))
-    assert chance_team_reaches(team, 0.3, 0.9 * people, correlation) == pytest.approx(
-        chance, abs=0.006
-    )
-    assert chance_team_reaches(team, 0.0, people, correlation) == 1.0
 
 
 def test_equal_chance_adds_up_and_gives_everybody_the_same():
@@ -105,14 +88,3 @@ def test_padding_accumulates():
     assert padding_ledger(1000.0, {}).empty
     with pytest.raises(DataError, match="0 or more"):
         padding_ledger(1000.0, {"a": -0.1})
-
-
-def test_padding_lowers_the_chance_of_people_and_not_the_risk_of_the_team():
-    expected = pd.Series(100.0, range(20))
-    table = over_assignment_frontier(expected, 0.3, 1900.0)
-    assert table.share_reaching.is_monotonic_decreasing
-    assert table.chance_of_target.nunique() == 1
-    assert table.chance_of_covered_target.is_monotonic_increasing
-    assert table.status.tolist() == ["pass", "pass", *["review"] * 5]
-    with pytest.raises(DataError, match="nobody"):
-        over_assignment_frontier(pd.Series([0.0]), 0.3, 10.0)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from planning_kit.assumptions import assumption_findings, chance_of_target
+from planning_kit.assumptions import assumption_findings
 from planning_kit.messages import DataError
 from planning_kit.outlook import (
     baseline,
     baseline_totals,
-    measured_coverage,
+    coming_year,
+    interval_coverage,
     method_tournament,
     seasonal_profile,
     unheld_territories,
@@ -315,8 +318,8 @@ def test_scores_are_those_of_the_forecasts_by_hand():
 
 
 def test_coverage_needs_past_years_and_says_what_the_ranges_rest_on():
-    assert measured_coverage(make_inputs(sales=people_of([100, 200], 1))).empty
-    table = measured_coverage(make_inputs(sales=people_of([100, 200, 300], 3)))
+    assert interval_coverage(make_inputs(sales=people_of([100, 200], 1))).empty
+    table = interval_coverage(make_inputs(sales=people_of([100, 200, 300], 3)))
     assert table["year"].nunique() == 2
     assert table.groupby("year")["note"].first().str.contains("no earlier year").tolist() == [
         True,
@@ -345,20 +348,16 @@ LEAVING = Scenario.parse(
 
 @pytest.mark.parametrize("plan", [STEADY, LEAVING])
 def test_simulated_years_have_the_expectation_as_their_mean(team, plan):
-    from planning_kit.outlook.seats import look_ahead
-    from planning_kit.outlook.years import year_blocks, year_model
-
-    outlook = look_ahead(team, plan)
-    rows = outlook.expected_rows()
-    expected = rows.groupby("rep_id")["expected"].sum().reindex(outlook.tenure.index)
-    drawn = np.concatenate(list(year_blocks(year_model(outlook), 20_000, 3))) * expected.to_numpy()
-    error = drawn.std(axis=0) / np.sqrt(len(drawn))
-    assert (np.abs(drawn.mean(axis=0) - expected.to_numpy()) < 4 * error).all()
+    outlook = coming_year(team, plan, 20_000)
+    drawn = outlook.draws / 1000 * team.settings.rounding_unit
+    error = drawn.std(axis=1) / np.sqrt(drawn.shape[1])
+    assert (np.abs(drawn.mean(axis=1) - outlook.expected.to_numpy()) < 4 * error).all()
 
 
 def test_a_higher_target_is_never_more_likely(team):
     expected = baseline(team, LEAVING)["expected"].sum()
-    found = [chance_of_target(team, LEAVING, k * expected) for k in (0.8, 0.95, 1.0, 1.1, 1.3)]
+    outlook = coming_year(team, LEAVING)
+    found = [outlook.chance(k * expected) for k in (0.8, 0.95, 1.0, 1.1, 1.3)]
     chances = [chance.probability for chance in found]
     assert chances == sorted(chances, reverse=True) and chances[0] > 0.9 and chances[-1] < 0.1
     assert [chance.k for chance in found] == pytest.approx([0.8, 0.95, 1.0, 1.1, 1.3])
@@ -366,25 +365,24 @@ def test_a_higher_target_is_never_more_likely(team):
 
 
 def test_the_same_plan_gives_the_same_chance(team):
-    one, two = (chance_of_target(team, LEAVING, runs=300) for _ in range(2))
+    one, two = (coming_year(replace(team), LEAVING, 300).chance(team.target) for _ in range(2))
     assert one.probability == two.probability
     pd.testing.assert_frame_equal(one.people, two.people)
 
 
 def test_given_goals_are_summed_by_person_and_unknown_people_are_named(team):
     goals = pd.DataFrame({"rep_id": ["R00", "R00", "R01"], "goal": [500.0, 500.0, 2500.0]})
-    chance = chance_of_target(team, STEADY, goals=goals, runs=200)
+    outlook = coming_year(team, STEADY, 200)
+    chance = outlook.chance(team.target, goals)
     asked = chance.people.set_index("rep_id")["goal"]
     assert asked["R00"] == 1000.0 and asked.isna().sum() == 4
     low, high = chance.people.set_index("rep_id").loc[["R01", "R00"], "chance"]
     assert low < 0.05 and high > 0.9 and chance.people["chance"].isna().sum() == 4
     with pytest.raises(DataError, match=r"goals: rep_id: 1 unknown label: 'R0O'"):
-        chance_of_target(team, STEADY, goals=pd.DataFrame({"rep_id": ["R0O"], "goal": [1.0]}))
+        outlook.chance(team.target, pd.DataFrame({"rep_id": ["R0O"], "goal": [1.0]}))
 
 
 def test_a_target_that_most_people_would_miss_is_a_red_finding_with_the_number(team):
-    from dataclasses import replace
-
     near = assumption_findings(replace(team, target=9_000.0), LEAVING).iloc[0]
     assert near["status"] == "fail" and "44% of the people" in near["message"]
     findings = assumption_findings(replace(team, target=14_000.0), LEAVING)

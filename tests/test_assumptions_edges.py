@@ -30,13 +30,13 @@ def everything(inputs, scenario=EMPTY):
         "profile": outlook.seasonal_profile(inputs),
         "unheld": outlook.unheld_territories(inputs, scenario),
         "tournament": outlook.method_tournament(inputs),
-        "coverage": outlook.measured_coverage(inputs),
+        "coverage": outlook.interval_coverage(inputs),
         "calibration": outlook.measured_calibration(inputs),
         "last": assumptions.last_register(inputs, scenario),
         "seen": assumptions.signposts(inputs, scenario),
         "sensitivity": assumptions.sensitivity(inputs, scenario, runs=20),
         "sets": assumptions.scenario_sets(inputs, scenario),
-        "chance": assumptions.chance_of_target(inputs, scenario, runs=20),
+        "chance": outlook.coming_year(inputs, scenario, 20).chance(inputs.target),
         "findings": assumptions.assumption_findings(inputs, scenario),
     }
 
@@ -85,7 +85,7 @@ def test_the_unit_of_money_does_not_matter(amount):
 
 
 def test_a_target_of_zero_is_always_reached():
-    chance = assumptions.chance_of_target(make_inputs(sales=monthly()), EMPTY, 0.0, runs=50)
+    chance = outlook.coming_year(make_inputs(sales=monthly()), EMPTY, 50).chance(0.0)
     assert chance.probability == 1.0 and chance.share_reaching == 1.0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from planning_kit.data import Region, open_inputs, prepare
-from planning_kit.outlook import measured_calibration, measured_coverage, method_tournament
+from planning_kit.outlook import interval_coverage, measured_calibration, method_tournament
 from tests.conftest import real_plan
 
 pytestmark = pytest.mark.realdata
@@ -18,7 +18,7 @@ def company(tmp_path_factory: pytest.TempPathFactory) -> Region:
 
 
 def test_the_ranges_of_a_held_out_year_are_too_wide_for_people_and_too_narrow_for_months(company):
-    table = measured_coverage(company)
+    table = interval_coverage(company)
     last = table[table["year"] == "2013-06-01"].set_index("cut")
     assert last[["cells", "inside"]].to_dict("index") == {
         "rep and year": {"cells": 16, "inside": 16},

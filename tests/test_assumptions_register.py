@@ -258,7 +258,7 @@ def test_one_point_of_turnover_costs_the_difference_of_two_baselines(inputs):
 
 
 def test_every_driver_says_its_unit_and_formula():
-    assert len(DRIVERS) == 9
+    assert len(DRIVERS) == 10
     assert all(d.unit in ("share", "months", "days") and d.formula for d in DRIVERS.values())
 
 
@@ -337,6 +337,16 @@ def quarter_of(**assumptions):
                 "r": {"driver": "ramp", "base": 1},
             },
             400 * (1 + 0.9 + 0.81 + 0.1 * 0.85),
+        ),
+        # The register says what a hand-over loses: half, in place of the plan's 15 %.
+        (
+            {
+                "t": {"driver": "turnover_rate", "base": LEAVE_TENTH},
+                "v": {"driver": "time_to_fill", "base": 1},
+                "r": {"driver": "ramp", "base": 1},
+                "l": {"driver": "account_loss_share", "base": 0.5},
+            },
+            400 * (1 + 0.9 + 0.81 + 0.1 * 0.5),
         ),
         # Filled at once: those who left after January or February, and of the first some again.
         (

@@ -14,8 +14,8 @@ from planning_kit.data import Region, open_inputs, prepare
 from planning_kit.outlook import (
     baseline,
     baseline_totals,
+    interval_coverage,
     measured_calibration,
-    measured_coverage,
     method_tournament,
     seasonal_profile,
     turnover,
@@ -82,7 +82,7 @@ def test_the_planted_ramp_is_found_within_its_tolerance(company):
 
 
 def test_eighty_per_cent_ranges_cover_about_eighty_per_cent_of_a_held_out_year(company):
-    table = measured_coverage(company)
+    table = interval_coverage(company)
     last = table[table["year"] == "2025-01-01"].set_index("cut")["share"]
     assert 0.75 <= last["rep and year"] <= 0.85
     assert 0.75 <= last["rep, line and month"] <= 0.85

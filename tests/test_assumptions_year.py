@@ -1,4 +1,4 @@
-"""The year so far: signposts; assumptions that move together; simulated years; past ranges."""
+"""The year so far: signposts; assumptions that move together; past ranges."""
 
 from __future__ import annotations
 
@@ -11,23 +11,16 @@ import pytest
 
 from planning_kit.assumptions import (
     assumption_findings,
-    chance_of_target,
     last_register,
     register,
     sensitivity,
     signposts,
 )
 from planning_kit.messages import DataError
-from planning_kit.outlook import baseline_totals, measured_calibration
-from planning_kit.outlook.history import Z80
+from planning_kit.numbers.intervals import Z80
+from planning_kit.numbers.statistics import score_ranges
+from planning_kit.outlook import baseline_totals, coming_year, measured_calibration
 from planning_kit.outlook.seats import look_ahead
-from planning_kit.outlook.years import (
-    YearModel,
-    multiple_of,
-    simulate_years,
-    year_blocks,
-    year_model,
-)
 from planning_kit.plan import Scenario, load_scenario
 from tests.making import make_inputs
 
@@ -241,20 +234,18 @@ def test_the_spread_of_the_total_is_that_of_a_sum_of_correlated_parts(together):
     # Two assumptions of the same half-width: variance 2 s^2 (1 + r).
     one = {"driver": "price_change", "low": -0.01, "base": 0.0, "high": 0.01}
     other = {**one, "driver": "new_product"}
-    outlook = look_ahead(
-        inputs_with(), plan(("a", "b", together), a=one, b=other, m=MARKET, t=CALM)
-    )
-    flat = look_ahead(inputs_with(), plan(m=MARKET, t=CALM))
+    inputs, calm = inputs_with(), plan(m=MARKET, t=CALM)
+    pairs = plan(("a", "b", together), a=one, b=other, m=MARKET, t=CALM)
     own = 2 * (0.01 / Z80) ** 2 * (1 + together)
-    assert outlook.spread**2 == pytest.approx(own + flat.spread**2, abs=1e-9)
-    totals = simulate_years(year_model(outlook), np.full(2, np.inf), 20_000, 1).totals
-    less = simulate_years(year_model(flat), np.full(2, np.inf), 20_000, 1).totals
-    found = totals.var() - less.var()
+    spread, flat = (look_ahead(inputs, scenario).spread for scenario in (pairs, calm))
+    assert spread**2 == pytest.approx(own + flat**2, abs=1e-9)
+    outlooks = [coming_year(inputs, scenario, 20_000) for scenario in (pairs, calm)]
+    totals = [outlook.draws.sum(axis=0) for outlook in outlooks]
+    varied = [(total / total.mean()).var() for total in totals]
     # What hits everybody beyond the register makes up for what the register explains.
-    assert year_model(outlook).common <= year_model(flat).common
-    assert found == pytest.approx(
-        own - (year_model(flat).common ** 2 - year_model(outlook).common ** 2), abs=1.5e-5
-    )
+    common = [outlook.model.common[0] ** 2 for outlook in outlooks]
+    assert common[0] <= common[1]
+    assert varied[0] - varied[1] == pytest.approx(own + common[0] - common[1], abs=1.5e-5)
 
 
 def test_what_goes_along_is_moved_as_far_as_its_correlation():
@@ -276,8 +267,8 @@ def test_the_tornado_shows_the_chance_at_either_end_as_a_formula_has_it():
     quiet = {"driver": "market_growth", "low": 0, "base": 0, "high": 0}
     alone = plan(p=wide, q={**wide, "driver": "new_product"}, m=quiet, t=CALM)
     table = sensitivity(inputs, alone, target=1260.0, runs=4000).set_index("assumption_id")
-    model = year_model(look_ahead(inputs, alone))
-    assert model.own[0] < 1e-12 and model.common < 1e-12
+    model = coming_year(inputs, alone).model
+    assert model.own[0] < 1e-12 and model.common[0] < 1e-12
     # Price at +0.1: 1.1 (1 + q) >= 1.05 for q >= -0.04545; q is normal with 0.1 / Z80.
     from scipy.stats import norm
 
@@ -315,101 +306,10 @@ def test_assumptions_that_move_together_widen_the_chance():
     inputs, pair = inputs_with(), {"p": PRICE, "q": {**PRICE, "driver": "new_product"}}
     far = 1.1 * float(np.nansum(look_ahead(inputs, plan(**pair, m=MARKET, t=CALM)).base))
     apart, along, against = (
-        chance_of_target(inputs, plan(("p", "q", r), **pair, m=MARKET, t=CALM), far).probability
+        coming_year(inputs, plan(("p", "q", r), **pair, m=MARKET, t=CALM)).chance(far).probability
         for r in (0.0, 0.9, -0.9)
     )
     assert against < apart < along
-
-
-# --- simulated years -----------------------------------------------------------------------------
-
-
-def model_of(people, assumptions=3, seed=4):
-    rng = np.random.default_rng(seed)
-    parts = rng.dirichlet(np.ones(people))
-    years = np.sort(rng.uniform(0.2, 1.0, (people, 13)), axis=1)
-    return YearModel(
-        parts=parts,
-        low=rng.uniform(-0.2, 0, (assumptions, people)),
-        high=rng.uniform(0, 0.2, (assumptions, people)),
-        correlation=np.eye(assumptions),
-        common=0.05,
-        own=rng.uniform(0, 0.4, people),
-        stay=0.98,
-        start=rng.integers(0, 4, people),
-        years=years,
-    )
-
-
-def plain_years(model, runs, seed):
-    """Do it all at once in double precision, from the same random numbers."""
-    one, two, three, four = np.random.default_rng(seed).spawn(4)
-    z = one.standard_normal((runs, len(model.low)))
-    common = two.standard_normal((runs, 1))
-    chance = three.standard_normal((runs, len(model.parts)), dtype=np.float32).astype(float)
-    luck = four.random((runs, len(model.parts)), dtype=np.float32).astype(float)
-    months = model.years.shape[1] - 1
-    results = np.ones((runs, len(model.parts)))
-    for low, high, draw in zip(model.low, model.high, z.T / Z80, strict=True):
-        results *= 1 + np.outer(np.maximum(-draw, 0), low) + np.outer(np.maximum(draw, 0), high)
-    for spread, draws in ((model.own, chance), (model.common, common)):
-        sigma = np.sqrt(np.log(1 + spread**2))
-        results *= np.exp(sigma * draws - sigma**2 / 2)
-    last = np.minimum(model.start + np.floor(np.log(1 - luck) / np.log(model.stay)), months)
-    return results * np.take_along_axis(model.years, last.astype(int).T, axis=1).T
-
-
-@pytest.mark.parametrize("people", [1, 7, 3000])
-def test_years_drawn_in_blocks_are_those_drawn_at_once(people):
-    model = model_of(people)
-    runs = 3000 if people < 100 else 200
-    drawn, plain = np.concatenate(list(year_blocks(model, runs, 5))), plain_years(model, runs, 5)
-    assert np.abs(drawn / plain - 1).max() < 2e-5
-    asked = np.full(people, 0.9)
-    years = simulate_years(model, asked, runs, 5)
-    np.testing.assert_allclose(years.totals, plain @ model.parts, rtol=1e-5)
-    assert np.abs(years.reached - (plain >= 0.9).sum(axis=1)).max() <= 1
-    assert np.abs(years.chances - (plain >= 0.9).mean(axis=0)).max() < 1.5 / runs
-
-
-def test_a_share_of_the_years_lets_somebody_leave_as_the_rate_says():
-    # Nothing but leaving: a year is 1 when nobody leaves, and k / 12 after k + 1 months.
-    years = np.append(np.arange(1, 13) / 12, 2.0)
-    model = YearModel(
-        np.ones(1),
-        np.zeros((0, 1)),
-        np.zeros((0, 1)),
-        np.eye(0),
-        0.0,
-        np.zeros(1),
-        0.8 ** (1 / 12),
-        np.zeros(1, dtype=int),
-        years[None, :],
-    )
-    drawn = np.concatenate(list(year_blocks(model, 40_000, 2)))[:, 0]
-    months = np.bincount(np.round(drawn * 12).astype(int), minlength=25)
-    stay = 0.8 ** (1 / 12)
-    expected = 40_000 * np.append(stay ** np.arange(12) * (1 - stay), 0.8)
-    found = np.append(months[1:13], months[24])
-    assert (np.abs(found - expected) < 4.5 * np.sqrt(expected)).all() and found.sum() == 40_000
-
-
-def test_a_goal_met_to_the_last_cent_is_met_and_one_of_nobody_never():
-    model = YearModel(
-        np.ones(2) / 2,
-        np.zeros((0, 2)),
-        np.zeros((0, 2)),
-        np.eye(0),
-        0.0,
-        np.zeros(2),
-        1.0,
-        np.zeros(2, dtype=int),
-        np.ones((2, 13)),
-    )
-    asked = multiple_of(np.array([1e12 / 3, 0.01]), np.array([1e12 / 3, 0.0]))
-    years = simulate_years(model, asked, 10, 1)
-    assert years.chances.tolist() == [1.0, 0.0] and years.reached.tolist() == [1.0] * 10
-    assert multiple_of(0.0, 0.0) == 0.0
 
 
 # --- last year's register ------------------------------------------------------------------------
@@ -449,8 +349,6 @@ def test_last_years_register_is_scored_and_stands_beside_this_years():
 
 
 def test_the_share_of_ranges_that_held_is_the_one_of_the_review():
-    from planning_kit.review import range_score
-
     last = [
         {
             "assumption_id": f"a{n}",
@@ -464,7 +362,10 @@ def test_the_share_of_ranges_that_held_is_the_one_of_the_review():
     ]
     inputs = replace(inputs_with(), assumptions=make_inputs(assumptions=last).assumptions)
     inside = last_register(inputs, plan(m=MARKET))["inside"].eq("yes")
-    assert inside.sum() == 5 and inside.mean() == range_score(inputs)["inside_share"].iloc[0]
+    assert (
+        inside.sum() == 5
+        and inside.mean() == score_ranges(inputs.assumptions)["inside_share"].iloc[0]
+    )
 
 
 def test_chances_of_past_goals_need_two_past_years():

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, permutation_test, spearmanr
 
-from planning_kit.numbers.statistics import holm, wilson
+from planning_kit.numbers.staffing import Staffing, availability, stretched_ramp
+from planning_kit.numbers.statistics import holm, score_ranges, wilson
+from planning_kit.plan import DRIVERS
 from planning_kit.review import (
     assumption_replay,
     event_effects,
@@ -17,13 +19,11 @@ from planning_kit.review import (
     fairness,
     funnel,
     proposal_bias,
-    range_score,
     review_findings,
     staffing_bridge,
     vacancies,
 )
 from planning_kit.review.factors import FUNNEL_EFFECTS, factor_effects, shapley
-from planning_kit.review.replay import availability
 from tests.making import make_inputs, make_settings
 
 # ---- factors --------------------------------------------------------------------------------
@@ -217,7 +217,7 @@ def one_assumption(driver, base, actual, unit="share", **tables):
 
 
 def test_percent_and_shares_are_the_same_assumption():
-    for base, actual, unit in ((0.05, 0.02, "share"), (5, 2, "%")):
+    for base, actual, unit in ((0.05, 0.02, "share"), (5, 2, "%"), (5, 2, " Percent")):
         effect = one_assumption("market_growth", base, actual, unit)["effect"]
         assert effect == pytest.approx(1000 * (1.02 / 1.05 - 1))
     assert one_assumption("working_days", 250, 240, "days")["effect"] == pytest.approx(-40)
@@ -228,6 +228,34 @@ def test_a_longer_ramp_costs_as_much_as_the_turnover_of_the_roster_makes_of_it()
     row = one_assumption("ramp", 1, 6, "months", reps=reps)  # one of five left
     plain, ramped = availability(0.2, 3.0, ()), availability(0.2, 3.0, make_settings().ramp)
     assert row["effect"] == pytest.approx(1000 * (ramped / plain - 1), rel=2e-3)
+
+
+def test_the_replay_stretches_a_ramp_and_loses_accounts_as_the_outlook_does():
+    settings, reps = make_settings(), "rep_id left_on\nann -\nbob 2025-03-31\ncyd -\ndan -\neve -"
+    usual = Staffing(0.2, settings.vacancy_months, settings.ramp, settings.account_loss_share)
+    assert availability(0.2, 3.0, stretched_ramp(settings.ramp, 5.5)) == pytest.approx(
+        0.9002, abs=5e-5
+    )
+    for driver, base, actual, unit in (
+        ("ramp", 6, 5.5, "months"),
+        ("account_loss_share", 15, 40, "%"),
+    ):
+        row = one_assumption(driver, base, actual, unit, reps=reps)
+        scale = 0.01 if unit == "%" else 1
+        before, after = (
+            usual.assuming({driver: x * scale}).lasting_share() for x in (base, actual)
+        )
+        assert row["effect"] == pytest.approx(1000 * (after / before - 1), rel=2e-3)
+        assert abs(row["effect"]) > 3
+
+
+def test_the_replay_knows_the_drivers_and_units_of_the_register():
+    known = one_assumption("sunshine", 1, 2)["note"]
+    assert known == f"no formula for its driver; known: {', '.join(DRIVERS)}"
+    for name, driver in DRIVERS.items():
+        row = one_assumption(name, 0.5, 0.5, driver.unit)
+        assert row["note"] == "" and row["effect"] == 0, name
+        assert one_assumption(name, 0.5, 0.5, "EUR")["note"] == f"its unit must be {driver.unit}"
 
 
 def test_a_competitor_who_was_elsewhere_explains_nothing_here():
@@ -243,13 +271,13 @@ def test_a_competitor_who_was_elsewhere_explains_nothing_here():
 
 
 def test_ranges_are_scored_by_what_lay_inside():
-    row = range_score(make_inputs(assumptions=REGISTER)).iloc[0]
+    row = score_ranges(make_inputs(assumptions=REGISTER).assumptions).iloc[0]
     assert (row["assumptions"], row["inside"], row["verdict"]) == (4, 2, "cannot tell")
     wide = [
         {"assumption_id": str(i), "statement": "x", "low": 0, "base": 1, "high": 2, "actual": 9}
         for i in range(8)
     ]
-    row = range_score(make_inputs(assumptions=wide)).iloc[0]
+    row = score_ranges(make_inputs(assumptions=wide).assumptions).iloc[0]
     assert row["verdict"] == "ranges too narrow"
     assert row["pinball_loss"] == pytest.approx((0.1 * 9 + 0.5 * 8 + 0.9 * 7) / 3 / 2)
 

@@ -9,11 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from planning_kit.assumptions import chance_of_target
 from planning_kit.data import prepare, read_table, write_table
 from planning_kit.messages import DataError, UsageError
 from planning_kit.plan import Plan, Scenario, load_plan
-from planning_kit.walk import Step, chances, chosen_person, frontier, open_step, relaxed_limits
+from planning_kit.walk import Step, chances, chosen_person, open_step, relaxed_limits
 from planning_kit.walk.split import allocate_region
 from tests.conftest import TABLES, PlanMaker
 from tests.walking import run_cells, table, walk
@@ -249,26 +248,6 @@ def test_equal_chance_is_one_of_the_person_whatever_the_base(sample: Plan, tmp_p
         chosen_person(step, "R04l")
 
 
-@pytest.mark.parametrize("region", ["North", "West", "Nordics"])
-def test_chances_are_those_of_the_simulated_years(sample: Plan, tmp_path: Path, region):
-    """Two notebooks answer the same question: 02 by simulation, 03 by a fitted lognormal."""
-    step = open_step(
-        "03_target_allocation",
-        region=region,
-        plan_folder=str(sample.folder),
-        run_folder=str(tmp_path / "run"),
-    )
-    goals = step.table("allocation")[["rep_id", "goal"]]
-    people = chances(step, goals).set_index("rep_id")
-    simulated = chance_of_target(step.inputs, step.scenario, goals=goals)
-    drawn = simulated.people.set_index("rep_id")["chance"].reindex(people.index)
-    assert (people["chance"] - drawn).abs().max() < 0.05
-    assert frontier(step)["share_reaching"].iloc[0] == pytest.approx(
-        simulated.share_reaching, abs=0.05
-    )
-    assert (people["middle"] > people["expected"]).all()  # who leaves takes much along
-
-
 def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path: Path):
     def opened(notebook: str, content: dict) -> Step:
         step = open_step(
@@ -292,7 +271,7 @@ def test_what_the_planner_takes_out_leaves_every_notebook(sample: Plan, tmp_path
     assert (last[0] - last[1]).round(2).to_dict() == {
         rep: pytest.approx(gone if rep == "R041" else 0.0, abs=0.02) for rep in last[0].index
     }
-    expected = [s.ranges("rep_id").set_index("rep_id")["expected"] for s in (booked, counted)]
+    expected = [s.outlook().expected for s in (booked, counted)]
     assert expected[1]["R041"] < expected[0]["R041"]
     said = counted.settings().set_index("setting")["value"]
     assert said["taken out of the reviewed sales"] == f"{gone:,.0f} EUR"
@@ -316,3 +295,18 @@ def test_relaxed_limits_lists_relaxed_limits_and_padding(sample: Plan, tmp_path:
     assert padding["becomes"] == pytest.approx(step.inputs.target * 1.02, abs=100)
     limits = gave[gave["what"] == "calm"]
     assert (limits["asked"] + limits["by"] == limits["becomes"]).all()
+
+
+def test_the_example_of_a_notebook_of_ones_own_runs_on_the_sample_plan(sample, tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "how-to" / "own-notebooks.md").read_text()
+    code = text.partition("```python\n")[2].partition("```")[0]
+    places = f'"West", {str(sample.folder)!r}, {str(tmp_path)!r}, "base"'
+    names: dict = {}
+    exec(code.replace('"West", "", "", "base"', places), names)
+    goals = names["goals"]
+    assert goals.gap(names["step"].inputs.target) == 0
+    written = table(tmp_path, "West", "allocation")
+    assert written["goal"].sum() == goals.standing() == 13_867_500
+    assert goals.why("R038")["amount"].sum() == pytest.approx(
+        goals.by("rep").set_index("rep_id").loc["R038", "goal"], abs=1e-6
+    )

@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache, partial
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from planning_kit.data import Region
 from planning_kit.messages import DataError, require_labels
@@ -231,6 +232,47 @@ class Outlook:
             middle=np.where(known, middle / _GRAIN * self.unit, np.nan),
             spread=np.where(known, deviation(*logs), np.nan),
         )
+
+    def amounts(self, chance: np.ndarray) -> np.ndarray:
+        """Give the results that everybody reaches with a chance (one a person), plan currency."""
+        at = np.rint((1 - chance) * (self.runs - 1)).astype(np.int64)
+        return np.take_along_axis(self._sorted, at[:, None], axis=1)[:, 0] / _GRAIN * self.unit
+
+    @cached_property
+    def _sorted(self) -> np.ndarray:
+        return np.sort(self.draws, axis=1)
+
+    def lognormals(self, total: float, given: pd.Series) -> pd.DataFrame:
+        """Give a lognormal of everybody's year that is right where goals of equal chance lie.
+
+        The chance is the one at which everybody's drawn results add up to a total; the spread is
+        that of the draws 10 points to either side of it.
+
+        Parameters
+        ----------
+        total
+            Plan currency.
+        given
+            Chances by rep_id of those who have one of their own; others follow from the total.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By rep_id: likely (mean, plan currency) and cv; empty where the draws have no spread.
+        """
+        chance = np.array(given.reindex(self.expected.index), dtype=float)
+        free, low, high = np.isnan(chance), 0.001, 0.999
+        for _ in range(20):  # halving: the sum falls as the chance grows
+            chance[free] = middle = (low + high) / 2
+            enough = self.amounts(chance).sum() >= total
+            low, high = (middle, high) if enough else (low, middle)
+        below, above = np.maximum(chance - 0.1, 0.01), np.minimum(chance + 0.1, 0.99)
+        ends = np.stack([self.amounts(above), self.amounts(chance), self.amounts(below)])
+        logs = np.log(np.where((ends > 0).all(axis=0), ends, np.nan))
+        spread = (logs[2] - logs[0]) / (ndtri(1 - below) - ndtri(1 - above))
+        likely = np.exp(logs[1] - spread * ndtri(1 - chance) + spread**2 / 2)
+        fit = {"likely": likely, "cv": np.sqrt(np.expm1(spread**2))}
+        return pd.DataFrame(fit, self.expected.index)
 
     def table(self) -> pd.DataFrame:
         """Give the table to keep: ``people`` with the middle and the spread of their years."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from planning_kit.data import read_table
@@ -28,13 +27,16 @@ def outlook_of(step: Step) -> Outlook:
 
 
 def _kept_outlook(step: Step) -> Outlook:
+    tables = [step.table(name) for name in OUTLOOK_TABLES]
+    if step.like is not None and step.like.table("outlook") is tables[0]:
+        return outlook_of(step.like)  # another target changes nothing in the draws
     parts = partial(baseline_totals, step.inputs, step.scenario)
-    return replace(_of_tables(step, *(step.table(name) for name in OUTLOOK_TABLES)), parts=parts)
+    return replace(_of_tables(step, *tables), parts=parts)
 
 
 def estimated_outlook(step: Step) -> Outlook:
     """Estimate what the coming year may bring; the company's adds up what its regions keep."""
-    if step.inputs.region:
+    if not step.inputs.is_company:
         return coming_year(step.inputs, step.scenario)
     parts = (_tables_of(step, region) for region in step.prepared.regions)
     return Outlook.together(_of_tables(step, *tables) for tables in parts)
@@ -56,20 +58,6 @@ def _tables_of(step: Step, region: str) -> list[pd.DataFrame]:
         return [read_table(path) for path in paths]
     other = step.other(region, step.scenario, folder)
     return [other.table(name) for name in OUTLOOK_TABLES]
-
-
-def own_years(step: Step) -> pd.DataFrame:
-    """Give the lognormal of everybody's own year by rep_id: ``likely`` (its mean), ``cv``, ``over``.
-
-    For goals of equal chance, which need a formula; chances themselves are counted in the draws.
-    The mean lies above the expected result (``over``, as a multiple): those who leave are not in
-    it, as they do not make the usual year worse.
-    """
-    years = outlook_of(step).years().set_index("rep_id")
-    square = years["spread"] ** 2
-    likely = years["middle"] * np.exp(square / 2)
-    over = likely / years["expected"].where(years["expected"] > 0)
-    return pd.DataFrame({"likely": likely, "cv": np.sqrt(np.expm1(square)), "over": over})
 
 
 def chances(step: Step, goals: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from planning_kit import outlook
@@ -10,7 +11,7 @@ from planning_kit.allocation.explain import RULE_COLUMNS
 from planning_kit.messages import finding, findings_table, require_labels
 from planning_kit.numbers.intervals import deviation
 from planning_kit.plan import CELL_COLUMNS, NOT_KNOWN, Scenario
-from planning_kit.walk.expected import chances, outlook_of, own_years
+from planning_kit.walk.expected import chances, outlook_of
 from planning_kit.walk.step import Step
 
 CELL_LABELS = ["rep_id", "territory_id", "product_line"]
@@ -60,18 +61,17 @@ def allocation_cells(step: Step) -> pd.DataFrame:
     cells["potential"] = _potential(step, cells)
     cells["role"] = cells["rep_id"].map(team.set_index("rep_id")["role"]).fillna(NOT_KNOWN)
     cells["variance"] = cells["deviation"] ** 2
-    cells["cv"] = cells["rep_id"].map(own_years(step)["cv"]).astype("float64")
+    spread = outlook_of(step).years().set_index("rep_id")["spread"]
+    cells["cv"] = np.sqrt(np.expm1(cells["rep_id"].map(spread).astype("float64") ** 2))
     cells["forecast"] = cells["base"]
     order = [*CELL_LABELS, "role", *CELL_AMOUNTS, "base_from"]
     return cells[order].sort_values(CELL_LABELS, ignore_index=True)
 
 
 def _potential(step: Step, cells: pd.DataFrame) -> pd.Series:
-    inputs, first = step.inputs, pd.Timestamp(step.inputs.settings.starts_on)
-    held = inputs.assignments
-    here = ~(held["starts_on"] > first) & ~(held["ends_on"] < first)
-    share = held[here].groupby(["rep_id", "territory_id"])["share"].sum().rename("part")
-    places = cells.join(share, on=["rep_id", "territory_id"])
+    inputs, place = step.inputs, ["rep_id", "territory_id"]
+    held = inputs.held_on(inputs.settings.starts_on).set_index(place)["share"]
+    places = cells.join(held.rename("part"), on=place)
     market = places["territory_id"].map(inputs.territories.set_index("territory_id")["potential"])
     mix = cells.groupby("product_line")["base"].sum()
     whole = float(mix.sum())
@@ -87,13 +87,27 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
 
 def solved_cells(step: Step) -> pd.DataFrame:
     """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
+    cells: pd.DataFrame = step.once("solved cells", lambda: _solved_cells(step))
+    return cells
+
+
+def _solved_cells(step: Step) -> pd.DataFrame:
     cells = step.table("cells").drop(columns=["base_from"])
+    # Chances are those of the person's drawn year, whatever base the scenario blends.
+    fit = _years_of_equal_chance(step, cells)
+    over = cells["rep_id"].map(fit["likely"] / outlook_of(step).expected).fillna(1.0)
+    cv = cells["rep_id"].map(fit["cv"]).fillna(cells["cv"])
+    cells = cells.assign(expected=cells["forecast"] * over, cv=cv)
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
-    # Chances are those of the person's year, whatever base the scenario blends.
-    over = cells["rep_id"].map(own_years(step)["over"]).fillna(1.0)
-    return cells.assign(region=step.inputs.region or NOT_KNOWN, expected=cells["forecast"] * over)
+    return cells.assign(region=NOT_KNOWN if step.inputs.is_company else step.inputs.name)
+
+
+def _years_of_equal_chance(step: Step, cells: pd.DataFrame) -> pd.DataFrame:
+    role = cells.drop_duplicates("rep_id").set_index("rep_id")["role"]
+    given = role.map(step.scenario.objective.chances).astype("float64")
+    return outlook_of(step).lognormals(step.inputs.target, given)
 
 
 def scenario_here(step: Step) -> Scenario:
@@ -232,7 +246,7 @@ def nobody_finding(step: Step) -> pd.DataFrame:
             finding(
                 "allocation.nobody",
                 "fail",
-                step.inputs.region or "company",
+                step.inputs.name,
                 f"the target of {step.inputs.target:,.0f} {step.inputs.settings.currency} has nobody to "
                 "carry it: no active person of this region carries a goal.",
                 "Assign people to the region's territories, or set its target to 0.",
@@ -253,7 +267,7 @@ def allocation_findings(step: Step) -> pd.DataFrame:
 def _chance_findings(step: Step) -> list[dict[str, str]]:
     """Judge whether the goals can be reached by most, before anybody is asked to carry them."""
     likely = chances(step, step.table("allocation"))["chance"].dropna()
-    where = step.inputs.region or "company"
+    where = step.inputs.name
     if likely.empty:
         return []
     above, mean = int((likely >= 0.5).sum()), float(likely.mean())
