@@ -125,9 +125,10 @@ def _conflicts(plan: Plan, prepared: Prepared, scenario: Scenario) -> list[str]:
     faults = contradictions(rules, gives)
     padding = math.prod(1 + share for share in scenario.over_assignment.values())
     _, targets = scenario_targets(plan, prepared, scenario)
-    firm = [rule for rule in rules if rule.priority > gives]
-    for region, target in targets.items():
-        labels = {**prepared.facts["labels"]["regions"][region], "region": [region]}
+    firm = [rule for rule in rules if rule.priority > gives and rule.limits[0]]
+    for region, target in targets.items() if firm else ():
+        known = prepared.facts["labels"]["regions"][region]
+        labels = {"region": {region}, **{column: set(names) for column, names in known.items()}}
         here = [near for rule in firm if (near := rule.narrowed(labels)) is not None]
         asked, added = least_together(here, len(labels["rep_id"]))
         over = asked - target * padding
