@@ -107,7 +107,10 @@ def chart_goal_history(
         .encode(
             x=x,
             y=alt.Y(
-                "amount:Q", axis=number_axis(rows["top"]), title=f"{said}result (bar), goal (line)"
+                "amount:Q",
+                axis=number_axis(rows["top"]),
+                title=f"{said}result (bar), goal (line)",
+                scale=alt.Scale(domainMax=1.1 * float(rows["top"].max())),  # room for the words
             ),
             color=coloured(
                 "part", there, [BLUE, _PALE], legend=alt.Legend() if len(there) > 1 else None
