@@ -18,22 +18,14 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "messages": "DataError InfeasiblePlanError PlanningError UsageError",
-    "plan": "Plan Scenario Settings load_plan",
-    "data": "Region check_plan open_inputs prepare",
-    "review": "attainment bridge closing_ratios event_effects fairness funnel_rates goal_history "
-    "growth review_findings",
+    "messages": "DataError PlanningError UsageError",
+    "plan": "Scenario load_plan",
     "numbers.staffing": "availability",
-    "outlook": "baseline capacity turnover",
-    "assumptions": "register sensitivity",
-    "allocation": "allocate explain_rep phase",
-    "metrics": "metric_goals",
-    "agreement": "Goals counter_offers open_log play_log",
-    "manager": "manager_plan time_review",
-    "output.charts": "enable",
-    "output.shown": "show",
-    "walk": "Step open_step",
+    "allocation": "allocate",
+    "walk": "open_step",
+    "walk.what_if": "WhatIf",
     "run": "run_plan",
+    "widgets": "register_panel what_if_panel",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]

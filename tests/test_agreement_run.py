@@ -222,7 +222,7 @@ def test_a_region_whose_tables_are_not_there_is_missing_and_not_called_agreed(ma
     walk(plan, run, ["North"], upto=5)
     (run / "manifest.json").write_text("{}")
     places = {"plan_folder": str(plan.folder), "run_folder": str(run)}
-    rollup = roll_up(open_step("08_company_rollup", company=True, **places))
+    rollup = roll_up(open_step("08_company_rollup", **places))
     south = rollup.regions.set_index("region").loc["South"]
     assert south["status"] == "missing" and south[["allocated", "standing", "agreed"]].isna().all()
     assert rollup.findings["finding_id"].tolist() == ["rollup.missing"]

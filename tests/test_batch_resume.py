@@ -23,6 +23,7 @@ import pytest
 from click.testing import CliRunner
 
 import planning_kit.run.batch as batch_run
+from planning_kit.agreement import Event, append, open_log
 from planning_kit.cli import main
 from planning_kit.data import open_inputs, prepare
 from planning_kit.messages import UsageError
@@ -132,7 +133,7 @@ def test_a_changed_scenario_or_input_or_parameter_is_named(plan: Plan):
     sales.write_text(sales.read_text().replace("100", "101"))
     run = run_plan(plan, plain(regions=("North",), parameters={"big": 2.0}))
     assert reasons(run)["North 01_first"].endswith(": inputs")
-    (plan.folder / "agreement.db").write_bytes(b"somebody agreed")
+    append(open_log(plan.agreement_file, plan.settings), Event("assign", "ann", "plan", 100))
     run = run_plan(plan, plain(regions=("North",), parameters={"big": 2.0}))
     assert reasons(run)["North 01_first"].endswith(": agreement")
 
@@ -175,16 +176,19 @@ def test_force_runs_everything(plan: Plan):
     assert set(kernels_of(run_plan(plan, plain(force=True)))) == {"plain"}
 
 
-def test_what_changed_while_a_notebook_ran_is_not_taken_over(plan: Plan):
+def test_what_changed_while_a_notebook_ran_is_of_the_next_run(plan: Plan):
     scenario = plan.folder / "scenarios" / "base.toml"
     scenario.parent.mkdir()
     scenario.write_text('note = "old"\n')
     change = f"Path({str(scenario)!r}).write_text('note = \"new\"')\n"
     own_notebook(plan, "01_first", STEP.replace("NAME", "a") + change)
-    run_plan(plan, plain(regions=("North",)))
+    first = run_plan(plan, plain(regions=("North",)))
+    second = run_plan(plan, plain(regions=("North",)))
+    assert reasons(second)["North 01_first"].endswith(": scenario")
     scenario.write_text('note = "old"\n')
-    own_run = run_plan(plan, plain(regions=("North",)))
-    assert kernels_of(own_run)[0] == "plain"
+    (first / "_whole.json").unlink()
+    third = run_plan(plan, plain(regions=("North",)))
+    assert reasons(third)["North 01_first"] == f"unchanged since run {first.name}"
 
 
 class Recording(Scenario):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 import pytest
 
+from planning_kit.messages import DataError
 from planning_kit.output import charts
 from planning_kit.output.shown import show
+from tests.making import make_inputs, make_settings
 
 PEOPLE = pd.DataFrame(
     {
@@ -189,3 +193,116 @@ def test_shown_numbers_are_readable_and_empty_is_a_dash():
 
 def test_long_tables_say_how_many_rows_are_left_out():
     assert show(pd.DataFrame({"n": range(50)}), most=10).more == "and 40 more rows"
+
+
+# --- the chart of a table, chosen by its columns -------------------------------------------------
+
+REGION = make_inputs(
+    settings=make_settings(currency="SEK"),
+    reps="rep_id rep_name\nR01 Ann\nR02 Bob",
+    sales="sold_on rep_id amount\n2025-03-01 R01 100",
+)
+BY_PERSON = (
+    PEOPLE.rename(columns={"line": "product_line"})
+    .assign(rep_id=["R01", "R02"])
+    .drop(columns="rep")
+)
+BRIDGE = pd.DataFrame(
+    {"before": [100.0], "after": [109.0], "price": [10.0], "volume": [0.0], "mix": [-1.0]}
+).assign(new=0.0, discontinued=0.0, other=0.0)
+CHOSEN = {
+    "steps": STEPS.assign(rep="Ann"),
+    "bridge": BRIDGE,
+    "goal_history": MONTHS[["goal_period", "goal", "actual", "attainment", "without_goal"]],
+    "event_path": pd.DataFrame(
+        {"event_id": "E1", "months_after": [-1, 0], "affected_share": [0.1, 0.0]}
+    ).assign(unaffected_share=0.1),
+    "effects": EFFECTS,
+    "swings": SWINGS,
+    "frontier": FRONTIER,
+    "buckets": pd.DataFrame({"bucket": ["small"], "people": [3], "verdict": ["fair"]}).assign(
+        least=0.8, low=0.9, median=1.0, high=1.1, most=1.2
+    ),
+    "targets": TARGET,
+    "regions": REGIONS,
+    "years": YEARS,
+    "baseline": MONTHS[["month", "expected", "low", "high", "last_year"]],
+    "hours": MONTHS[["month", "activity", "hours"]],
+    "heat": BY_PERSON[["rep_id", "product_line", "attainment"]],
+    "attainment": BY_PERSON[["rep_id", "attainment", "goal", "actual"]],
+    "agreement": BY_PERSON[["rep_id", "goal", "proposed"]].assign(suggested=100.0),
+    "months": MONTHS[["month", "goal"]],
+    "allocation": BY_PERSON[["rep_id", "product_line", "base", "goal"]],
+    "chances": BY_PERSON[["rep_id", "chance"]],
+}
+
+
+@pytest.mark.parametrize("kind", CHOSEN)
+def test_the_chart_follows_from_the_columns(kind: str):
+    drawn = charts.chart_for(CHOSEN[kind], region=REGION).to_dict()
+    named = charts.chart_for(CHOSEN[kind], region=REGION, kind=kind, title="T").to_dict()
+    assert named["title"] == "T" and drawn["title"] not in ("", "T")
+    assert drawn["description"] == named["description"]  # the same chart
+    assert charts.renderer.chart_svg(drawn).startswith("<svg")
+    words = json.dumps(drawn)
+    assert "R01" not in words and "EUR" not in words
+    if kind in ("steps", "swings", "targets", "attainment", "allocation", "goal_history"):
+        assert "SEK" in words
+
+
+def test_a_table_of_cells_is_drawn_by_person():
+    cells = pd.concat([CHOSEN["allocation"]] * 2, ignore_index=True)
+    drawn = charts.chart_for(cells, region=REGION).to_dict()
+    assert drawn["description"].startswith("2 goals, 600 SEK in all")
+    assert drawn["title"] == "Goal and starting point by person"
+
+
+def test_columns_choose_what_is_drawn_by_month():
+    table = MONTHS[["month"]].assign(presentations=[3, 4], proposals=[1, 2], goal=5.0)
+    drawn = charts.chart_for(table, "presentations proposals", region=REGION).to_dict()
+    assert drawn["title"] == "Presentations, proposals by month"
+    assert drawn["encoding"]["y"]["title"] == "count"
+    with pytest.raises(DataError, match="'goal', 'proposals' are count and money"):
+        charts.chart_for(table, "goal proposals", region=REGION)
+    with pytest.raises(DataError, match="did you mean 'proposals'"):
+        charts.chart_for(table, "proposal", region=REGION)
+
+
+def test_what_cannot_be_drawn_says_what_can():
+    with pytest.raises(DataError, match=r"no chart is known .*'note'.* attainment \(a name, "):
+        charts.chart_for(pd.DataFrame({"note": ["x"]}), region=REGION)
+    with pytest.raises(DataError, match="did you mean 'chances'"):
+        charts.chart_for(PEOPLE, region=REGION, kind="chance")
+    with pytest.raises(DataError, match="'hours' needs month, activity, hours as well"):
+        charts.chart_for(PEOPLE, region=REGION, kind="hours")
+    with pytest.raises(DataError, match=r"2 people .* choose one"):
+        charts.chart_for(STEPS.assign(rep=["Ann", "Bob", "Bob"]), region=REGION)
+    twice = pd.concat([CHOSEN["baseline"]] * 2)
+    with pytest.raises(DataError, match="4 rows have 2 months"):
+        charts.chart_for(twice, region=REGION)
+
+
+def test_hours_stand_against_those_there_are_and_no_two_activities_share_a_colour():
+    many = pd.DataFrame({"activity": [f"work_{n}" for n in range(9)], "hours": range(9)})
+    many["month"] = pd.Timestamp("2026-01-01")
+    there = MONTHS[["month", "hours_available"]]
+    spec = charts.chart_for(many, region=REGION, beside=[there]).to_dict()
+    assert spec["description"] == "36 hours planned of 11 there are in the year."
+    colours = spec["layer"][0]["encoding"]["color"]["scale"]
+    assert len(set(colours["range"])) == len(colours["domain"]) == 8  # 0 hours are no bar
+
+
+def test_amounts_in_billions_are_said_as_planners_say_them_and_halves_as_halves():
+    large = charts.chart_steps(STEPS.assign(amount=[2e9, 1e8, -1e7]), "T", "JPY").to_dict()
+    axis = large["layer"][0]["encoding"]["x"]["axis"]
+    assert "'bn'" in axis["labelExpr"]
+    assert "bn</text>" in charts.renderer.chart_svg(large)
+    small = charts.chart_months(MONTHS.assign(goal=0.5), {"goal": "goal"}, "T", "count").to_dict()
+    assert "m</text>" not in charts.renderer.chart_svg(small)
+
+
+def test_a_tooltip_says_headings_units_and_each_number_as_what_it_is():
+    spec = charts.chart_attainment(PEOPLE, "rep", "T", "EUR").to_dict()
+    tips = {tip["field"]: tip for tip in spec["layer"][2]["encoding"]["tooltip"]}
+    assert tips["actual"]["title"] == "result, EUR" and tips["actual"]["format"] == ",.0f"
+    assert tips["attainment"]["format"] == ".1%" and tips["rep"]["title"] == "person"

@@ -9,7 +9,7 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.plan import Targets
 from tests.making import make_inputs
 
@@ -31,7 +31,7 @@ def counted():
 
 def test_the_same_tables_are_looked_at_once_whatever_the_target(inputs):
     calls, function = counted()
-    found = once(function)
+    found = cached(function)
     settings = replace(inputs.settings, targets=Targets(growth_share=0.5))
     found(inputs), found(replace(inputs, target=7.0)), found(replace(inputs, settings=settings))
     assert len(calls) == 1
@@ -41,7 +41,7 @@ def test_the_same_tables_are_looked_at_once_whatever_the_target(inputs):
 
 def test_other_tables_settings_or_targets_that_matter_are_looked_at_again(inputs):
     calls, function = counted()
-    found = partial(once, asks_target=True)(function)
+    found = partial(cached, asks_target=True)(function)
     more = inputs.sales.assign(amount=11.0)
     assert found(inputs)["amount"].tolist() == [10.0]
     assert found(replace(inputs, sales=more))["amount"].tolist() == [11.0]
@@ -52,7 +52,7 @@ def test_other_tables_settings_or_targets_that_matter_are_looked_at_again(inputs
 
 
 def test_what_a_caller_does_to_a_table_stays_with_the_caller(inputs):
-    found = once(counted()[1])
+    found = cached(counted()[1])
     first = found(inputs)
     first["amount"] = 0.0
     first.loc["b"] = 1.0
@@ -61,7 +61,7 @@ def test_what_a_caller_does_to_a_table_stays_with_the_caller(inputs):
 
 def test_only_the_last_results_are_kept(inputs):
     calls, function = counted()
-    found = once(function)
+    found = cached(function)
     for number in range(40):
         found(inputs, number)
     found(inputs, 39), found(inputs, 0)
@@ -70,6 +70,6 @@ def test_only_the_last_results_are_kept(inputs):
 
 def test_arguments_that_follow_from_the_others_are_not_compared(inputs):
     calls, function = counted()
-    found = partial(once, depends_on=0)(function)
+    found = partial(cached, depends_on=0)(function)
     found(inputs, pd.DataFrame()), found(inputs, pd.DataFrame({"a": [1]}))
     assert len(calls) == 1

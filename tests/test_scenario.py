@@ -461,7 +461,9 @@ def test_a_what_if_of_a_scenario_keeps_its_own_targets(opened):
 
 
 def test_sliders_at_rest_leave_the_limits_of_an_earlier_what_if(opened):
-    save_scenario(opened("base"), "tight", WhatIf(most_up=0.2, most_down=0.1))
+    even = f'[objective]\nweights = "even"\n{RANGE}at_least = 1\n'
+    written(opened("base").plan, even=even)
+    save_scenario(opened("even"), "tight", WhatIf(most_up=0.2, most_down=0.1))
     result = what_if(opened("tight"), WhatIf())
     assert (result.people["change"] == 0).all() and not result.message
 

@@ -10,7 +10,8 @@ from planning_kit.messages import UsageError
 from planning_kit.outlook import read_assumptions
 from planning_kit.plan import SECTIONS, Plan, Scenario, load_scenario
 from planning_kit.walk import Step, open_step
-from planning_kit.widgets import WhatIf, compare_scenarios, register_panel, what_if, what_if_panel
+from planning_kit.walk.what_if import WhatIf, compare_scenarios, what_if
+from planning_kit.widgets import register_panel, what_if_panel
 from planning_kit.widgets.scenario_file import save_scenario
 
 

@@ -106,7 +106,7 @@ def _about_register(seats: Seats) -> list[dict[str, str]]:
         named = shorten([label for label in (*a.territories, a.product_line) if label])
         # A company's scenario names territories of every region; only the company's tables know
         # that a name is nobody's.
-        elsewhere = seats.inputs.region and a.territories
+        elsewhere = not seats.inputs.is_company and a.territories
         rows.append(
             finding(
                 f"assumptions.{a.assumption_id}.nowhere",
@@ -163,7 +163,7 @@ def _about_evidence(
     there = set(known(seats.inputs)["finding_id"])
     lost = [a for a in cited if a.evidence not in there]
     ids = shorten([f"{a.assumption_id} ({a.evidence})" for a in lost])
-    status = "review" if seats.inputs.region else "fail"
+    status = "fail" if seats.inputs.is_company else "review"
     return (
         [
             finding(
@@ -220,7 +220,7 @@ def _about_people(seats: Seats) -> list[dict[str, str]]:
                 "say in the evidence why it will differ",
             )
         )
-    if not np.isnan(whole["rate"]) and whole["leavers"] < _FEW_LEAVERS and inputs.region:
+    if not np.isnan(whole["rate"]) and whole["leavers"] < _FEW_LEAVERS and not inputs.is_company:
         rows.append(
             finding(
                 "assumptions.turnover.few",

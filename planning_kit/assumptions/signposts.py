@@ -160,7 +160,7 @@ def _results(seats: Seats, sold: pd.DataFrame, known: pd.DatetimeIndex) -> pd.Da
     misses, parts = misses_with_register(seats), []
     for cut, by in (("region", []), ("territory", ["territory_id"]), ("person", ["rep_id"])):
         part = total_ranges(rows, by, misses)
-        name = pd.Series(seats.inputs.region or "company", part.index)
+        name = pd.Series(seats.inputs.name, part.index)
         part["label"] = part[by[0]] if by else name
         sums = (
             sold.groupby(by)["amount"].sum() if by else pd.Series({name[0]: sold["amount"].sum()})

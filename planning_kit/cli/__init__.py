@@ -108,8 +108,8 @@ def check(plan_folder: str, as_json: bool) -> None:
     problems = pd.concat([problems_table(found), problems], ignore_index=True)
     written = write_problems(plan, problems)
     if storage:
-        storage.send("runs/checks.csv")
-        storage.send("runs/checks.json")
+        for ending in ("csv", "types.json", "json"):
+            storage.send(f"runs/checks.{ending}")
     failed = int((problems["status"] == "fail").sum())
     if as_json:
         click.echo(problems.to_json(orient="records", force_ascii=False, indent=1))
@@ -279,7 +279,7 @@ class _Progress:
             return
         self.regions = f"{done}/{total} regions"
         if not self.is_terminal:
-            taken = sum(n["kernel"] == "taken over" for n in record.notebooks)
+            taken = sum(n.kernel == "taken over" for n in record.notebooks)
             words = f", {taken} of {len(record.notebooks)} notebooks taken over" if taken else ""
             line = (
                 f"{done}/{total} {record.region}: {record.status} ({record.seconds:.0f} s{words})"

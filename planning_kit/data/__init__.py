@@ -1,6 +1,6 @@
 """From anybody's extracts to canonical tables to one region."""
 
-from planning_kit.data.cache import once
+from planning_kit.data.cache import cached
 from planning_kit.data.checker import CheckLimits
 from planning_kit.data.checks import check_tables
 from planning_kit.data.partitions import open_inputs, read_tables, scenario_targets, with_targets
@@ -12,7 +12,7 @@ from planning_kit.data.prepare import (
     prepare,
     stop_on_problems,
 )
-from planning_kit.data.region import Region
+from planning_kit.data.region import Region, middle_day
 from planning_kit.data.scenario_check import check_scenario, check_scenarios, label_faults
 from planning_kit.data.schema import TABLES, Column, Table, column_types, empty_table
 from planning_kit.data.table_files import read_table, write_table
@@ -25,6 +25,7 @@ __all__ = [
     "Prepared",
     "Region",
     "Table",
+    "cached",
     "check_plan",
     "check_scenario",
     "check_scenarios",
@@ -32,7 +33,7 @@ __all__ = [
     "column_types",
     "empty_table",
     "label_faults",
-    "once",
+    "middle_day",
     "open_inputs",
     "open_prepared",
     "prepare",

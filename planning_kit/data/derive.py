@@ -6,13 +6,14 @@ from typing import Any
 
 import duckdb
 
-from planning_kit.data.readers import literal
-from planning_kit.plan import Plan
+from planning_kit.data.notation import literal
+from planning_kit.data.region import review_months
+from planning_kit.plan import Settings
 
 _MONTH_DAYS = 30.4375
 
 
-def derive(con: duckdb.DuckDBPyConnection, plan: Plan) -> list[dict[str, Any]]:
+def derive(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     """Fill what the extracts leave open, in schema ``made``.
 
     - ``ends_on`` of goals and proposals: the day before the same person's next start; after the
@@ -20,6 +21,7 @@ def derive(con: duckdb.DuckDBPyConnection, plan: Plan) -> list[dict[str, Any]]:
     - the region of every sale and goal: the assignment of the day (the sale's own territory first,
       then the larger share), the home region, the assignment nearest in time, the territory.
     - the goal period a sale falls into: the shortest one of the person that holds the day.
+    - of every person where they work when the plan starts, if they stay, and if they carry a goal.
 
     Returns
     -------
@@ -27,18 +29,19 @@ def derive(con: duckdb.DuckDBPyConnection, plan: Plan) -> list[dict[str, Any]]:
         Problem rows: sales that no rule brings into a region.
     """
     con.execute("CREATE SCHEMA IF NOT EXISTS made")
-    for table, value in (("goals", "goal"), ("proposals", "proposed")):
-        _fill_ends(con, table, value, plan)
-    _assignment_shares(con, plan)
+    for table in ("goals", "proposals"):
+        _fill_ends(con, table)
+    _assignment_shares(con, settings)
     _person_regions(con)
     _sales_keys(con)
     _goal_periods(con)
-    _sales(con, plan)
+    _sales(con)
     _goals(con)
-    return _without_region(con, plan)
+    _people(con, settings)
+    return _without_region(con, settings)
 
 
-def _fill_ends(con: duckdb.DuckDBPyConnection, table: str, value: str, plan: Plan) -> None:
+def _fill_ends(con: duckdb.DuckDBPyConnection, table: str) -> None:
     """Set the end of periods that are given by their starts only."""
     extra = "coalesce(metric, 'amount') AS metric" if table == "goals" else "NULL AS metric"
     con.execute(f"""
@@ -61,7 +64,7 @@ def _fill_ends(con: duckdb.DuckDBPyConnection, table: str, value: str, plan: Pla
           ON e.rep_id = t.rep_id AND e.starts_on = t.starts_on {same}""")
 
 
-def _assignment_shares(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def _assignment_shares(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
     """Fill empty shares: what the given shares leave, in equal parts, on the day that counts.
 
     That day is the first of the plan where the assignment holds it, else its own first day.
@@ -72,8 +75,8 @@ def _assignment_shares(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
             SELECT *, coalesce(starts_on, DATE '1900-01-01') AS first_day,
                    coalesce(ends_on, DATE '9999-12-31') AS last_day FROM plan.assignments),
         seen AS (
-            SELECT *, CASE WHEN DATE '{plan.settings.starts_on}' BETWEEN first_day AND last_day
-                      THEN DATE '{plan.settings.starts_on}' ELSE first_day END AS day FROM spans),
+            SELECT *, CASE WHEN DATE '{settings.starts_on}' BETWEEN first_day AND last_day
+                      THEN DATE '{settings.starts_on}' ELSE first_day END AS day FROM spans),
         level AS (
             SELECT a._file, a._row, coalesce(sum(b.share), 0) AS given,
                    count(*) FILTER (b.share IS NULL) AS open
@@ -145,7 +148,7 @@ def _goal_periods(con: duckdb.DuckDBPyConnection) -> None:
         GROUP BY 1, 2""")
 
 
-def _sales(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+def _sales(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("""
         CREATE OR REPLACE TABLE made.sales_lines AS
         SELECT s._file, s._row, k.region, s.sold_on, s.rep_id,
@@ -179,14 +182,40 @@ def _goals(con: duckdb.DuckDBPyConnection) -> None:
          AND k.territory_id IS NOT DISTINCT FROM g.territory_id""")
 
 
-def _without_region(con: duckdb.DuckDBPyConnection, plan: Plan) -> list[dict[str, Any]]:
+def _people(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Say of every person where they work when the plan starts, and whether they carry a goal."""
+    start, (review, _) = settings.starts_on, review_months(settings)
+    here = region_of(
+        f"SELECT rep_id, CAST(NULL AS VARCHAR) AS territory_id, greatest(DATE '{start}', "
+        f"coalesce(hired_on, DATE '{start}')) AS day FROM plan.reps"
+    )
+    con.execute(f"""
+        CREATE OR REPLACE TABLE made.people AS
+        WITH here AS ({here}),
+        busy AS (SELECT DISTINCT rep_id FROM made.sales WHERE month >= DATE '{review}'
+                 UNION SELECT DISTINCT rep_id FROM made.goals WHERE ends_on >= DATE '{review}'),
+        bosses AS (SELECT DISTINCT manager_id AS rep_id FROM plan.reps),
+        staying AS (SELECT r.*, h.region AS place,
+               coalesce(r.left_on, DATE '9999-12-31') >= DATE '{start}'
+               AND coalesce(r.hired_on, DATE '{start}') <= DATE '{settings.ends_on}' AS stays
+               FROM plan.reps r JOIN here h USING (rep_id))
+        SELECT s.* EXCLUDE (_file, _row, place, stays),
+               CASE WHEN stays THEN place END AS current_region, stays AS is_active,
+               stays AND (s.rep_id IN (SELECT rep_id FROM busy)
+                          OR (s.rep_id NOT IN (SELECT rep_id FROM bosses WHERE rep_id IS NOT NULL)
+                              AND lower(coalesce(role, '')) NOT IN ('manager', 'head of sales')))
+                   AS carries_goal
+        FROM staying s""")
+
+
+def _without_region(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     lines, lost, total, people = con.execute("""
         SELECT count(*) FILTER (region IS NULL), sum(abs(amount)) FILTER (region IS NULL)::DOUBLE,
                sum(abs(amount))::DOUBLE, string_agg(DISTINCT rep_id, ', ' ORDER BY rep_id)
                FILTER (region IS NULL) FROM made.sales_lines""").fetchone() or (0, 0, 0, "")
     if not lines:
         return []
-    share, limit = (lost / total if total else 0.0), plan.settings.max_lost_share
+    share, limit = (lost / total if total else 0.0), settings.max_lost_share
     return [
         {
             "status": "fail" if share > limit else "review",

@@ -15,7 +15,7 @@ import pandas as pd
 
 from planning_kit.data.checks import problems_table
 from planning_kit.data.mapping import KINDS, make_table, read_mapping
-from planning_kit.data.readers import READER_OPTIONS, quoted, read_raw
+from planning_kit.data.readers import FILE, READER_OPTIONS, ROW, quoted, read_raw
 from planning_kit.data.schema import TABLES
 from planning_kit.messages import PROBLEM_COLUMNS, DataError, require_labels
 from planning_kit.plan import Plan
@@ -74,6 +74,7 @@ def _connect(scratch: Path, *, locked: bool = False) -> duckdb.DuckDBPyConnectio
     con.execute("SET autoinstall_known_extensions = false; SET autoload_known_extensions = false")
     con.execute(f"SET threads = {min(4, os.cpu_count() or 1)}")
     con.execute("SET preserve_insertion_order = true; SET enable_progress_bar = false")
+    con.execute("SET python_enable_replacements = false")  # a table's name never means a variable
     con.execute("CREATE SCHEMA IF NOT EXISTS plan")
     if locked:
         con.execute("SET enable_external_access = false; SET lock_configuration = true")
@@ -140,25 +141,8 @@ def _attempt(faults: list[str], step: Any, *arguments: Any) -> None:
 
 def _read_one(plan: Plan, scratch: Path, loaded: LoadedTables, name: str, section: Any) -> None:
     table = name.removeprefix("file_")
-    for fault in read_raw(loaded.con, name, section, plan.folder, scratch):
-        odd = fault.get("status") == "review"
-        advice = (
-            f'if letters look wrong, say [sources.{table}] encoding = "cp1250" (or as it is)'
-            if odd
-            else "correct the line: it does not have the columns of the header"
-        )
-        values = (
-            "review" if odd else "fail",
-            table,
-            fault["file"],
-            fault["row"],
-            "",
-            "",
-            "encoding" if odd else "shape",
-            fault["message"],
-            advice,
-        )
-        loaded.problems.append(dict(zip(PROBLEM_COLUMNS, values, strict=True)))
+    found = read_raw(loaded.con, name, section, plan.folder, scratch)
+    loaded.problems += [{"table": table, **fault} for fault in found]
 
 
 def _run_queries(
@@ -167,7 +151,7 @@ def _run_queries(
     """Run the analyst's SQL on a connection that cannot reach files, and then open it again."""
     for name in plan.files:
         loaded.con.execute(
-            f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT * EXCLUDE (_file, _row) "
+            f"CREATE OR REPLACE VIEW {quoted(name)} AS SELECT * EXCLUDE ({FILE}, {ROW}) "
             f"FROM {quoted('raw_file_' + name)}"
         )
     loaded.con.close()
@@ -187,7 +171,7 @@ def _exists(loaded: LoadedTables, name: str) -> bool:
 
 def _make_one(loaded: LoadedTables, name: str, section: Any) -> None:
     described = loaded.con.execute(f"DESCRIBE {quoted('raw_' + name)}").fetchall()
-    header = [row[0] for row in described if row[0] not in ("_file", "_row")]
+    header = [row[0] for row in described[2:]]  # the first two say where a row comes from
     mapping = read_mapping(name, section, header)
     loaded.problems += make_table(loaded.con, mapping)
     loaded.unused[name] = mapping.unused

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import duckdb
 
-from planning_kit.data.readers import READER_OPTIONS, literal, quoted
+from planning_kit.data.notation import (
+    error_sql,
+    is_error,
+    literal,
+    notation_faults,
+    number_sql,
+    texts,
+    why_no_number,
+)
+from planning_kit.data.readers import FILE, READER_OPTIONS, ROW, quoted
 from planning_kit.data.schema import TABLES, Column, Table
 from planning_kit.messages import DataError, nearest, require_labels
 
@@ -31,6 +40,7 @@ _SECTION_KEYS = (
     "unpivot",
 )
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(65279)"
+_PERIOD, _VALUE = " period", " value"  # of months side by side; no header begins with a blank
 _MOST_ROWS = 50
 
 
@@ -64,6 +74,7 @@ def read_mapping(name: str, section: Mapping[str, Any], header: list[str]) -> So
             faults.append(str(error))
 
     check(section, _SECTION_KEYS, "")
+    faults += [f"sources.{name}: {fault}." for fault in notation_faults(section)]
     parts = {key: section.get(key, {}) for key in ("columns", "values", "constants", "unpivot")}
     for key, part in parts.items():
         if not isinstance(part, Mapping):
@@ -145,10 +156,10 @@ def make_table(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> list[d
     """
     table = mapping.table
     source = _unpivoted(mapping)
-    texts = {column.name: _text_of(mapping, column) for column in table.columns}
+    written = {column.name: _text_of(mapping, column) for column in table.columns}
     con.execute(
-        "CREATE OR REPLACE TEMP VIEW mapped AS SELECT _file, _row, "
-        + ", ".join(f"{text} AS {quoted(name)}" for name, text in texts.items())
+        f"CREATE OR REPLACE TEMP VIEW mapped AS SELECT {FILE} AS _file, {ROW} AS _row, "
+        + ", ".join(f"{text} AS {quoted(name)}" for name, text in written.items())
         + f" FROM {source}"
     )
     typed = {c.name: _typed(mapping, c) for c in table.columns}
@@ -172,14 +183,14 @@ def _unpivoted(mapping: SourceMapping) -> str:
     if not mapping.unpivot:
         return raw
     columns = ", ".join(quoted(c) for c in mapping.unpivot["columns"])
-    return f"(FROM {raw} UNPIVOT INCLUDE NULLS (_value FOR _period IN ({columns})))"
+    return f"(FROM {raw} UNPIVOT INCLUDE NULLS ({quoted(_VALUE)} FOR {quoted(_PERIOD)} IN ({columns})))"
 
 
 def _source_column(mapping: SourceMapping, name: str) -> str | None:
     if mapping.unpivot and name == mapping.unpivot["name_to"]:
-        return "_period"
+        return _PERIOD
     if mapping.unpivot and name == mapping.unpivot["value_to"]:
-        return "_value"
+        return _VALUE
     return mapping.from_column.get(name)
 
 
@@ -205,28 +216,14 @@ def _typed(mapping: SourceMapping, column: Column) -> str:
         return name
     if column.kind == "date":
         return _date(mapping, column)
-    text = name
-    for sign in _texts(mapping.section.get("currency_sign", "")):
-        text = f"trim(replace({text}, {literal(sign)}, ''))"
-    for mark in _texts(mapping.section.get("thousands", "")):
-        text = f"replace({text}, {literal(mark)}, '')"
-    decimal = str(mapping.section.get("decimal", "."))
-    if decimal != ".":
-        # A point in a file with decimal commas is somebody else's notation: refuse, do not guess.
-        text = f"replace(replace({text}, '.', 'x'), {literal(decimal)}, '.')"
-    number = f"TRY_CAST(nullif({text}, '') AS {kind})"
-    return f"CASE WHEN regexp_full_match({text}, '[-+]?[0-9]*\\.?[0-9]*([eE][-+]?[0-9]+)?') THEN {number} END"
-
-
-def _texts(written: Any) -> list[str]:
-    return [t for t in ([written] if isinstance(written, str) else map(str, written)) if t]
+    return number_sql(mapping.section, name, kind)
 
 
 def _date(mapping: SourceMapping, column: Column) -> str:
     name = quoted(column.name)
-    formats = _texts(mapping.section.get("date_format", ""))
+    formats = texts(mapping.section.get("date_format", ""))
     if mapping.unpivot and column.name == mapping.unpivot["name_to"]:
-        formats = _texts(mapping.unpivot.get("format", "")) or formats
+        formats = texts(mapping.unpivot.get("format", "")) or formats
     iso = (
         f"CASE WHEN regexp_matches({name}, '^[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}($|[ T])') "
         f"THEN TRY_CAST(split_part(split_part({name}, ' ', 1), 'T', 1) AS DATE) END"
@@ -244,15 +241,11 @@ def _unreadable(
     columns = [
         c
         for c in mapping.table.columns
-        if c.kind != "text" and (_source_column(mapping, c.name) or c.name in mapping.constants)
+        if _source_column(mapping, c.name) or c.name in mapping.constants
     ]
     if not columns:
         return []
-    bad = {
-        c.name: f"{quoted(c.name)} IS NOT NULL AND ({typed[c.name]}) IS NULL"
-        + (f" AND {quoted(c.name)} NOT LIKE '9999-%'" if c.name == "ends_on" else "")
-        for c in columns
-    }
+    bad = {c.name: _is_bad(c, typed[c.name]) for c in columns}
     counts = con.execute(
         "SELECT " + ", ".join(f"count(*) FILTER ({sql})" for sql in bad.values()) + " FROM mapped"
     ).fetchone()
@@ -278,17 +271,22 @@ def _unreadable(
     return rows
 
 
+def _is_bad(column: Column, typed: str) -> str:
+    name = quoted(column.name)
+    if column.kind == "text":
+        return error_sql(name)
+    open_end = f" AND {name} NOT LIKE '9999-%'" if column.name == "ends_on" else ""
+    return f"{name} IS NOT NULL AND ({typed}) IS NULL{open_end}"
+
+
 def _unreadable_problem(
     mapping: SourceMapping, column: Column, file: str, row: int, value: str
 ) -> dict[str, Any]:
     table, name = mapping.table.name, column.name
     source = _source_column(mapping, name)
-    shown = name if source in (None, name, "_period", "_value") else f"{name} ({source})"
-    declared = [
-        *_texts(mapping.section.get("currency_sign", "")),
-        *_texts(mapping.section.get("thousands", "")),
-    ]
-    message, advice = _why_unreadable(column, value, table, declared)
+    shown = name if source in (None, name, _PERIOD, _VALUE) else f"{name} ({source})"
+    rule = "error" if is_error(value) else "date" if column.kind == "date" else "number"
+    message, advice = _why_unreadable(mapping, rule, value)
     return {
         "status": "fail",
         "table": table,
@@ -296,65 +294,28 @@ def _unreadable_problem(
         "row": row,
         "column": shown,
         "value": value,
-        "rule": "date" if column.kind == "date" else "number",
+        "rule": rule,
         "message": message,
         "advice": advice,
     }
 
 
-def _why_unreadable(
-    column: Column, value: str, table: str, declared: Sequence[str]
-) -> tuple[str, str]:
-    section = f"[sources.{table}]"
-    if column.kind == "date":
-        if value[:4].isdigit() and value.count("-") == 2:
-            return f"{value!r} is not a day of the calendar", "correct the day in the file"
+def _why_unreadable(mapping: SourceMapping, rule: str, value: str) -> tuple[str, str]:
+    section = f"[sources.{mapping.table.name}]"
+    if rule == "error":
         return (
-            f"{value!r} is not a day written like 2026-01-31",
-            f'say {section} date_format = "%d.%m.%Y" (or as the file writes days)',
+            f"{value} is the error of a formula, not a value",
+            f'correct the formula, or say {section} empty = ["{value}"] if it means that nobody '
+            "knows",
         )
-    plain = value
-    for text in declared:  # what plan.toml takes off already is not what is wrong
-        plain = plain.replace(text, "").strip()
-    signs = "".join(
-        sorted({c for c in plain if not c.isalnum() and c not in "+-., '’\u00a0\u202f%()"})
-    )
-    has_digits = any(c.isdigit() for c in plain)
-    if signs and has_digits:
-        return (
-            f"{value!r} has a currency sign where a plain number belongs",
-            f'say {section} currency_sign = "{signs}" if every amount is in the plan\'s currency',
-        )
-    if has_digits and not any(c.isalpha() for c in plain):
-        return (
-            f"{value!r} has separators that are not declared",
-            f"say {section} {_separators(plain)}",
-        )
+    if rule == "number":
+        return why_no_number(mapping.section, value, section)
+    if value[:4].isdigit() and value.count("-") == 2:
+        return f"{value!r} is not a day of the calendar", "correct the day in the file"
     return (
-        f"{value!r} is text where a number belongs",
-        f'correct the cell, or say {section} empty = ["{value}"] if it means that nobody knows',
+        f"{value!r} is not a day written like 2026-01-31",
+        f'say {section} date_format = "%d.%m.%Y" (or as the file writes days)',
     )
-
-
-def _separators(value: str) -> str:
-    r"""Guess how a number is written, for the line to add to `plan.toml`; the planner decides.
-
-    Examples
-    --------
-    >>> _separators("1,234.50"), _separators("1.234,50"), _separators("12,5")
-    ('thousands = ","', 'decimal = "," and thousands = "."', 'decimal = "," (or thousands = ",")')
-    >>> print(_separators("1\u00a0234"))
-    thousands = "\u00a0"
-    """
-    marks = [mark for mark in value if not mark.isalnum() and mark not in "+-()%"]
-    others = sorted({mark for mark in marks if mark not in ",."})
-    if others:
-        mark = others[0] if others[0].isascii() else f"\\u{ord(others[0]):04x}"
-        return f'thousands = "{mark}"'
-    if "." in marks and "," in marks:
-        point_last = value.rindex(".") > value.rindex(",")
-        return 'thousands = ","' if point_last else 'decimal = "," and thousands = "."'
-    return 'decimal = "," (or thousands = ",")' if "," in marks else 'thousands = "."'
 
 
 def _trimmed(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> list[dict[str, Any]]:
@@ -366,8 +327,9 @@ def _trimmed(con: duckdb.DuckDBPyConnection, mapping: SourceMapping) -> list[dic
             continue
         raw = quoted(source)
         found = con.execute(
-            f"SELECT _file, _row, {raw}, count(*) OVER () FROM {quoted('raw_' + mapping.table.name)} "
-            f"WHERE {raw} <> trim({raw}, {_BLANKS}) ORDER BY _file, _row LIMIT 1"
+            f"SELECT {FILE}, {ROW}, {raw}, count(*) OVER () "
+            f"FROM {quoted('raw_' + mapping.table.name)} "
+            f"WHERE {raw} <> trim({raw}, {_BLANKS}) ORDER BY {FILE}, {ROW} LIMIT 1"
         ).fetchone()
         if found:
             file, row, value, count = found

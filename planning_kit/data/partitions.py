@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
 
+from planning_kit.data.fan_out import PARTITION_TABLES
+from planning_kit.data.kept import require_unchanged, table_path
+from planning_kit.data.notation import literal
 from planning_kit.data.prepare import Prepared, require_region
-from planning_kit.data.readers import literal
 from planning_kit.data.region import Region
-from planning_kit.data.schema import TABLES, column_types
+from planning_kit.data.schema import column_types
 from planning_kit.data.targets import region_targets
 from planning_kit.plan import Plan, Scenario, Settings
 
-# What preparing adds to canonical tables, see `planning_kit.plan.Region`.
+# What preparing adds to canonical tables, see `planning_kit.data.Region`.
 _ADDED = {
     "month": "datetime64[us]",
     "goal_period": "datetime64[us]",
@@ -24,10 +27,14 @@ _ADDED = {
     "current_region": "str",
     "product_line": "str",
 }
+_AROUND = {"managers": "reps", "leads_elsewhere": "manager_time"}  # has columns of that table
 
 
 def open_inputs(
-    plan: Plan, prepared: Prepared, region: str = "", scenario: Scenario | None = None
+    plan: Plan,
+    prepared: Prepared,
+    region: str | None = None,
+    scenario: Scenario | None = None,
 ) -> Region:
     """Open everything the notebooks of one region read.
 
@@ -36,7 +43,7 @@ def open_inputs(
     plan, prepared
         The plan and what `planning_kit.data.prepare` made of it.
     region
-        Name of the region; ``""`` is the whole company.
+        Name of the region; None is the whole company.
     scenario
         Its ``[targets]`` take the place of the plan's.
 
@@ -45,27 +52,31 @@ def open_inputs(
     UsageError
         The plan has no such region.
     DataError
-        The targets do not fit together.
+        The targets do not fit together, or a prepared table was changed.
     """
-    if region:
+    if region is not None:
         require_region(prepared, region)
-    folder = prepared.region_folder(region)
-    tables = read_tables(folder, TABLES)
-    inputs = Region(
-        region=region,
-        settings=plan.settings,
-        regions=tuple(prepared.regions),
-        target=0.0,
-        folder=folder,
-        **tables,
-    )
+    found: dict[str, Any] = dict(read_tables(prepared.region_folder(region), PARTITION_TABLES))
+    found |= {"settings": plan.settings, "regions": tuple(prepared.regions), "target": 0.0}
+    inputs = Region.company(**found) if region is None else Region(region, **found)
     return with_targets(inputs, plan, prepared, scenario)
 
 
 def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
-    """Read some tables of a partition."""
+    """Read some tables of a partition.
+
+    Raises
+    ------
+    DataError
+        One of them is not as it was prepared.
+    """
+    chosen = tuple(names)
+    require_unchanged(folder, chosen)
     with duckdb.connect(config={"threads": 1}) as con:
-        return {name: _read(con, folder / f"{name}.parquet", name) for name in names}
+        return {
+            name: typed_table(con, f"FROM read_parquet({literal(table_path(folder, name))})", name)
+            for name in chosen
+        }
 
 
 def with_targets(
@@ -74,7 +85,7 @@ def with_targets(
     """Give the same tables with the targets of a scenario, see `open_inputs`."""
     settings, targets = scenario_targets(plan, prepared, scenario)
     whole = _sum(targets, settings.rounding_unit)
-    target = targets[inputs.region] if inputs.region else whole
+    target = whole if inputs.is_company else targets[inputs.name]
     return replace(inputs, settings=settings, target=target)
 
 
@@ -100,10 +111,10 @@ def _sum(targets: dict[str, float], unit: float) -> float:
     return total / round(1 / unit) if unit < 1 else total * float(unit)
 
 
-def _read(con: duckdb.DuckDBPyConnection, path: Path, name: str) -> pd.DataFrame:
-    """Read a table with the types of `planning_kit.data.empty_table`."""
-    table = con.execute(f"SELECT * FROM read_parquet({literal(path)})").df()
-    types = {**_ADDED, **column_types(name)}
+def typed_table(con: duckdb.DuckDBPyConnection, query: str, name: str) -> pd.DataFrame:
+    """Run the query of a partition's table; columns get the types of `empty_table`."""
+    table = con.execute(query).df()
+    types = {**_ADDED, **column_types(_AROUND.get(name, name))}
     # A column without a value comes as objects; another cast would only copy.
     changed = {c: types[c] for c in table if c in types and str(table[c].dtype) != types[c]}
     return table.astype(changed) if changed else table

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import time
-from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,23 @@ from planning_kit import __version__
 from planning_kit.data.checker import CheckLimits
 from planning_kit.data.checks import check_tables, problems_table
 from planning_kit.data.derive import derive
+from planning_kit.data.fan_out import partition_queries
+from planning_kit.data.kept import changed_tables, partition_name, sign_tables, table_path
 from planning_kit.data.labels import labels_of_plan
 from planning_kit.data.load import LoadedTables, load_tables
-from planning_kit.data.readers import literal, source_files
+from planning_kit.data.notation import literal
+from planning_kit.data.readers import source_files
+from planning_kit.data.region import review_months
 from planning_kit.data.schema import TABLES
-from planning_kit.messages import DataError, UsageError
-from planning_kit.plan import Plan, Scenario, folder_name, write_atomically
+from planning_kit.messages import DataError, UsageError, shorten
+from planning_kit.plan import Plan, write_atomically
 
 FORMAT = 3  # of the prepared folder; a change makes every plan prepare again
 KEPT = 3
 _DAY = 86_400.0
-_SHARED = ("products", "assumptions", "events")
+_TRIES = 3  # files that are replaced while they are read are read again
+_States = dict[Path, tuple[int, ...]]
+log = logging.getLogger("planning_kit")
 
 
 @dataclass(frozen=True)
@@ -58,14 +64,9 @@ class Prepared:
         """Regions in the order of the plan."""
         return [region["name"] for region in self.facts["regions"]]
 
-    def region_folder(self, region: str) -> Path:
-        """Give the partition of a region (``""``: the company)."""
-        return self.folder / ("company" if not region else folder_name(region))
-
-    def table_key(self, region: str, scenario: Scenario) -> str:
-        """Digest what a region's tables of a run are made from (``""``: the company's)."""
-        parts = f"{__version__}|{self.facts['fingerprint']}|{region}|{scenario.digest()}"
-        return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    def region_folder(self, region: str | None) -> Path:
+        """Give the partition of a region (None: the company)."""
+        return self.folder / partition_name(region)
 
 
 def check_plan(plan: Plan) -> pd.DataFrame:
@@ -92,7 +93,7 @@ def _problems(plan: Plan, loaded: LoadedTables) -> pd.DataFrame:
     unreadable = {_cell(row) for row in loaded.problems}
     rows = [r for r in rows if r["rule"] not in ("missing", "empty") or _cell(r) not in unreadable]
     if not any(row["status"] == "fail" for row in rows):
-        rows += derive(loaded.con, plan)
+        rows += derive(loaded.con, settings)
     return problems_table(rows)
 
 
@@ -104,6 +105,9 @@ def _cell(problem: dict[str, Any]) -> tuple[Any, ...]:
 def prepare(plan: Plan, *, fresh: bool = False) -> Prepared:
     """Prepare the inputs, or take over what was prepared from the same inputs before.
 
+    What lies there is taken over only as it was written; where a table was changed since, one
+    line says so (logger ``planning_kit``) and the inputs are prepared again.
+
     Parameters
     ----------
     plan
@@ -114,17 +118,47 @@ def prepare(plan: Plan, *, fresh: bool = False) -> Prepared:
     Raises
     ------
     DataError
-        Something stops the plan; ``problems`` of the error has every single problem.
+        Something stops the plan (``problems`` of the error has every single problem), or files
+        go on changing while they are read.
     """
+    for _ in range(_TRIES):
+        states = _file_states(plan)
+        fingerprint = input_fingerprint(plan)
+        folder = _prepared_before(plan, fingerprint, fresh=fresh)
+        if folder is None:
+            folder = _prepare_anew(plan, fingerprint, states)
+        if folder is not None:
+            return open_prepared(folder)
+    raise DataError(
+        "The files of the plan change while they are read; start again when the export has ended."
+    )
+
+
+def _prepared_before(plan: Plan, fingerprint: str, *, fresh: bool) -> Path | None:
+    there = [p for p in _home(plan).glob(f"{fingerprint}*") if (p / "prepared.json").is_file()]
+    if not there or (fresh and _reads_database(plan)):
+        return None
+    folder = max(there, key=_last_use)
+    changed = changed_tables(folder)
+    if not changed:
+        return folder
+    log.warning(
+        "%s changed after %s prepared; the inputs are prepared again.",
+        shorten(changed),
+        "it was" if len(changed) == 1 else "they were",
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    return None
+
+
+def _prepare_anew(plan: Plan, fingerprint: str, states: _States) -> Path | None:
+    """Prepare under the digest of the inputs; None: a file changed between digest and reading."""
     home = _home(plan)
-    fingerprint = input_fingerprint(plan)
-    reads_database = any("database" in section for section in plan.sources.values())
-    there = [p for p in home.glob(f"{fingerprint}*") if (p / "prepared.json").is_file()]
-    if there and not (fresh and reads_database):
-        return open_prepared(max(there, key=_last_use))
     # What a database says now is another input under the same plan: it gets a folder of its own.
-    folder = home / (f"{fingerprint}-{time.time_ns():x}" if reads_database else fingerprint)
+    folder = home / (f"{fingerprint}-{time.time_ns():x}" if _reads_database(plan) else fingerprint)
     with load_tables(plan) as loaded:
+        if _file_states(plan) != states:
+            return None
         problems = _problems(plan, loaded)
         stop_on_problems(problems)
         made = home / f".{fingerprint}-{os.getpid()}-{time.monotonic_ns()}"
@@ -134,12 +168,26 @@ def prepare(plan: Plan, *, fresh: bool = False) -> Prepared:
         finally:
             shutil.rmtree(made, ignore_errors=True)
     _forget_old(home, folder)
-    return open_prepared(folder)
+    return folder
+
+
+def _reads_database(plan: Plan) -> bool:
+    return any("database" in section for section in plan.sources.values())
 
 
 def open_prepared(folder: Path) -> Prepared:
-    """Open what `prepare` left."""
+    """Open what `prepare` left.
+
+    Raises
+    ------
+    DataError
+        Another version of the kit prepared it.
+    """
     facts = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
+    if facts["format"] != FORMAT:
+        raise DataError(
+            f"{folder}: another version of planning-kit prepared these inputs; start a new run."
+        )
     with suppress(OSError):  # a read-only copy is as good
         os.utime(folder / "prepared.json")
     problems = pd.DataFrame(facts.pop("problems"), columns=facts.pop("problem_columns"))
@@ -167,20 +215,32 @@ def stop_on_problems(problems: pd.DataFrame) -> None:
 
 
 def input_fingerprint(plan: Plan) -> str:
-    """Digest of everything the prepared tables depend on: `plan.toml`, the files, this format."""
+    """Digest of everything the prepared tables depend on: the plan, its files, this format."""
     digest = hashlib.sha256(f"format {FORMAT}, version {__version__}".encode())
-    digest.update((plan.folder / "plan.toml").read_bytes())
-    sections = [*plan.sources.items(), *plan.files.items()]
-    for name, section in sections:
-        try:
-            paths = source_files(section, name, plan.folder)
-        except DataError:
-            continue  # load_tables names it together with everything else
-        for path in paths:
-            digest.update(path.name.encode())
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+    written = (asdict(plan.settings), plan.sources, plan.files, plan.regions)
+    digest.update(json.dumps(written, default=str, sort_keys=True).encode("utf-8", "surrogatepass"))
+    for path in _source_paths(plan):
+        digest.update(path.name.encode("utf-8", "surrogateescape"))
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]
+
+
+def _source_paths(plan: Plan) -> list[Path]:
+    paths: list[Path] = []
+    for name, section in (*plan.sources.items(), *plan.files.items()):
+        with suppress(DataError):  # load_tables names it together with everything else
+            paths += source_files(section, name, plan.folder)
+    return paths
+
+
+def _file_states(plan: Plan) -> _States:
+    """Give what changes whenever anybody writes to a file or puts another in its place."""
+    found = {path: path.stat() for path in _source_paths(plan)}
+    return {
+        path: (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
+        for path, state in found.items()
+    }
 
 
 def _home(plan: Plan) -> Path:
@@ -230,10 +290,8 @@ def _write(
 ) -> None:
     con = loaded.con
     regions = _regions(con, plan)
-    _people(con, plan)
-    _export(con, "company", folder, "true", regions)
-    for region in regions:
-        _export(con, folder_name(region), folder, f"region = {literal(region)}", [region])
+    for region in (None, *regions):
+        _write_partition(con, plan, region, folder / partition_name(region))
     facts = {
         "format": FORMAT,
         "fingerprint": fingerprint,
@@ -241,7 +299,7 @@ def _write(
         "given": list(loaded.given),
         "unused": {name: list(columns) for name, columns in loaded.unused.items()},
         "regions": [
-            {"name": r, "folder": folder_name(r), "reviewed": _reviewed(con, plan, r)}
+            {"name": r, "folder": partition_name(r), "reviewed": _reviewed(con, plan, r)}
             for r in regions
         ],
         "labels": labels_of_plan(con, regions),
@@ -252,6 +310,16 @@ def _write(
     write_atomically(folder / "prepared.json", json.dumps(facts, ensure_ascii=False, indent=1))
 
 
+def _write_partition(
+    con: duckdb.DuckDBPyConnection, plan: Plan, region: str | None, folder: Path
+) -> None:
+    folder.mkdir(parents=True)
+    queries = partition_queries(con, plan.settings, region)
+    for table, query in queries.items():
+        con.execute(f"COPY ({query}) TO {literal(table_path(folder, table))} (FORMAT parquet)")
+    sign_tables(folder, queries)
+
+
 def _regions(con: duckdb.DuckDBPyConnection, plan: Plan) -> list[str]:
     if plan.regions:
         return list(plan.regions)
@@ -260,11 +328,10 @@ def _regions(con: duckdb.DuckDBPyConnection, plan: Plan) -> list[str]:
 
 
 def _reviewed(con: duckdb.DuckDBPyConnection, plan: Plan, region: str) -> float:
-    start, end = plan.settings.review_starts_on, plan.settings.review_ends_on
     row = con.execute(
-        "SELECT coalesce(sum(amount), 0)::DOUBLE FROM made.sales_lines "
-        "WHERE region = ? AND sold_on BETWEEN ? AND ?",
-        [region, start, end],
+        "SELECT coalesce(sum(amount), 0)::DOUBLE FROM made.sales "
+        "WHERE region = ? AND month BETWEEN ? AND ?",
+        [region, *review_months(plan.settings)],
     ).fetchone()
     return float(row[0]) if row else 0.0
 
@@ -298,84 +365,6 @@ def _coverage(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def _people(con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
-    """Say of every person where they work when the plan starts, and whether they carry a goal."""
-    from planning_kit.data.derive import region_of
-
-    start, review = plan.settings.starts_on, plan.settings.review_starts_on
-    here = region_of(
-        f"SELECT rep_id, CAST(NULL AS VARCHAR) AS territory_id, greatest(DATE '{start}', "
-        f"coalesce(hired_on, DATE '{start}')) AS day FROM plan.reps"
-    )
-    con.execute(f"""
-        CREATE OR REPLACE TABLE made.people AS
-        WITH here AS ({here}),
-        busy AS (SELECT DISTINCT rep_id FROM made.sales WHERE month >= DATE '{review}'
-                 UNION SELECT DISTINCT rep_id FROM made.goals WHERE ends_on >= DATE '{review}'),
-        bosses AS (SELECT DISTINCT manager_id AS rep_id FROM plan.reps),
-        staying AS (SELECT r.*, h.region AS place,
-               coalesce(r.left_on, DATE '9999-12-31') >= DATE '{start}'
-               AND coalesce(r.hired_on, DATE '{start}') <= DATE '{plan.settings.ends_on}' AS stays
-               FROM plan.reps r JOIN here h USING (rep_id))
-        SELECT s.* EXCLUDE (_file, _row, place, stays),
-               CASE WHEN stays THEN place END AS current_region, stays AS is_active,
-               stays AND (s.rep_id IN (SELECT rep_id FROM busy)
-                          OR (s.rep_id NOT IN (SELECT rep_id FROM bosses WHERE rep_id IS NOT NULL)
-                              AND lower(coalesce(role, '')) NOT IN ('manager', 'head of sales')))
-                   AS carries_goal
-        FROM staying s""")
-
-
-def _export(
-    con: duckdb.DuckDBPyConnection, name: str, folder: Path, where: str, regions: Iterable[str]
-) -> None:
-    """Write the partition of one region (or the company)."""
-    target = folder / name
-    target.mkdir(parents=True)
-    here = ", ".join(literal(r) for r in regions) or "NULL"
-    one = name != "company"
-    people = f"""SELECT rep_id FROM made.people WHERE current_region IN ({here}) OR region IN ({here})
-        UNION SELECT rep_id FROM made.held WHERE region IN ({here})
-        UNION SELECT rep_id FROM made.sales WHERE {where}
-        UNION SELECT rep_id FROM made.goals WHERE {where}"""
-    con.execute(f"CREATE OR REPLACE TEMP TABLE here_people AS {people}")
-    con.execute(
-        "CREATE OR REPLACE TEMP TABLE here_bosses AS SELECT DISTINCT manager_id AS rep_id "
-        "FROM plan.reps WHERE rep_id IN (FROM here_people)"
-    )
-    both = "(SELECT rep_id FROM here_people UNION SELECT rep_id FROM here_bosses)"
-    flags = (
-        f"* REPLACE (is_active AND current_region IN ({here}) AS is_active, "
-        f"carries_goal AND current_region IN ({here}) AS carries_goal)"
-    )
-    queries = {
-        "reps": f"SELECT {flags if one else '*'} FROM made.people WHERE rep_id IN {both} ORDER BY rep_id",
-        "territories": f"SELECT * EXCLUDE (_file, _row) FROM plan.territories WHERE region IN ({here}) "
-        f"{'OR territory_id IN (SELECT territory_id FROM made.sales WHERE ' + where + ')' if one else ''} "
-        "ORDER BY territory_id",
-        "assignments": "SELECT * FROM made.assignments "
-        "WHERE rep_id IN (FROM here_people) ORDER BY rep_id, territory_id, starts_on",
-        "sales": f"SELECT * FROM made.sales WHERE {where} AND region IS NOT NULL ORDER BY ALL",
-        "sales_lines": f"SELECT * EXCLUDE (_file, _row), _row AS source_row FROM made.sales_lines "
-        f"WHERE {where} AND region IS NOT NULL ORDER BY _file, _row",
-        "goals": f"SELECT * EXCLUDE (_file, _row) FROM made.goals WHERE {where} ORDER BY ALL",
-        "proposals": "SELECT * EXCLUDE (_file, _row) FROM made.proposals "
-        "WHERE rep_id IN (FROM here_people) ORDER BY ALL",
-        "opportunities": "SELECT * EXCLUDE (_file, _row) FROM plan.opportunities "
-        f"WHERE rep_id IN (FROM here_people){'' if one else ' OR true'} ORDER BY opportunity_id",
-        "activities": "SELECT * EXCLUDE (_file, _row) FROM plan.activities "
-        "WHERE rep_id IN (FROM here_people) ORDER BY ALL",
-        "manager_time": f"SELECT * EXCLUDE (_file, _row) FROM plan.manager_time "
-        f"WHERE manager_id IN {both} ORDER BY ALL",
-    }
-    for shared in _SHARED:
-        queries[shared] = f"SELECT * EXCLUDE (_file, _row) FROM plan.{shared} ORDER BY ALL"
-    if not one:
-        queries.pop("sales_lines")
-    for table, query in queries.items():
-        con.execute(f"COPY ({query}) TO {literal(target / (table + '.parquet'))} (FORMAT parquet)")
 
 
 def require_region(prepared: Prepared, region: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from planning_kit.data.table_files import write_table
 from planning_kit.plan import Plan, write_atomically
 
 _MARKS = {"fail": "FAIL  ", "review": "review", "pass": "pass  "}
@@ -34,9 +35,9 @@ def _one_line(text: str) -> str:
 
 
 def write_problems(plan: Plan, problems: pd.DataFrame) -> Path:
-    """Write the machine-readable copies, ``checks.csv`` and ``checks.json``, into ``runs/``."""
+    """Write the copies, ``checks.csv`` for a spreadsheet and ``checks.json`` as exact, into ``runs/``."""
     folder = plan.runs_folder
-    write_atomically(folder / "checks.csv", problems.to_csv(index=False, lineterminator="\n"))
+    write_table(folder / "checks.csv", problems)
     text = problems.to_json(orient="records", force_ascii=False, indent=1)
     write_atomically(folder / "checks.json", str(text))
     return folder / "checks.csv"

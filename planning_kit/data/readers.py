@@ -6,15 +6,16 @@ import glob
 import os
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime
-from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pandas as pd
 
-from planning_kit.data.text_files import TextFile, link_to, open_text_file
+from planning_kit.data.notation import cell_text, decimal_mark, literal
+from planning_kit.data.text_files import Swallowed, TextFile, link_to, open_text_file
+from planning_kit.data.workbooks import ERRORS_UNSEEN, WORKBOOKS, sheet_as_text
 from planning_kit.messages import DataError, require_labels
 
 READER_OPTIONS = (
@@ -28,10 +29,11 @@ READER_OPTIONS = (
     "sheet",
     "skip_rows",
 )
-_EXCEL = (".xlsx", ".xls", ".xlsm", ".xlsb", ".ods")
+# Columns of a raw table that say where a row comes from. Names in headers begin with no blank, so
+# a source may have columns of any name.
+FILE, ROW = '" file"', '" row"'
 _NUMERIC = re.compile(r"^(DECIMAL|DOUBLE|FLOAT|REAL)")
 _CHUNK_ROWS = 50_000
-_GUESSED = "the file is not UTF-8 and was read as Windows-1252 (Western Europe)"
 _ONE_SELECT = re.compile(
     r"(\s|--[^\n]*\n|(?>/\*.*?\*/)|\()*(SELECT|WITH|VALUES|TABLE)\b", re.IGNORECASE | re.DOTALL
 )
@@ -46,11 +48,6 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def literal(text: object) -> str:
-    """Write a text as an SQL literal."""
-    return "'" + str(text).replace("'", "''") + "'"
-
-
 def read_raw(
     con: duckdb.DuckDBPyConnection,
     name: str,
@@ -58,7 +55,7 @@ def read_raw(
     folder: Path,
     scratch: Path,
 ) -> list[dict[str, Any]]:
-    """Read a source into the table ``raw_<name>``: ``_file``, ``_row`` and every column as text.
+    """Read a source into the table ``raw_<name>``: `FILE`, `ROW` and every column as text.
 
     Parameters
     ----------
@@ -76,7 +73,8 @@ def read_raw(
     Returns
     -------
     list of dict
-        Lines of text files that do not fit their header (file, row, message).
+        What is odd about the files: ``status``, ``file``, ``row``, ``column``, ``value``,
+        ``rule``, ``message``, ``advice``.
 
     Raises
     ------
@@ -87,13 +85,18 @@ def read_raw(
         _read_database(con, name, section)
         return []
     if "sql" in section:
-        _read_sql(con, name, str(section["sql"]), str(section.get("decimal", ".")))
+        _read_sql(con, name, str(section["sql"]), decimal_mark(section))
         return []
     con.execute(f"DROP TABLE IF EXISTS {quoted('raw_' + name)}")
-    rejected: list[dict[str, Any]] = []
-    for number, path in enumerate(_paths(name, section, folder)):
-        rejected += _read_file(con, name, path, section, scratch, first=number == 0)
-    return rejected
+    found: list[dict[str, Any]] = []
+    files = _labels(name, _paths(name, section, folder), folder)
+    for label, path in files.items():
+        first = label == next(iter(files))
+        for fault in _read_file(con, name, path, section, scratch, label, first=first):
+            found.append({**_NO_CELL, "file": label, **fault})
+    if len(files) > 1:
+        _refuse_copies(con, name)
+    return found
 
 
 def _paths(name: str, section: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -113,6 +116,17 @@ def _paths(name: str, section: Mapping[str, Any], folder: Path) -> list[Path]:
                 raise DataError(_no_file(name, path, str(pattern)))
             paths += [Path(match) for match in found]
     return paths
+
+
+def _labels(name: str, paths: list[Path], folder: Path) -> dict[str, Path]:
+    """Name every file of a source as problems name it: with its folder where names repeat."""
+    names = [path.name for path in paths]
+    if len(set(names)) < len(names):
+        names = [os.path.relpath(path, folder) for path in paths]
+    twice = sorted({label for label in names if names.count(label) > 1})
+    if twice:
+        raise DataError(f"sources.{name}: file names {twice[0]!r} twice; name it once.")
+    return dict(zip(names, paths, strict=True))
 
 
 def _no_file(name: str, path: Path, written: str) -> str:
@@ -135,50 +149,102 @@ def _read_file(
     path: Path,
     section: Mapping[str, Any],
     scratch: Path,
+    label: str,
     *,
     first: bool,
 ) -> list[dict[str, Any]]:
-    ending = path.suffix.lower()
-    decimal = str(section.get("decimal", "."))
-    if ending in _EXCEL:
-        table = _excel_as_text(path, section)
-        _append(
-            con,
-            name,
-            path.name,
-            "SELECT * FROM table",
-            list(table.columns),
-            decimal,
-            first,
-            table,
-            header_rows=1 + int(section.get("skip_rows", 0)),
-        )
-        return []
+    ending, above = path.suffix.lower(), int(section.get("skip_rows", 0))
+    append = partial(_append, con, name, label, decimal_mark(section), first=first)
+    if ending in WORKBOOKS:
+        con.register("sheet", sheet_as_text(path, section))
+        append("SELECT * FROM sheet", above + 1)
+        con.unregister("sheet")
+        return [_ERRORS_UNSEEN] if ending in ERRORS_UNSEEN else []
     if ending in (".parquet", ".pq"):
         link = link_to(path, scratch, ".parquet")
-        query = f"SELECT * FROM read_parquet({literal(link)})"
-        columns = [column[0] for column in con.execute(f"DESCRIBE {query}").fetchall()]
-        _append(con, name, path.name, query, columns, decimal, first, header_rows=0)
+        append(f"SELECT * FROM read_parquet({literal(link)})", 0)
         return []
     text = open_text_file(
         path,
         scratch,
         encoding=str(section.get("encoding", "")),
         delimiter=str(section.get("delimiter", "")),
-        skip_rows=int(section.get("skip_rows", 0)),
+        skip_rows=above,
     )
-    query = _csv_query(text)
-    rows_above = 1 + int(section.get("skip_rows", 0))
-    _append(con, name, path.name, query, list(text.header), decimal, first, header_rows=rows_above)
-    lines = con.execute(
+    rows = append(_csv_query(text), above + 1)
+    rejected = con.execute(
         "SELECT line, any_value(error_message) FROM reject_errors GROUP BY line ORDER BY line"
     ).fetchall()
     con.execute("DELETE FROM reject_errors; DELETE FROM reject_scans")
-    above = int(section.get("skip_rows", 0))
-    faults = [{"file": path.name, "row": line + above, "message": why} for line, why in lines]
+    faults = [{**_SHAPE, "row": line + above, "message": why} for line, why in rejected]
+    faults += [_swallowed(cell) for cell in text.swallowed]
+    if text.rows not in (None, rows) and not faults:
+        faults.append({**_LOST, "message": _LOST["message"].format(rows, text.rows)})
     if text.guessed:
-        faults.append({"file": path.name, "row": None, "message": _GUESSED, "status": "review"})
+        faults.append({**_GUESSED, "advice": _GUESSED["advice"].format(name)})
     return faults
+
+
+_NO_CELL: dict[str, Any] = {"row": None, "column": "", "value": ""}
+_SHAPE = {
+    "status": "fail",
+    "rule": "shape",
+    "advice": "correct the line: it does not have the columns of the header",
+}
+_LOST = {
+    "status": "fail",
+    "rule": "quotes",
+    "message": "{:,} of {:,} rows arrived: quotes or line ends are not where they belong",
+    "advice": "export the file again, as CSV UTF-8",
+}
+_GUESSED = {
+    "status": "review",
+    "rule": "encoding",
+    "message": "the file is not UTF-8 and was read as Windows-1252 (Western Europe)",
+    "advice": 'if letters look wrong, say [sources.{}] encoding = "cp1250" (or as it is)',
+}
+_ERRORS_UNSEEN = {
+    "status": "review",
+    "rule": "error",
+    "message": "in a file of this kind a failed formula (#N/A, #REF!) looks like an empty cell",
+    "advice": "save it as .xlsx if it has formulas",
+}
+
+
+def _swallowed(cell: Swallowed) -> dict[str, Any]:
+    return {
+        "status": "fail" if cell.certain else "review",
+        "rule": "quotes",
+        "row": cell.row,
+        "column": cell.column,
+        "value": cell.begins,
+        "message": f"one cell goes on over {cell.lines:,} more lines, and each looks like a row of "
+        "its own: it begins with a quote that does not belong there",
+        "advice": 'take the quote out, or write it twice ("") where it belongs to the text',
+    }
+
+
+def _refuse_copies(con: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Refuse two files with the same rows: what is in them would count twice.
+
+    Raises
+    ------
+    DataError
+        Naming them all.
+    """
+    raw = quoted(f"raw_{name}")
+    columns = ", ".join(quoted(row[0]) for row in con.execute(f"DESCRIBE {raw}").fetchall()[2:])
+    same = con.execute(
+        f"SELECT string_agg({FILE}, ' and ' ORDER BY {FILE}) AS files, n FROM (SELECT {FILE}, "
+        f"count(*) AS n, sum(hash({columns})) AS content FROM {raw} GROUP BY 1) "
+        "GROUP BY n, content HAVING count(*) > 1 ORDER BY 1"
+    ).fetchall()
+    if same:
+        pairs = "; ".join(f"{files} ({rows:,} rows)" for files, rows in same)
+        raise DataError(
+            f"sources.{name}: the same rows stand in two files and would count twice: {pairs}. "
+            "Take one of them away, or name the right files one by one."
+        )
 
 
 def _csv_query(text: TextFile) -> str:
@@ -194,34 +260,28 @@ def _csv_query(text: TextFile) -> str:
 def _append(
     con: duckdb.DuckDBPyConnection,
     name: str,
-    file: str,
-    query: str,
-    columns: list[str],
+    label: str,
     decimal: str,
-    first: bool,
-    table: pd.DataFrame | None = None,
+    query: str,
+    rows_above: int,
     *,
-    header_rows: int,
-) -> None:
-    """Add rows to the raw table; files of one source may have their columns in any order."""
-    if table is not None:
-        con.register("table", table)
-        query = 'SELECT * FROM "table"'
-    types = {row[0]: row[1] for row in con.execute(f"DESCRIBE {query}").fetchall()}
-    as_text = ", ".join(f"{_text_of(c, types[c], decimal)} AS {quoted(c)}" for c in columns)
-    select = (
-        f"SELECT {literal(file)} AS _file, row_number() OVER () + {header_rows} AS _row, "
-        f"{as_text} FROM ({query})"
-    )
+    first: bool,
+) -> int:
+    """Add rows to the raw table, and count them; files may have their columns in any order."""
     raw = quoted(f"raw_{name}")
     try:
-        con.execute(
-            f"CREATE TABLE {raw} AS {select}" if first else f"INSERT INTO {raw} BY NAME {select}"
+        types = {row[0]: row[1] for row in con.execute(f"DESCRIBE {query}").fetchall()}
+        as_text = ", ".join(f"{_text_of(c, types[c], decimal)} AS {quoted(c)}" for c in types)
+        select = (
+            f"SELECT {literal(label)} AS {FILE}, row_number() OVER () + {rows_above} AS {ROW}, "
+            f"{as_text} FROM ({query})"
         )
+        done = con.execute(
+            f"CREATE TABLE {raw} AS {select}" if first else f"INSERT INTO {raw} BY NAME {select}"
+        ).fetchone()
     except duckdb.Error as error:
-        raise DataError(f"{file}: cannot be read: {_first_line(error)}") from None
-    if table is not None:
-        con.unregister("table")
+        raise DataError(f"{label}: cannot be read: {_first_line(error)}") from None
+    return int(done[0]) if done else 0
 
 
 def _text_of(column: str, kind: str, decimal: str) -> str:
@@ -233,52 +293,6 @@ def _text_of(column: str, kind: str, decimal: str) -> str:
 
 def _first_line(error: Exception) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), "unknown fault")[:300]
-
-
-# --- Excel ---------------------------------------------------------------------------------------
-
-
-def _excel_as_text(path: Path, section: Mapping[str, Any]) -> pd.DataFrame:
-    import python_calamine
-
-    try:
-        book = python_calamine.CalamineWorkbook.from_path(str(path))
-    except Exception as error:
-        raise DataError(f"{path.name}: not a workbook that can be read: {error}.") from None
-    sheet = str(section.get("sheet", "")) or book.sheet_names[0]
-    require_labels([sheet], book.sheet_names, f"{path.name}, sheets")
-    rows = book.get_sheet_by_name(sheet).to_python(skip_empty_area=False)
-    rows = rows[int(section.get("skip_rows", 0)) :]
-    header = [_cell_text(cell, ".") or "" for cell in rows[0]] if rows else []
-    names = [name.strip() for name in header]
-    if not any(names):
-        raise DataError(f"{path.name}, sheet {sheet!r}: the first row should name the columns.")
-    named = [(place, name) for place, name in enumerate(names) if name]
-    twice = sorted({name for _, name in named if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path.name}, sheet {sheet!r}: the header has {twice[0]!r} twice.")
-    decimal = str(section.get("decimal", "."))
-    return pd.DataFrame(
-        {name: [_cell_text(row[place], decimal) for row in rows[1:]] for place, name in named},
-        dtype="object",
-    ).astype("str")
-
-
-def _cell_text(cell: object, decimal: str) -> str | None:
-    if cell is None or cell == "":
-        return None
-    if isinstance(cell, bool):
-        return str(cell).upper()
-    if isinstance(cell, float):
-        text = str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
-        return text.replace(".", decimal)
-    if isinstance(cell, datetime):
-        return cell.isoformat(sep=" ")
-    if isinstance(cell, date):
-        return cell.isoformat()
-    if isinstance(cell, Decimal):
-        return format(cell, "f").replace(".", decimal)
-    return str(cell)
 
 
 # --- SQL -----------------------------------------------------------------------------------------
@@ -298,8 +312,8 @@ def _read_sql(con: duckdb.DuckDBPyConnection, name: str, query: str, decimal: st
         types = {row[0]: row[1] for row in con.execute(f"DESCRIBE {body}").fetchall()}
         as_text = ", ".join(f"{_text_of(c, types[c], decimal)} AS {quoted(c)}" for c in types)
         con.execute(
-            f"CREATE OR REPLACE TABLE {quoted('raw_' + name)} AS SELECT 'sql' AS _file, "
-            f"row_number() OVER () AS _row, {as_text} FROM ({body})"
+            f"CREATE OR REPLACE TABLE {quoted('raw_' + name)} AS SELECT 'sql' AS {FILE}, "
+            f"row_number() OVER () AS {ROW}, {as_text} FROM ({body})"
         )
     except duckdb.Error as error:
         raise DataError(f"{where}: {_first_line(error)}") from None
@@ -309,7 +323,9 @@ def _read_database(con: duckdb.DuckDBPyConnection, name: str, section: Mapping[s
     raw, first, count = quoted(f"raw_{name}"), True, 0
     for chunk in database_chunks(name, section):
         con.register("chunk", chunk)
-        select = f"SELECT 'database' AS _file, row_number() OVER () + {count} AS _row, * FROM chunk"
+        select = (
+            f"SELECT 'database' AS {FILE}, row_number() OVER () + {count} AS {ROW}, * FROM chunk"
+        )
         con.execute(
             f"CREATE OR REPLACE TABLE {raw} AS {select}" if first else f"INSERT INTO {raw} {select}"
         )
@@ -343,7 +359,7 @@ def database_chunks(name: str, section: Mapping[str, Any]) -> Iterator[pd.DataFr
         raise DataError(
             f'{where}: databases need: pip install "planning-kit[databases]".'
         ) from None
-    decimal = str(section.get("decimal", "."))
+    decimal = decimal_mark(section)
     try:
         with _connect_to_read(url) as connection:
             yield from _query_chunks(connection, query, decimal)
@@ -386,7 +402,7 @@ def _query_chunks(connection: Any, query: str, decimal: str) -> Iterator[pd.Data
     columns = list(result.keys())
     rows = result.fetchmany(_CHUNK_ROWS)
     while True:
-        cells = [[_cell_text(cell, decimal) for cell in row] for row in rows]
+        cells = [[cell_text(cell, decimal) for cell in row] for row in rows]
         yield pd.DataFrame(cells, columns=columns, dtype="object").astype("str")
         rows = result.fetchmany(_CHUNK_ROWS)
         if not rows:

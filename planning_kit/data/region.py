@@ -1,22 +1,41 @@
-"""What the notebooks of one region read."""
+"""What the notebooks of one region read, and the facts that follow from it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import date
+from functools import cached_property
+from typing import Any, Self
 
 import pandas as pd
 
 from planning_kit.data.schema import TABLES
-from planning_kit.plan import Settings
+from planning_kit.plan import COMPANY, Settings
+
+_MANAGERS = ("rep_id", "rep_name", "manager_id")
+_ELSEWHERE = {
+    "manager_id": "str",
+    "region": "str",
+    "month": "datetime64[us]",
+    "people": "int64",
+    "sells": "bool",
+}
+
+
+def _nobody_above() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype="str") for name in _MANAGERS})
+
+
+def _nobody_elsewhere() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _ELSEWHERE.items()})
 
 
 @dataclass(frozen=True, eq=False)  # by identity: tables are not compared, and it can be a key
 class Region:
-    """The prepared tables of one region (or, with ``region=""``, of the whole company).
+    """The prepared tables of one region or of the company, and what follows from them.
 
-    Every table has the columns of `planning_kit.data.TABLES`; one that the plan does not have
-    is there without rows. Differences from the canonical tables:
+    Every canonical table has the columns of `planning_kit.data.TABLES`; one that the plan does not
+    have is there without rows. Differences from the canonical tables:
 
     - ``sales`` is summed by ``month`` (first day), ``goal_period`` (first day of the person's goal
       period that holds the sale; empty: no goal covers it), ``rep_id``, ``territory_id``,
@@ -32,19 +51,25 @@ class Region:
 
     Attributes
     ----------
-    region : str
-        Name of the region.
+    name : str
+        Name of the region, or ``company``.
     settings : Settings
         The plan's settings.
     regions : tuple of str
         All regions of the plan, in their order.
     target : float
         The region's target (or the company's), plan currency, a multiple of the rounding unit.
-    folder : Path or None
-        Where the partition was read from (for reading single sales lines).
+    managers : DataFrame
+        Everybody above somebody of the region, up to the top: rep_id, rep_name, manager_id.
+    leads_elsewhere : DataFrame
+        Whom managers of the region lead in others: manager_id, region (empty: in none), month of
+        the plan, people, and sells (the manager carries an own goal there). No rows for the
+        company: it sees everybody.
+    is_company : bool
+        These are the tables of the whole company.
     """
 
-    region: str
+    name: str
     settings: Settings
     regions: tuple[str, ...]
     target: float
@@ -60,12 +85,67 @@ class Region:
     assumptions: pd.DataFrame
     events: pd.DataFrame
     manager_time: pd.DataFrame
-    folder: Path | None = field(default=None, compare=False)
+    managers: pd.DataFrame = field(default_factory=_nobody_above)
+    leads_elsewhere: pd.DataFrame = field(default_factory=_nobody_elsewhere)
+    is_company: bool = False
+
+    @classmethod
+    def company(cls, **tables: Any) -> Self:
+        """Make the whole company out of its settings, regions, target and tables."""
+        return cls(name=COMPANY, is_company=True, **tables)
 
     def team(self) -> pd.DataFrame:
         """List the people of the region who carry a goal in the coming period, by id."""
         reps = self.reps
         return reps[reps["carries_goal"].astype(bool)].sort_values("rep_id", ignore_index=True)
+
+    def held_on(self, day: date | pd.Timestamp) -> pd.DataFrame:
+        """Say who holds what on a day: ``rep_id``, ``territory_id`` and ``share`` (1.0 is all)."""
+        there, held = pd.Timestamp(day), self.assignments
+        held = held[~(held["starts_on"] > there) & ~(held["ends_on"] < there)]
+        return held.groupby(["rep_id", "territory_id"])["share"].sum().reset_index()
+
+    def managers_above(self, rep_id: str) -> list[str]:
+        """Name the managers of a person, the own one first, up to the top of the company."""
+        chain: list[str] = []
+        boss = self._boss.get(rep_id)
+        while boss is not None and boss not in (*chain, rep_id):
+            chain.append(boss)
+            boss = self._boss.get(boss)
+        return chain
+
+    @cached_property
+    def _boss(self) -> dict[str, str]:
+        both = pd.concat([self.managers, self.reps])[["rep_id", "manager_id"]].dropna()
+        return dict(zip(both["rep_id"], both["manager_id"], strict=True))
+
+    def line_of(self, product_ids: pd.Series) -> pd.Series:
+        """Give the product line of every product; empty where the products do not say."""
+        return product_ids.map(self._line).astype("str")
+
+    @cached_property
+    def _line(self) -> pd.Series:
+        products = self.products.drop_duplicates("product_id")
+        return products.set_index("product_id")["product_line"]
+
+    @property
+    def review_months(self) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """First and last month of the reviewed period, each by its first day."""
+        first, last = review_months(self.settings)
+        return pd.Timestamp(first), pd.Timestamp(last)
+
+    def in_review(self, days: pd.Series) -> pd.Series:
+        """Say which days lie in the reviewed period; its months count whole.
+
+        Sales are known by month and goals by their middle day (`middle_day`), so a period that
+        begins or ends within a month would else hold the goal of a month and not its sales.
+        """
+        first, last = self.review_months
+        return (days >= first) & (days < last + pd.DateOffset(months=1))
+
+    def reviewed_sales(self) -> pd.DataFrame:
+        """List the sales of the months of the reviewed period."""
+        return self.sales[self.in_review(self.sales["month"])]
 
     def missing(self, *names: str) -> list[str]:
         """Name those of the given tables that have no rows."""
@@ -92,6 +172,17 @@ class Region:
             readable = table[key].map(names).astype("str").fillna(table[key].astype("str"))
             named.insert(min(number, named.shape[1]), label, readable)
         return named
+
+
+def review_months(settings: Settings) -> tuple[date, date]:
+    """Give first and last month of the reviewed period, each by its first day."""
+    return settings.review_starts_on.replace(day=1), settings.review_ends_on.replace(day=1)
+
+
+def middle_day(periods: pd.DataFrame) -> pd.Series:
+    """Give the middle day of every period (``starts_on`` to ``ends_on``): where a goal counts."""
+    days = (periods["ends_on"] - periods["starts_on"]).dt.days + 1
+    return periods["starts_on"] + pd.to_timedelta(days // 2, unit="D").astype("timedelta64[us]")
 
 
 def _unique_names(names: pd.Series) -> pd.Series:

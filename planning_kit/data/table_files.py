@@ -1,34 +1,40 @@
-"""Tables as CSV files that come back as they were."""
+"""Tables as CSV files that come back as they were, and that no spreadsheet runs."""
 
 from __future__ import annotations
 
-import io
+import csv
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from planning_kit.plan import write_atomically
 
-# A spreadsheet runs a text cell that begins with one of these as a formula (CWE-1236).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet runs a text as a formula (CWE-1236) that begins with one of these signs, wide and
+# small forms among them; some drop blanks, tabs, line ends and signs without a width before it.
+_BLANK = r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2060\ufeff]"
+_WIDE = "\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+_DANGEROUS = re.compile(rf"'|[\t\r\n\ufeff]|{_BLANK}*[=+\-@{_WIDE}]")
 
 
-def _guard(text: object) -> object:
-    return f"'{text}" if isinstance(text, str) and text.startswith((*_FORMULA, "'")) else text
+def _guard(text: Any) -> Any:
+    return f"'{text}" if isinstance(text, str) and _DANGEROUS.match(text) else text
 
 
-def _unguard(text: object) -> object:
+def _unguard(text: Any) -> Any:
     return text[1:] if isinstance(text, str) and text.startswith("'") else text
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
     """Write a table: UTF-8, days as 2026-01-31, empty cells empty, numbers as they are.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe in front; `read_table` takes
-    it off again. The types of the columns stand in ``<name>.types.json`` beside the file.
+    Text that a spreadsheet would run as a formula, in a cell or in the name of a column, gets an
+    apostrophe in front; `read_table` takes it off again. The types of the columns stand in
+    ``<name>.types.json`` beside the file, under their names as the file has them.
     """
-    shown = table.copy()
+    shown = table.rename(columns=lambda name: _guard(str(name)))
     types = {}
     for name in shown.columns:
         column = shown[name]
@@ -42,10 +48,11 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
         else:
             types[name] = "text"
             shown[name] = column.map(_guard)
-    text = io.StringIO()
-    shown.to_csv(text, index=False, lineterminator="\n")
+    text = shown.to_csv(index=False, lineterminator="\n")
+    if "\r" in text:  # it ends a row for many readers unless its cell stands in quotes
+        text = shown.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     write_atomically(path.with_suffix(".types.json"), json.dumps(types, ensure_ascii=False))
-    write_atomically(path, text.getvalue())
+    write_atomically(path, text)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -61,4 +68,4 @@ def read_table(path: Path) -> pd.DataFrame:
             table[name] = table[name].map(_unguard).astype("str")
         elif kind == "Int64" and not table[name].isna().any():
             table[name] = table[name].astype("int64")
-    return table
+    return table.rename(columns=_unguard)

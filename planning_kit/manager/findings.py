@@ -142,10 +142,8 @@ def time_review(inputs: Region) -> pd.DataFrame:
         actual_hours, difference_hours (actual less planned) and actual_share (of all hours the
         manager spent in that month). Empty: nobody wrote it down.
     """
-    settings, time = inputs.settings, inputs.manager_time
-    first = pd.Timestamp(settings.review_starts_on).replace(day=1)
-    within = time["month"].between(first, pd.Timestamp(settings.review_ends_on))
-    time = time[within | time["month"].isna()]
+    time = inputs.manager_time
+    time = time[inputs.in_review(time["month"]) | time["month"].isna()]
     activity = time["activity"].str.strip().str.casefold().str.replace(r"[\s-]+", "_", regex=True)
     activity = activity.replace(_ALIASES)
     keys = ["manager_id", "activity", "month"]

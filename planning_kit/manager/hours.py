@@ -108,7 +108,7 @@ def _active(inputs: Region) -> pd.DataFrame:
 def _teams(inputs: Region) -> pd.DataFrame:
     reps = _active(inputs)
     reps = reps[reps["manager_id"].notna()]
-    if inputs.region:
+    if not inputs.is_company:
         # Who leads only managers belongs to no region; the company's plan has that person.
         leads = reps.loc[reps["carries_goal"].astype(bool), "manager_id"]
         reps = reps[reps["manager_id"].isin(leads)]
@@ -306,7 +306,6 @@ def _hour_goals(
 
 
 def _leavers(inputs: Region) -> tuple[int, int]:
-    first = pd.Timestamp(inputs.settings.review_starts_on)
-    last = pd.Timestamp(inputs.settings.review_ends_on)
+    first, _ = inputs.review_months
     reps = inputs.reps[~(inputs.reps["hired_on"] > first) & ~(inputs.reps["left_on"] < first)]
-    return int((reps["left_on"] <= last).sum()), len(reps)
+    return int(inputs.in_review(reps["left_on"]).sum()), len(reps)

@@ -12,7 +12,7 @@ from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.metrics.goals import ActivityOptions, deal_share, pipeline_start
 from planning_kit.plan import months_between
 from planning_kit.review import closing_ratios, funnel_rates
-from planning_kit.review.prices import costed_sales, reviewed_sales
+from planning_kit.review.prices import costed_sales
 from planning_kit.review.rates import THIN_DEALS, closed_deals, count_steps
 
 Finding = dict[str, str]
@@ -130,7 +130,7 @@ def _list(words: list[str]) -> str:
 
 
 def _region(inputs: Region) -> str:
-    return inputs.region or "company"
+    return inputs.name
 
 
 def _hours(metrics: pd.DataFrame) -> Iterator[Finding]:
@@ -318,7 +318,7 @@ def _dates(inputs: Region) -> Iterator[Finding]:
             "whenever they were closed, and not in the times to close.",
             "Fill closed_on.",
         )
-    costed, sold = costed_sales(inputs), reviewed_sales(inputs)
+    costed, sold = costed_sales(inputs), inputs.reviewed_sales()
     if 0 < costed["amount"].sum() < 0.95 * sold["amount"].sum():
         yield finding(
             "metrics.cost.partial",

@@ -13,7 +13,6 @@ from planning_kit.numbers.phasing import round_rows, shift_earlier, sum_window
 from planning_kit.numbers.shrinkage import Numbers
 from planning_kit.numbers.tries import safe_tries
 from planning_kit.review import closing_ratios, funnel_rates
-from planning_kit.review.prices import reviewed_sales
 from planning_kit.review.rates import closed_deals
 
 METRIC_COLUMNS = (
@@ -85,12 +84,9 @@ def deal_share(inputs: Region) -> float:
 
     1.0 where that cannot be told: without deals or amounts, or with more won than sold.
     """
-    deals, settings = closed_deals(inputs), inputs.settings
-    dated = deals["closed_on"].between(
-        pd.Timestamp(settings.review_starts_on), pd.Timestamp(settings.review_ends_on)
-    )
-    won = deals.loc[dated & (deals["is_won"] > 0), "amount"].sum()
-    sold = reviewed_sales(inputs)["amount"].sum()
+    deals = closed_deals(inputs)
+    won = deals.loc[inputs.in_review(deals["closed_on"]) & (deals["is_won"] > 0), "amount"].sum()
+    sold = inputs.reviewed_sales()["amount"].sum()
     return float(won / sold) if 0 < won < sold else 1.0
 
 

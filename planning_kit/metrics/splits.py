@@ -8,7 +8,7 @@ import pandas as pd
 from planning_kit.data import Region
 from planning_kit.messages import DataError, require_labels
 from planning_kit.numbers.phasing import round_rows
-from planning_kit.review.prices import costed_sales, reviewed_sales
+from planning_kit.review.prices import costed_sales
 
 PRODUCT_COLUMNS = ("rep_id", "product_line", "month", "goal")
 TERRITORY_COLUMNS = ("rep_id", "territory_id", "month", "goal")
@@ -145,7 +145,7 @@ def _by_mix(whole: pd.DataFrame, column: str, mix: pd.DataFrame, inputs: Region)
 
 
 def _sales_mix(inputs: Region) -> pd.DataFrame:
-    sales = reviewed_sales(inputs).dropna(subset="product_line")
+    sales = inputs.reviewed_sales().dropna(subset="product_line")
     by_line = sales.groupby(["rep_id", "product_line"])["amount"].sum().unstack().fillna(0.0)
     by_line = by_line.clip(lower=0.0).sort_index(axis=1)  # a line of returns alone has no share
     mix = by_line.reindex(sorted(inputs.reps["rep_id"])).fillna(0.0)
@@ -154,12 +154,9 @@ def _sales_mix(inputs: Region) -> pd.DataFrame:
 
 
 def _territory_mix(inputs: Region) -> pd.DataFrame:
-    first_day = pd.Timestamp(inputs.settings.starts_on)
-    held = inputs.assignments
-    held = held[~(held["starts_on"] > first_day) & ~(held["ends_on"] < first_day)]
-    sold = reviewed_sales(inputs).groupby("territory_id")["amount"].sum().clip(lower=0.0)
-    share = held["share"].fillna(1.0)
-    held = held.assign(share=share, weight=share * held["territory_id"].map(sold).fillna(0.0))
+    held = inputs.held_on(inputs.settings.starts_on)
+    sold = inputs.reviewed_sales().groupby("territory_id")["amount"].sum().clip(lower=0.0)
+    held["weight"] = held["share"] * held["territory_id"].map(sold).fillna(0.0)
     nothing = held.groupby("rep_id")["weight"].transform("sum") <= 0
     held["weight"] = held["weight"].where(~nothing, held["share"])
     mix = held.groupby(["rep_id", "territory_id"])["weight"].sum().unstack().fillna(0.0)
@@ -179,7 +176,7 @@ def units_goals(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
         reviewed period; empty where no units are known), units.
     """
     table = product_goals(goals, inputs)
-    sales = reviewed_sales(inputs).dropna(subset=["units", "product_line"])
+    sales = inputs.reviewed_sales().dropna(subset=["units", "product_line"])
     sums = sales.groupby("product_line")[["amount", "units"]].sum()
     sums = sums[(sums["units"] > 0) & (sums["amount"] > 0)]
     table["price"] = table["product_line"].map(sums["amount"] / sums["units"]).astype(float)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region
+from planning_kit.data import Region, middle_day
 from planning_kit.messages import DataError, require_labels
 from planning_kit.numbers.intervals import Z80
 from planning_kit.outlook.history import (
@@ -147,18 +147,12 @@ def row_place(given: pd.DataFrame, rows: pd.DataFrame) -> pd.Series:
 
 def _last_goals(seats: Seats) -> pd.Series:
     """Spread the goals of the reviewed year over the rows they were about, by season and line."""
-    settings, rows = seats.inputs.settings, seats.rows
-    goals = seats.inputs.goals
+    rows, goals = seats.rows, seats.inputs.goals
     goals = goals[(goals["metric"] == "amount") & goals["goal"].notna()]
-    middle = goals["starts_on"] + (goals["ends_on"] - goals["starts_on"]) / 2
-    reviewed = middle.between(
-        pd.Timestamp(settings.review_starts_on), pd.Timestamp(settings.review_ends_on)
-    )
+    reviewed = seats.inputs.in_review(middle_day(goals))
     goals = goals[reviewed & goals["rep_id"].isin(rows["rep_id"])].reset_index(drop=True)
-    lines = look_up(
-        goals["product_id"], seats.inputs.products.set_index("product_id")["product_line"]
-    )
-    goals["line"] = goals["product_line"].fillna(lines.astype("str")).fillna("")
+    lines = seats.inputs.line_of(goals["product_id"])
+    goals["line"] = goals["product_line"].fillna(lines).fillna("")
     goals["place"] = row_place(goals.assign(territory_id=goals["territory_id"].fillna("")), rows)
     goals["is_placed"] = goals["territory_id"].notna()
     goals["goal_id"] = goals.index
@@ -226,7 +220,7 @@ def unheld_parts(seats: Seats) -> pd.DataFrame:
     """Do what `unheld_territories` does, from the seats."""
     inputs, months = seats.inputs, seats.months
     mine = inputs.territories
-    mine = mine[mine["region"] == inputs.region] if inputs.region else mine
+    mine = mine if inputs.is_company else mine[mine["region"] == inputs.name]
     held = held_months(inputs, months)
     sums = held.groupby(["territory_id", "month"])["weight"].sum().unstack()
     sums = sums.reindex(index=sorted(mine["territory_id"]), columns=months).fillna(0.0)

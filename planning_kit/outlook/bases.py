@@ -71,10 +71,9 @@ def _account_build_up(seats: Seats) -> pd.Series:
     decided = deals[closed & deals["outcome"].isin(["won", "lost"])].groupby("outcome")["amount"]
     value = decided.sum().reindex(["won", "lost"]).fillna(0.0)
     ratio = value["won"] / value.sum() if value.sum() else np.nan
-    line = seats.inputs.products.set_index("product_id")["product_line"]
     open_ = deals[(deals["outcome"] == "open") & deals["rep_id"].isin(rows["rep_id"])]
     open_ = open_.assign(
-        territory_id="", product_line=look_up(open_["product_id"], line).fillna("")
+        territory_id="", product_line=seats.inputs.line_of(open_["product_id"]).fillna("")
     )
     open_["territory_id"] = row_place(open_, seats.rows)
     pipeline = open_.groupby(CELL)["amount"].sum() * ratio

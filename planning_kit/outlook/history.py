@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.staffing import ramp_at
 
 PLACE = ["rep_id", "territory_id"]
@@ -120,7 +120,7 @@ def own_books(
     return rows[[*PLACE, "month", "weight", "tenure"]]
 
 
-@partial(once, depends_on=1)
+@partial(cached, depends_on=1)
 def read_history(inputs: Region, before: pd.Timestamp) -> History:
     """Put every sale before a day under the place its seller held that month.
 

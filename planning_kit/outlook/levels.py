@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.outlook.history import (
     HALF_LIFE_YEARS,
     PLACE,
@@ -81,7 +81,7 @@ class Levels:
         return exposure * self.between / (exposure * self.between + self.within)
 
 
-@partial(once, depends_on=1)
+@partial(cached, depends_on=1)
 def estimate_levels(inputs: Region, before: pd.Timestamp, history: History | None = None) -> Levels:
     """Estimate levels, seasons and growth from the months before a day.
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammainc, gammaincinv
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.intervals import HIGH, LOW
 from planning_kit.numbers.staffing import ramp_at
 from planning_kit.numbers.statistics import wilson
@@ -76,7 +76,7 @@ def past_years(inputs: Region, before: pd.Timestamp) -> list[pd.Timestamp]:
     return starts
 
 
-@partial(once, depends_on=1)
+@partial(cached, depends_on=1)
 def forecast_again(inputs: Region, first: pd.Timestamp, history: History) -> PastYear:
     """Forecast a past year for everybody who held the same place all year.
 
@@ -104,7 +104,7 @@ def forecast_again(inputs: Region, first: pd.Timestamp, history: History) -> Pas
     return PastYear(first, rows[[*ROW, "expected", "actual"]], levels)
 
 
-@partial(once, depends_on=1)
+@partial(cached, depends_on=1)
 def measure_misses(inputs: Region, before: pd.Timestamp, levels: Levels) -> Misses:
     """Measure misses on every past year that can be forecast again."""
     years = past_years(inputs, before)

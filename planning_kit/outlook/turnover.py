@@ -9,7 +9,7 @@ import pandas as pd
 from scipy.stats import chi2, gamma
 from scipy.stats import t as student
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.messages import DataError, shorten
 from planning_kit.numbers.intervals import HIGH, LOW
 from planning_kit.numbers.staffing import ramp_at
@@ -32,7 +32,7 @@ class _Group:
     whole: float
 
 
-@once
+@cached
 def turnover(inputs: Region) -> pd.DataFrame:
     """Count who left against the years people worked, with 80 % ranges.
 
@@ -55,12 +55,14 @@ def turnover(inputs: Region) -> pd.DataFrame:
     """
     people = _sellers(inputs)
     first, last = _window(inputs)
-    whole_scope, whole_name = ("region", inputs.region) if inputs.region else ("company", "company")
+    whole_scope, whole_name = (
+        ("company", inputs.name) if inputs.is_company else ("region", inputs.name)
+    )
     at_risk = _at_risk(people, first, last)
     whole = (float(at_risk["years"].sum()), float(at_risk["left"].sum()))
-    note = "nothing to borrow from: this is all there is" if inputs.region else ""
+    note = "" if inputs.is_company else "nothing to borrow from: this is all there is"
     rows = [_row(whole_scope, whole_name, *whole, None, note)]
-    cuts = [("role", "role")] if inputs.region else [("region", "home"), ("role", "role")]
+    cuts = [("region", "home"), ("role", "role")] if inputs.is_company else [("role", "role")]
     for scope, column in cuts:
         rows += _cut(scope, at_risk.groupby(column)[["years", "left"]].sum(), whole)
     rows += _cut("tenure", _by_tenure(people, first, last), whole)

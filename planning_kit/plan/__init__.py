@@ -3,7 +3,15 @@
 from planning_kit.plan.calendar import add_months, month_starts, months_between
 from planning_kit.plan.drivers import DRIVERS, Driver
 from planning_kit.plan.exclusions import Exclusion
-from planning_kit.plan.folder import Plan, bundled, folder_name, load_plan, write_atomically
+from planning_kit.plan.folder import (
+    COMPANY,
+    COPY_FOLDER,
+    Plan,
+    bundled,
+    folder_name,
+    load_plan,
+    write_atomically,
+)
 from planning_kit.plan.levers import ACTIVITIES, ManagerLevers
 from planning_kit.plan.register import AssumptionEntry, Correlation, read_register
 from planning_kit.plan.rules import (
@@ -38,6 +46,8 @@ __all__ = [
     "ACTIVITIES",
     "CELL",
     "CELL_COLUMNS",
+    "COMPANY",
+    "COPY_FOLDER",
     "DRIVERS",
     "FILLS",
     "NAMED_BASES",

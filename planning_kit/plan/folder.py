@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 import tomllib
 import unicodedata
@@ -17,7 +18,9 @@ from planning_kit.messages import DataError, UsageError, Written
 from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, read_settings
 
-_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|prepared|latest)$", re.I)
+COMPANY = "company"  # its folder in a run and among prepared inputs; no region's has this name
+COPY_FOLDER = "plan"  # of a run: its copy of what people write; no region's has this name either
+_RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|plan|prepared|latest)$", re.I)
 _SECTIONS = ("plan", "targets", "checks", "people", "regions", "files", "sources")
 
 
@@ -37,6 +40,8 @@ class Plan:
         ``[files.<name>]`` sections: files that SQL of the sources may read.
     regions : tuple of str
         Regions in the order the plan lists them; empty: those of the data.
+    copy : Path or None
+        A run's copy of what people write, read instead of the folder's own; see `copied`.
     """
 
     folder: Path
@@ -44,6 +49,24 @@ class Plan:
     sources: Mapping[str, Mapping[str, Any]]
     files: Mapping[str, Mapping[str, Any]]
     regions: tuple[str, ...] = ()
+    copy: Path | None = None
+
+    @property
+    def papers(self) -> Path:
+        """Where `plan.toml`, scenarios and own notebooks are read."""
+        return self.copy or self.folder
+
+    def copied(self, run: Path) -> Plan:
+        """Copy what people write into a run's folder, and open the plan as it is there.
+
+        What is changed in the plan folder while the run goes on is then not of this run.
+        """
+        for pattern in ("plan.toml", "scenarios/*.toml", "notebooks/*.ipynb"):
+            for path in sorted(self.folder.glob(pattern)):
+                place = run / COPY_FOLDER / path.relative_to(self.folder)
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, place)
+        return load_plan(self.folder, run)
 
     @property
     def runs_folder(self) -> Path:
@@ -63,18 +86,18 @@ class Plan:
         return load_scenario(path)
 
     def scenario_path(self, name: str) -> Path:
-        """Say where a scenario stands."""
+        """Say where a scenario is read."""
         if not re.fullmatch(r"[\w -]+", name):
             raise UsageError(f"scenario {name!r}: a name has letters, digits, '-', '_' and blanks.")
-        return self.folder / "scenarios" / f"{name}.toml"
+        return self.papers / "scenarios" / f"{name}.toml"
 
     def scenario_names(self) -> list[str]:
         """List the scenarios of the plan by name."""
-        return sorted(path.stem for path in (self.folder / "scenarios").glob("*.toml"))
+        return sorted(path.stem for path in (self.papers / "scenarios").glob("*.toml"))
 
     def notebooks(self) -> Path:
         """Give the folder of the notebooks: the plan's own copies where there are any."""
-        own = self.folder / "notebooks"
+        own = self.papers / "notebooks"
         return own if any(own.glob("*.ipynb")) else bundled("notebooks")
 
 
@@ -90,7 +113,7 @@ def bundled(name: str) -> Path:
     raise UsageError(f"the folder {name!r} is not part of this installation; install it again.")
 
 
-def load_plan(folder: str | Path) -> Plan:
+def load_plan(folder: str | Path, run: Path | None = None) -> Plan:
     """Open a plan folder.
 
     Parameters
@@ -98,6 +121,8 @@ def load_plan(folder: str | Path) -> Plan:
     folder
         The folder with `plan.toml`; ``""`` finds it above the working directory, and takes the
         sample plan that comes with the package where there is none.
+    run
+        Folder of a run: where it has a copy of the plan, that is read (see `Plan.copied`).
 
     Raises
     ------
@@ -106,9 +131,10 @@ def load_plan(folder: str | Path) -> Plan:
     DataError
         `plan.toml` cannot be read; every fault is named.
     """
-    path = _find_plan(folder)
+    copy = run / COPY_FOLDER if run and (run / COPY_FOLDER / "plan.toml").is_file() else None
+    path = Path(folder).expanduser().resolve() if copy and str(folder) else _find_plan(folder)
     try:
-        content = tomllib.loads((path / "plan.toml").read_text(encoding="utf-8-sig"))
+        content = tomllib.loads(((copy or path) / "plan.toml").read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"plan.toml: not a TOML file: {error}.") from None
     written = Written(content)
@@ -119,6 +145,7 @@ def load_plan(folder: str | Path) -> Plan:
         sources=_named_sections(written, "sources"),
         files=_named_sections(written, "files"),
         regions=written.texts("regions", '["North", "01"]'),
+        copy=copy,
     )
     written.stop("plan.toml")
     return plan

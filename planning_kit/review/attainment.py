@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.messages import DataError, require_labels
 from planning_kit.plan import add_months
 from planning_kit.review.goals import BASES, spread_goals
@@ -54,7 +54,7 @@ GROWTH_COLUMNS = (
 _ALL = "everything"
 
 
-@once
+@cached
 def attainment(
     inputs: Region,
     by: Sequence[str] = ("rep_id",),
@@ -266,7 +266,7 @@ def _months_compared(groups: pd.api.typing.DataFrameGroupBy, keys: list[str]) ->
 
 def partial_year_note(inputs: Region) -> str:
     """Say in words which of the two compared years lacks months with sales; empty if none."""
-    first, last, back = year_windows(inputs.settings)
+    first, last, back = year_windows(inputs)
     months = [m for m in pd.date_range(first, last, freq="MS")]
     sold = set(inputs.sales["month"].unique())
     notes = []

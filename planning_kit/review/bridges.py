@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.review.goals import spread_goals
 from planning_kit.review.periods import check_by, dated_sales, goal_spans, team_of, two_years
 
@@ -77,7 +77,7 @@ def bridge(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
     return _summed(inputs, _sales_effects(inputs), cuts)
 
 
-@once
+@cached
 def _sales_effects(inputs: Region) -> pd.DataFrame:
     sales = two_years(inputs)
     before, after = _leaves(sales[~sales["is_review"]]), _leaves(sales[sales["is_review"]])
@@ -115,9 +115,8 @@ class _Groups:
 
 
 def _lines(inputs: Region, cells: pd.DataFrame) -> pd.Series:
-    lines = inputs.sales.drop_duplicates("product_id").set_index("product_id")["product_line"]
-    product = cells.index.get_level_values("product_id")
-    return pd.Series(lines.reindex(product).to_numpy(), cells.index).fillna("").astype("str")
+    products = cells.index.get_level_values("product_id").to_series(index=cells.index)
+    return inputs.line_of(products).fillna("")
 
 
 def _launches(sales: pd.DataFrame) -> pd.Series:
@@ -156,7 +155,7 @@ def goal_bridge(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
     return nodes[kept].assign(rests_on_split_share=share)
 
 
-@once
+@cached
 def _goal_effects(inputs: Region) -> pd.DataFrame:
     goals = goal_spans(inputs, "amount")
     sales = dated_sales(inputs, "amount")
@@ -282,8 +281,7 @@ def _costs(cells: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 def _summed(inputs: Region, cells: pd.DataFrame, cuts: list[str], *extra: str) -> pd.DataFrame:
     flat = cells.reset_index().assign(everything=0)
     if "product_line" in cuts:
-        lines = inputs.sales.drop_duplicates("product_id").set_index("product_id")["product_line"]
-        flat["product_line"] = flat["product_id"].map(lines).astype("str")
+        flat["product_line"] = inputs.line_of(flat["product_id"])
     if "manager_id" in cuts:
         flat["manager_id"] = flat["rep_id"].map(team_of(inputs)).astype("str")
     columns = [c for c in (*BRIDGE_COLUMNS, *extra) if c in flat]

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.messages import nearest
 from planning_kit.numbers.statistics import robust_z
 from planning_kit.plan import Exclusion, Scenario
-from planning_kit.review.periods import first_of_month, in_review, two_years
+from planning_kit.review.periods import first_of_month, two_years
 
 UNUSUAL_COLUMNS = (
     "kind",
@@ -59,7 +59,7 @@ class Exclusions:
     totals: pd.DataFrame
 
 
-@once
+@cached
 def unusual_deals(inputs: Region) -> pd.DataFrame:
     """List won deals and sales of a month that are far above what their peers bring.
 
@@ -80,13 +80,12 @@ def unusual_deals(inputs: Region) -> pd.DataFrame:
     rows = pd.concat([_won(inputs), _months(inputs)], ignore_index=True)
     rows = _with_usual(inputs, rows[rows["amount"] != 0])
     far = (rows["robust_z"] >= FAR) & (rows["times"] >= TIMES_USUAL)
-    rows = rows[far & in_review(rows["month"], inputs.settings)]
+    rows = rows[far & inputs.in_review(rows["month"])]
     same = ["rep_id", "month", "product_id"]
     deals = pd.MultiIndex.from_frame(rows.loc[rows["kind"] == "deal", same])
     explained = (rows["kind"] == "month") & pd.MultiIndex.from_frame(rows[same]).isin(deals)
     rows = rows[~explained]
-    sales = inputs.sales[in_review(inputs.sales["month"], inputs.settings)]
-    own = rows["rep_id"].map(sales.groupby("rep_id")["amount"].sum())
+    own = rows["rep_id"].map(inputs.reviewed_sales().groupby("rep_id")["amount"].sum())
     rows = rows.assign(person_share=(rows["amount"] / own).where(own > 0), reason=_reasons(rows))
     order = ["size", "kind", "opportunity_id", *same]
     rows = rows.sort_values(order, ascending=[False, *[True] * 5], ignore_index=True)
@@ -96,11 +95,10 @@ def unusual_deals(inputs: Region) -> pd.DataFrame:
 def _won(inputs: Region) -> pd.DataFrame:
     deals = inputs.opportunities
     deals = deals[deals["outcome"].eq("won") & deals["closed_on"].notna() & (deals["amount"] > 0)]
-    lines = inputs.products.set_index("product_id")["product_line"]
     return deals[["opportunity_id", "rep_id", "product_id", "amount"]].assign(
         kind="deal",
         month=first_of_month(deals["closed_on"]),
-        product_line=deals["product_id"].map(lines).astype("str"),
+        product_line=inputs.line_of(deals["product_id"]),
     )
 
 
@@ -221,5 +219,5 @@ def _totals(inputs: Region, kept: Region) -> pd.DataFrame:
 
 def _sums(inputs: Region) -> list[float]:
     years, won = two_years(inputs).groupby("is_review")["amount"].sum(), _won(inputs)
-    reviewed = in_review(won["month"], inputs.settings)
+    reviewed = inputs.in_review(won["month"])
     return [years.get(True, 0.0), years.get(False, 0.0), won["amount"][reviewed].sum()]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.plan import add_months
 from planning_kit.review.factors import capacity
 from planning_kit.review.periods import year_windows
@@ -60,7 +60,7 @@ class _Study:
     compared: frozenset[str]
 
 
-@once
+@cached
 def event_effects(inputs: Region) -> pd.DataFrame:
     """Measure events by the change of touched territories against that of all others.
 
@@ -112,7 +112,7 @@ def _months(
 ) -> tuple[pd.Timestamp, ...]:
     """Give the whole months of the event inside the data up to the review's end, at most twelve."""
     first = starts_on if starts_on.day == 1 else starts_on + pd.offsets.MonthBegin(1)
-    last = year_windows(inputs.settings)[1]
+    last = year_windows(inputs)[1]
     if pd.notna(ends_on):
         last = min(last, ends_on + pd.Timedelta(days=1) - pd.offsets.MonthBegin(1))
     months = pd.date_range(first.normalize(), last, freq="MS")
@@ -274,7 +274,7 @@ def event_path(inputs: Region) -> pd.DataFrame:
     if not studies or sold.empty:
         return pd.DataFrame(columns=list(PATH_COLUMNS))
     sold = sold.reindex(pd.date_range(sold.index.min(), sold.index.max(), freq="MS"))
-    last = year_windows(inputs.settings)[1]
+    last = year_windows(inputs)[1]
     return pd.concat([_path(sold, study, last) for study in studies], ignore_index=True)
 
 

@@ -9,7 +9,7 @@ from math import factorial
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.staffing import ramp_at
 from planning_kit.plan import add_months
 from planning_kit.review.periods import check_by, team_of, year_windows
@@ -153,8 +153,7 @@ def funnel(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
     """
     cuts = check_by(by, FUNNEL_CUTS)
     deals = inputs.opportunities
-    lines = inputs.products.set_index("product_id")["product_line"]
-    deals = deals.assign(product_line=deals["product_id"].map(lines).astype("str"))
+    deals = deals.assign(product_line=inputs.line_of(deals["product_id"]))
     shown = "presented_on" if deals["presented_on"].notna().any() else "created_on"
     leaf = ["rep_id", *(c for c in cuts if c.startswith("product"))]
     years = [_funnel_year(inputs, deals, shown, leaf, back) for back in (True, False)]
@@ -179,7 +178,7 @@ def funnel(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
 def _funnel_year(
     inputs: Region, deals: pd.DataFrame, shown: str, leaf: list[str], earlier: bool
 ) -> pd.DataFrame:
-    first, last, back = year_windows(inputs.settings)
+    first, last, back = year_windows(inputs)
     shift = pd.DateOffset(months=back if earlier else 0)
     first, last = first - shift, last + pd.offsets.MonthEnd(0)
     last = last - shift + pd.offsets.MonthEnd(0)
@@ -206,7 +205,7 @@ def capacity(inputs: Region) -> pd.DataFrame:
         ``productive`` (staffed, times the ramp of the people by their months since hiring).
     """
     months = inputs.sales["month"]
-    first, last, back = year_windows(inputs.settings)
+    first, last, back = year_windows(inputs)
     start = min(months.min(), first) if len(months) else first
     span = pd.date_range(min(start, pd.Timestamp(add_months(first.date(), -back))), last, freq="MS")
     people = inputs.reps[["rep_id", "hired_on", "left_on"]]
@@ -241,7 +240,7 @@ def staffing_bridge(inputs: Region) -> pd.DataFrame:
     table = capacity(inputs) if len(inputs.assignments) else pd.DataFrame()
     if table.empty or inputs.sales.empty:
         return pd.DataFrame(columns=columns)
-    first, last, back = year_windows(inputs.settings)
+    first, last, back = year_windows(inputs)
     years = []
     for shift in (back, 0):
         begins, ends = (pd.Timestamp(add_months(m.date(), -shift)) for m in (first, last))
@@ -264,7 +263,7 @@ def staffing_bridge(inputs: Region) -> pd.DataFrame:
     return bridge[(bridge["factor"] != "other") | (bridge["effect"] != 0)]
 
 
-@once
+@cached
 def vacancies(inputs: Region) -> pd.DataFrame:
     """List territories that stood partly empty in the reviewed year, with what it may have cost.
 
@@ -278,7 +277,7 @@ def vacancies(inputs: Region) -> pd.DataFrame:
     columns = ["territory_id", "vacant_months", "ramp_months", "lost_amount"]
     if inputs.assignments.empty:
         return pd.DataFrame(columns=columns)
-    first, last, _ = year_windows(inputs.settings)
+    first, last, _ = year_windows(inputs)
     table = capacity(inputs)
     table = (
         table[table["month"].between(first, last)].groupby("territory_id").sum(numeric_only=True)

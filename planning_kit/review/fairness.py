@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm, rankdata
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.statistics import (
     correlation_interval,
     holm,
@@ -49,7 +49,7 @@ _TESTS = {
 }
 
 
-@partial(once, asks_target=True)
+@partial(cached, asks_target=True)
 def fairness(inputs: Region) -> pd.DataFrame:
     """Test if the reviewed goals were equally hard for everybody, with honest small samples.
 
@@ -95,7 +95,7 @@ def fairness(inputs: Region) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(FAIRNESS_COLUMNS)).astype({"note": "str"})
 
 
-@once
+@cached
 def goal_people(inputs: Region) -> pd.DataFrame:
     """List everybody with a goal in the reviewed year, with what fairness is tested against.
 
@@ -109,18 +109,16 @@ def goal_people(inputs: Region) -> pd.DataFrame:
     """
     rows = attainment(inputs, ("rep_id",), metric=main_metric(inputs))
     people = rows.loc[rows["goal"] > 0, ["rep_id", "goal", "actual", "attainment"]]
-    first, last, back = year_windows(inputs.settings)
+    first, last, back = year_windows(inputs)
     middle = first + (last + pd.offsets.MonthEnd(0) - first) / 2
     months = inputs.sales["month"]
     begins, ends = (pd.Timestamp(add_months(day.date(), -back)) for day in (first, last))
     earlier = inputs.sales[months.between(begins, ends)]
-    held = inputs.assignments
-    held = held[~(held["starts_on"] > middle) & ~(held["ends_on"] < middle)]
-    held = held.merge(
+    held = inputs.held_on(middle).merge(
         inputs.territories[["territory_id", "potential"]], on="territory_id", how="left"
     )
     sold = earlier.groupby("territory_id")["amount"].sum()
-    share = held["share"].fillna(1.0)
+    share = held["share"]
     held = held.assign(
         potential=held["potential"] * share, size=held["territory_id"].map(sold) * share
     )

@@ -17,7 +17,7 @@ from planning_kit.review.deals import Exclusions, unusual_deals
 from planning_kit.review.events import event_effects
 from planning_kit.review.factors import vacancies
 from planning_kit.review.fairness import fairness
-from planning_kit.review.periods import in_review, main_metric, repeated_goals
+from planning_kit.review.periods import main_metric, repeated_goals
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.proposals import proposal_bias, proposal_check
 from planning_kit.review.replay import EXECUTION, assumption_replay
@@ -122,8 +122,7 @@ def _each(inputs: Region, table: pd.DataFrame, text: str) -> str:
 
 
 def _material(inputs: Region, limits: ReviewLimits) -> float:
-    reviewed = in_review(inputs.sales["month"], inputs.settings)
-    return limits.material_share * float(inputs.sales.loc[reviewed, "amount"].abs().sum())
+    return limits.material_share * float(inputs.reviewed_sales()["amount"].abs().sum())
 
 
 def _moved(inputs: Region) -> str:
@@ -140,7 +139,7 @@ def _moved(inputs: Region) -> str:
 def _result(inputs: Region, limits: ReviewLimits) -> _Found:
     metric = main_metric(inputs)
     total = attainment(inputs, (), metric=metric)
-    place = inputs.region or "company"
+    place = inputs.name
     if total.empty or not total["goal"].iloc[0] > 0:
         text = f"Nobody had a goal above 0 in the reviewed year. {_moved(inputs)}"
         advice = "Give the goals of the reviewed year to see who reached what."
@@ -243,12 +242,12 @@ def _events(inputs: Region, limits: ReviewLimits) -> _Found:
     for row in event_effects(inputs).to_dict("records"):
         key, where = f"review.event.{row['event_id']}", f"events {row['event_id']}"
         kind = row["kind"] or "event"
-        if inputs.region and not row["affected"] and row["months"]:
+        if not inputs.is_company and not row["affected"] and row["months"]:
             continue  # it was elsewhere
         if pd.isna(row["effect_share"]):
             text = f"What the {kind} did cannot be told: {row['note']}."
             advice = "Nothing to compare with: judge it by prices and products in the bridges."
-            if inputs.region and row["unaffected"]:
+            if not inputs.is_company and row["unaffected"]:
                 advice = "See the company's review, which has more territories to compare."
             yield 0.0, finding(key, "review", where, text, advice)
             continue

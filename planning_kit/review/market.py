@@ -59,7 +59,7 @@ def market_bridge(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
     growth, source = _market_growth(inputs)
     leaves = _leaves(inputs)
     place = leaves.index.get_level_values("territory_id")
-    _, _, back = year_windows(inputs.settings)
+    _, _, back = year_windows(inputs)
     market = pd.Series(potential.reindex(place).to_numpy() * back / 12, leaves.index)
     old, new = (
         _chain(leaves, year, m) for year, m in (("0", market / (1 + growth)), ("1", market))
@@ -85,7 +85,7 @@ def market_bridge(inputs: Region, by: Sequence[str] = ()) -> pd.DataFrame:
 def _leaves(inputs: Region) -> pd.DataFrame:
     """Give sales and the part of year and territory held, of both years, by who and where."""
     sales = two_years(inputs)
-    first, last, back = year_windows(inputs.settings)
+    first, last, back = year_windows(inputs)
     columns = {}
     for name, shift in (("0", back), ("1", 0)):
         sold = sales[sales["is_review"] == (shift == 0)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached, middle_day
 from planning_kit.messages import DataError, require_labels
 from planning_kit.plan import Settings, add_months, months_between
 
@@ -84,7 +84,7 @@ def measured(sales: pd.DataFrame, metric: str) -> pd.Series:
     return sales["amount"] - sales["cost"] if metric == "margin" else sales[metric]
 
 
-@once
+@cached
 def goal_spans(inputs: Region, metric: str) -> pd.DataFrame:
     """Give the goals of a metric with their middle day, length in days, year and if reviewed.
 
@@ -93,22 +93,14 @@ def goal_spans(inputs: Region, metric: str) -> pd.DataFrame:
     """
     goals = inputs.goals[inputs.goals["metric"] == metric].reset_index(drop=True)
     goals = goals[~repeated_goals(inputs, goals)].reset_index(drop=True)
-    line = goals["product_id"].map(inputs.products.set_index("product_id")["product_line"])
-    days = (goals["ends_on"] - goals["starts_on"]).dt.days + 1
-    middle = goals["starts_on"] + pd.to_timedelta(days // 2, unit="D").astype("timedelta64[us]")
+    middle = middle_day(goals)
     return goals.assign(
-        product_line=goals["product_line"].fillna(line.astype("str")),
-        days=days,
+        product_line=goals["product_line"].fillna(inputs.line_of(goals["product_id"])),
+        days=(goals["ends_on"] - goals["starts_on"]).dt.days + 1,
         middle=middle,
         year=fiscal_year(middle, inputs.settings),
-        reviewed=in_review(middle, inputs.settings),
+        reviewed=inputs.in_review(middle),
     )
-
-
-def in_review(days: pd.Series, settings: Settings) -> pd.Series:
-    """Say which days lie in the reviewed period."""
-    first, last = pd.Timestamp(settings.review_starts_on), pd.Timestamp(settings.review_ends_on)
-    return days.between(first, last)
 
 
 def repeated_goals(inputs: Region, goals: pd.DataFrame) -> pd.Series:
@@ -131,7 +123,7 @@ def repeated_goals(inputs: Region, goals: pd.DataFrame) -> pd.Series:
     )
 
 
-@once
+@cached
 def dated_sales(inputs: Region, metric: str) -> pd.DataFrame:
     """Give the sales with the day that decides their year, and the length of their goal.
 
@@ -146,7 +138,7 @@ def dated_sales(inputs: Region, metric: str) -> pd.DataFrame:
     sales["middle"] = sales["middle"].fillna(sales["month"])
     return sales.assign(
         year=fiscal_year(sales["middle"], inputs.settings),
-        reviewed=in_review(sales["middle"], inputs.settings),
+        reviewed=inputs.in_review(sales["middle"]),
     )
 
 
@@ -178,11 +170,10 @@ def longer_than(goals: pd.DataFrame, unit: str) -> pd.Series:
     return goals["days"] > _UNIT_DAYS.get(unit, np.inf)
 
 
-def year_windows(settings: Settings) -> tuple[pd.Timestamp, pd.Timestamp, int]:
+def year_windows(inputs: Region) -> tuple[pd.Timestamp, pd.Timestamp, int]:
     """Give first and last month of the reviewed period, and the months back to compare with."""
-    first, last = settings.review_starts_on.replace(day=1), settings.review_ends_on.replace(day=1)
-    back = 12 * -(-months_between(first, last) // 12)
-    return pd.Timestamp(first), pd.Timestamp(last), back
+    first, last = inputs.review_months
+    return first, last, 12 * -(-months_between(first.date(), last.date()) // 12)
 
 
 def two_years(inputs: Region) -> pd.DataFrame:
@@ -190,7 +181,7 @@ def two_years(inputs: Region) -> pd.DataFrame:
 
     Adds ``is_review`` and ``when``, the month of the reviewed year that the row is compared in.
     """
-    first, last, back = year_windows(inputs.settings)
+    first, last, back = year_windows(inputs)
     earlier_first = pd.Timestamp(add_months(first.date(), -back))
     earlier_last = pd.Timestamp(add_months(last.date(), -back))
     month = inputs.sales["month"]

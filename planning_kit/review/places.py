@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.review.periods import check_by, counted_on, dated_sales, time_unit, with_cuts
 
 MARGIN_COLUMNS = ("amount", "cost", "margin", "margin_share", "units")
@@ -22,7 +22,7 @@ OUTSIDE_COLUMNS = (
 )
 
 
-@once
+@cached
 def margins(
     inputs: Region, by: Sequence[str] = ("product_line",), *, years: str = "reviewed"
 ) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def margins(
     return table.reset_index()[[*cuts, *MARGIN_COLUMNS]]
 
 
-@once
+@cached
 def outside_assignments(inputs: Region) -> pd.DataFrame:
     """List sales in territories that the seller did not hold in any day of the month.
 

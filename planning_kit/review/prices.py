@@ -21,16 +21,9 @@ LATITUDE_COLUMNS = (
 DISPERSION_COLUMNS = ("rep_id", "units", "amount", "at_team_prices", "price_ratio", "price_effect")
 
 
-def reviewed_sales(inputs: Region) -> pd.DataFrame:
-    """List the sales of the reviewed period, by calendar month."""
-    months, settings = inputs.sales["month"], inputs.settings
-    first = pd.Timestamp(settings.review_starts_on).replace(day=1)
-    return inputs.sales[(months >= first) & (months <= pd.Timestamp(settings.review_ends_on))]
-
-
 def costed_sales(inputs: Region) -> pd.DataFrame:
     """List the reviewed sales whose cost is known, from the line or else from the unit cost."""
-    sales = reviewed_sales(inputs)
+    sales = inputs.reviewed_sales()
     products = inputs.products.drop_duplicates("product_id").set_index("product_id")
     by_product = sales["units"] * sales["product_id"].map(products["unit_cost"])
     return sales.assign(cost=sales["cost"].fillna(by_product)).dropna(subset="cost")
@@ -95,7 +88,7 @@ def price_dispersion(inputs: Region) -> pd.DataFrame:
         product), price_ratio (amount / at_team_prices) and price_effect (the difference, plan
         currency). Only sales with units and product; rows by rep_id.
     """
-    sales = reviewed_sales(inputs).dropna(subset=["units", "product_id"])
+    sales = inputs.reviewed_sales().dropna(subset=["units", "product_id"])
     sales = sales[(sales["units"] > 0) & (sales["amount"] > 0)]
     sums = sales.groupby("product_id")[["amount", "units"]].sum()
     price = sales["product_id"].map(sums["amount"] / sums["units"]).astype(float)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.intervals import Z80
 from planning_kit.review.fairness import LEAST_PEOPLE
 from planning_kit.review.periods import fiscal_year
@@ -37,7 +37,7 @@ CHECK_COLUMNS = (
 )
 
 
-@once
+@cached
 def proposal_bias(inputs: Region) -> pd.DataFrame:
     """Measure how far each person's past proposals were from the results, shrunk to the group.
 
@@ -88,7 +88,7 @@ def proposal_bias(inputs: Region) -> pd.DataFrame:
     return table.reset_index()[list(PROPOSAL_COLUMNS)]
 
 
-@once
+@cached
 def proposal_check(inputs: Region) -> pd.DataFrame:
     """Leave each year of proposals out, correct it by the other years, and compare the errors.
 

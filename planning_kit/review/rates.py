@@ -121,10 +121,9 @@ def closed_deals(inputs: Region) -> pd.DataFrame:
     )
     if lately.any():
         deals = deals[lately | closed_on.isna()]
-    lines = inputs.products.drop_duplicates("product_id").set_index("product_id")["product_line"]
     return deals.assign(
         is_won=deals["outcome"].eq("won").astype(float),
-        product_line=deals["product_id"].map(lines),
+        product_line=inputs.line_of(deals["product_id"]),
     ).reset_index(drop=True)
 
 
@@ -246,12 +245,7 @@ def _average_sale(inputs: Region, won: pd.DataFrame, team: pd.Index) -> tuple[Nu
         everybody = _everybody(sized["rep_id"], team)
         of_deals = _shrunk_mean_of(sized["amount"], sized["rep_id"], everybody)
         return of_deals.reindex(team).to_numpy(), "won deals"
-    sales, settings = inputs.sales, inputs.settings
-    lately = sales[
-        (sales["month"] >= pd.Timestamp(settings.review_starts_on))
-        & (sales["month"] <= pd.Timestamp(settings.review_ends_on))
-    ]
-    by_rep = lately.groupby("rep_id")[["amount", "lines"]].sum()
+    by_rep = inputs.reviewed_sales().groupby("rep_id")[["amount", "lines"]].sum()
     by_rep = by_rep.reindex(_everybody(by_rep.index.to_series(), team), fill_value=0.0)
     mean = shrink_mean(by_rep["amount"].to_numpy(), by_rep["lines"].to_numpy())
     average = pd.Series(mean, by_rep.index).reindex(team).to_numpy(dtype=float)

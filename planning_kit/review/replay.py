@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.staffing import Staffing
 from planning_kit.numbers.statistics import held_inside
 from planning_kit.plan import DRIVERS
@@ -33,7 +33,7 @@ MOST_CAUSES = 10  # exact Shapley values double the work with each cause
 _SIDES = {False: "base", True: "actual"}  # as assumed, as it turned out
 
 
-@once
+@cached
 def assumption_replay(inputs: Region) -> pd.DataFrame:
     """Recompute last year's plan with what really happened; what remains is execution.
 
@@ -98,7 +98,7 @@ def _why_not(inputs: Region, stated: pd.DataFrame) -> pd.Series:
     is_ratio = pd.Series([d is not None and d.moves == "ratio" for d in drivers], stated.index)
     ratio = is_ratio & (stated["base"] <= 0)
     notes = notes.mask(ratio, "its base must be above 0 to compare with it")
-    if inputs.region and not _competitor_here(inputs):
+    if not inputs.is_company and not _competitor_here(inputs):
         competitor = stated["driver"].eq("competitor_effect")
         notes = notes.mask(competitor, "no competitor's entry touched a territory of this region")
     units = pd.Series([f"its unit must be {d.unit}" if d else "" for d in drivers], stated.index)

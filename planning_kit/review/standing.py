@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from planning_kit.data import Region, once
+from planning_kit.data import Region, cached
 from planning_kit.numbers.intervals import Z80
 from planning_kit.numbers.statistics import permutation_p, robust_z
 from planning_kit.review.fairness import ALARM, LEAST_PEOPLE, goal_people, yearly_goals
@@ -147,7 +147,7 @@ def manager_effects(inputs: Region) -> pd.DataFrame:
     ]
 
 
-@once
+@cached
 def goal_outliers(inputs: Region) -> pd.DataFrame:
     """Find reviewed goals out of line against both last year's result and last year's goal.
 

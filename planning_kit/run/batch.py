@@ -5,30 +5,35 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Executor,
-    Future,
-    wait,
-)
-from contextlib import ExitStack, suppress
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from planning_kit import __version__
 from planning_kit.agreement import last_line, open_log
 from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
-from planning_kit.data.readers import literal
+from planning_kit.data.notation import literal
 from planning_kit.messages import UsageError, require_labels
 from planning_kit.numbers.units import to_units
-from planning_kit.plan import Plan, Scenario, folder_name, write_atomically
+from planning_kit.plan import (
+    COMPANY,
+    COPY_FOLDER,
+    Plan,
+    Scenario,
+    folder_name,
+    load_plan,
+    write_atomically,
+)
 from planning_kit.run.index import write_index
 from planning_kit.run.manifest import (
+    COMPANY_RECORD,
     RunRecord,
     read_manifest,
     run_folders,
@@ -42,7 +47,6 @@ from planning_kit.run.reuse import (
     LOOK_BACK,
     PACKAGES,
     RECORD,
-    Basis,
     read_record,
     region_digest,
     remember,
@@ -51,11 +55,10 @@ from planning_kit.run.reuse import (
     unchanged_run,
 )
 from planning_kit.run.storage import Storage
-from planning_kit.run.task import RegionTask
-from planning_kit.run.worker import finished_before
-from planning_kit.steps import COMPANY_STEP
+from planning_kit.run.task import Basis, RegionTask
+from planning_kit.run.worker import run_region
+from planning_kit.steps import COMPANY_STEP, MADE_BY
 
-COMPANY = "(company)"
 _LOOK_EVERY = 0.5  # seconds
 
 
@@ -66,14 +69,19 @@ class _Run:
     plan: Plan
     options: BatchOptions
     prepared: Prepared
+    basis: Basis
+    notebooks: list[Path]
     folder: Path
     facts: dict[str, Any]
     records: dict[str, RunRecord]
     progress: Progress | None
-    storage: Storage | None = None
-    elsewhere: bool = False  # the regions run where this machine's copy is not seen
-    total: int = 0  # regions and company
-    steps: int = 0  # notebooks
+    storage: Storage | None
+    elsewhere: bool  # the regions run where this machine's copy is not seen
+
+    @property
+    def total(self) -> int:
+        """Regions, and the company where all of them are asked for."""
+        return len(self.records.keys() - {COMPANY_RECORD}) + (not self.options.regions)
 
     def save(self) -> None:
         """Write the manifest; a full disk must not stop the regions that go on."""
@@ -86,7 +94,17 @@ class _Run:
             for part in parts:
                 self.storage.send(f"runs/{self.folder.name}/{part}")
 
-    def report(self, record: RunRecord) -> None:
+    def enter(self, name: str, result: RunRecord) -> None:
+        """Enter how a region ended, and what was allocated."""
+        record = self.records[name]
+        record.status, record.error = result.status, result.error
+        record.seconds, record.notebooks = result.seconds, result.notebooks
+        if self.storage and self.elsewhere:
+            self.storage.fetch(f"runs/{self.folder.name}/{record.folder}", (".csv", ".json"))
+        else:
+            self.send(record.folder)
+        if name != COMPANY_RECORD:
+            _add_sums(record, self.folder, self.plan.settings.currency)
         self.save()
         self.send("manifest.json")
         done = sum(r.status in ("done", "failed") for r in self.records.values())
@@ -106,8 +124,9 @@ def run_plan(
     """Run the notebooks for the regions of a plan, and the roll-up after them.
 
     Everything that can be wrong before a kernel starts is checked first: inputs, regions,
-    scenario, parameters. A region that fails is a record in the manifest; the others go on.
-    A notebook whose result can be taken over from an earlier run is not run again.
+    scenario, parameters, agreement log. A region that fails is a record in the manifest; the
+    others go on. A notebook whose result can be taken over from an earlier run is not run again.
+    What people change in the plan while the run goes on is not of this run.
 
     Parameters
     ----------
@@ -136,46 +155,52 @@ def run_plan(
         be used.
     """
     options = options or BatchOptions()
-    prepared = prepare(plan, fresh=True)
-    regions = _chosen_regions(prepared, options.regions)
-    notebooks = _notebooks(plan, options)
-    scenario = plan.scenario(options.scenario)
-    check_scenario(plan, prepared, scenario)
-    targets = _targets(plan, prepared, scenario)
-    agreement = _agreement(plan)
-    others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
-    basis = run_basis(plan, prepared.facts["fingerprint"], options.scenario, others)
-    key = run_key(
-        basis,
-        notebooks,
-        {
-            "parameters": dict(options.parameters),
-            "html": options.html,
-            "regions": regions if options.regions else [],
-        },
-    )
-    same = None if options.force or into else unchanged_run(basis, key)
-    if same is not None:
-        return _call_latest(plan, options, same)
-    folder = into or _new_run_folder(plan.runs_folder, options.scenario, storage is not None)
+    with TemporaryDirectory() as scratch:
+        plan = plan.copied(Path(scratch))
+        prepared = prepare(plan, fresh=True)
+        regions = _chosen_regions(prepared, options.regions)
+        notebooks = _notebooks(plan, options)
+        scenario, agreement = plan.scenario(options.scenario), _agreement(plan)
+        check_scenario(plan, prepared, scenario)
+        targets = _targets(plan, prepared, scenario)
+        others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
+        fingerprint = prepared.facts["fingerprint"]
+        basis = run_basis(plan, fingerprint, options.scenario, agreement, others)
+        asked = {"html": options.html, "regions": regions if options.regions else []}
+        key = run_key(basis, notebooks, {**asked, "parameters": dict(options.parameters)})
+        same = None if options.force or into else unchanged_run(basis, key)
+        if same is not None:
+            return _call_latest(plan, options, same)
+        folder = into or _new_run_folder(plan.runs_folder, options.scenario, storage is not None)
+        plan = _keep(plan, folder)
     relative = os.path.relpath(prepared.folder, folder)
     write_atomically(folder / "prepared.json", json.dumps({"folder": relative}))
-    records = {r: RunRecord(r, folder_name(r), "waiting", *targets[r]) for r in regions}
     facts = {**_facts(plan, prepared, options, folder), "agreement": agreement}
-    run = _Run(plan, options, prepared, folder, facts, records, progress, storage)
-    run.elsewhere = storage is not None and executor is not None
-    run.total = len(regions) + (0 if options.regions else 1)
-    tasks = _tasks(run, basis, scenario, notebooks)
-    run.steps = sum(len(tasks[name].notebooks) for name in [*regions, ""][: run.total])
+    records = {r: RunRecord(r, folder_name(r), "waiting", *targets[r]) for r in regions}
+    notebooks = [plan.notebooks() / notebook.name for notebook in notebooks]
+    elsewhere = storage is not None and executor is not None
+    run = _Run(
+        *(plan, options, prepared, basis, notebooks, folder, facts, records),
+        *(progress, storage, elsewhere),
+    )
     with _stopping(run), ExitStack() as stack:
         if storage:
             storage.send(f".prepared/{prepared.folder.name}")
-            run.send("prepared.json", "manifest.json")
+            run.send("prepared.json", "manifest.json", COPY_FOLDER)
         pool = Pool(executor, options.jobs, len(regions), options.fork, stack)
-        _run_all(run, {r: tasks[r] for r in regions}, pool)
+        _run_all(run, [_task(run, name) for name in regions], pool)
         if not options.regions:  # a roll-up of some regions adds up to nothing
-            _run_company(run, tasks[""], pool)
+            _begin_company(run)
+            _run_all(run, [_task(run, COMPANY_RECORD)], pool)
     return _end(run, key)
+
+
+def _keep(plan: Plan, run: Path) -> Plan:
+    """Give the plan's copy its place in the run; of an interrupted run it takes the old one's."""
+    place = run / COPY_FOLDER
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(plan.papers, place, copy_function=shutil.copyfile)
+    return load_plan(plan.folder, run)
 
 
 def _end(run: _Run, key: str) -> Path:
@@ -206,7 +231,7 @@ def _targets(
     import duckdb
 
     _, targets = scenario_targets(plan, prepared, scenario)
-    people = literal(prepared.region_folder("") / "reps.parquet")
+    people = literal(prepared.region_folder(None) / "reps.parquet")
     with duckdb.connect() as con:
         rows = con.execute(
             f"SELECT current_region, count(*) FROM {people} WHERE carries_goal GROUP BY 1"
@@ -263,39 +288,32 @@ def _new_run_folder(runs: Path, scenario: str, is_shared: bool) -> Path:
     raise UsageError("cannot make a new folder in runs/")
 
 
-def _tasks(
-    run: _Run, basis: Basis, scenario: Scenario, notebooks: Sequence[Path]
-) -> dict[str, RegionTask]:
-    """Give every region's task, and the company's under ``""``."""
-    options, plan = run.options, run.plan
-    places = {
+def _task(run: _Run, name: str) -> RegionTask:
+    """Write down what a region needs, or the company, which is no region and is given none."""
+    options, plan, record = run.options, run.plan, run.records[name]
+    of_company = name == COMPANY_RECORD
+    parameters = {
+        **options.parameters,
         "plan_folder": str(plan.folder),
         "run_folder": str(run.folder),
         "scenario": options.scenario,
     }
-    common = (options.seconds, options.html, options.fork, options.force)
-    tasks = {}
-    for region in [*run.records, ""]:
-        chosen = notebooks[:-1] if region else notebooks[-1:]
-        folder = run.folder / (folder_name(region) if region else "company")
-        parameters = {**options.parameters, "region": region, **places}
-        key = run.prepared.table_key(region, scenario)
-        target = run.records[region].target if region else 0.0
-        inputs = region_digest(plan, run.prepared, region, target or 0.0) if region else ""
-        paths = tuple(map(str, chosen))
-        tasks[region] = RegionTask(
-            region,
-            str(folder),
-            paths,
-            parameters,
-            basis,
-            inputs,
-            key,
-            run.prepared.folder.name,
-            run.storage.url if run.storage and run.elsewhere else "",
-            *common,
-        )
-    return tasks
+    inputs = ""
+    if not of_company:
+        parameters["region"] = name
+        inputs = region_digest(plan, run.prepared, name, record.target or 0.0)
+    return RegionTask(
+        name,
+        str(run.folder / record.folder),
+        of_company,
+        tuple(map(str, run.notebooks[-1:] if of_company else run.notebooks[:-1])),
+        parameters,
+        run.basis,
+        inputs,
+        run.prepared.folder.name,
+        run.storage.url if run.storage and run.elsewhere else "",
+        *(options.seconds, options.html, options.fork, options.force),
+    )
 
 
 def _facts(plan: Plan, prepared: Prepared, options: BatchOptions, folder: Path) -> dict[str, Any]:
@@ -319,96 +337,91 @@ def _facts(plan: Plan, prepared: Prepared, options: BatchOptions, folder: Path) 
     }
 
 
-class _stopping:
+@contextmanager
+def _stopping(run: _Run) -> Iterator[None]:
     """Write down that a run was stopped, whatever stopped it."""
-
-    def __init__(self, run: _Run) -> None:
-        self.run = run
-
-    def __enter__(self) -> None:
-        write_manifest(self.run.folder, self.run.facts, [*self.run.records.values()])
-
-    def __exit__(self, kind: type | None, error: object, trace: object) -> None:
-        if kind is None:
-            return
-        for record in self.run.records.values():
+    write_manifest(run.folder, run.facts, [*run.records.values()])
+    try:
+        yield
+    except BaseException:
+        for record in run.records.values():
             if record.status in ("waiting", "running"):
                 record.status = "stopped"
-        self.run.facts.update(status="stopped", ended_at=_now())
-        self.run.save()
+        run.facts.update(status="stopped", ended_at=_now())
+        run.save()
         with suppress(Exception):  # it may be what stopped the run
-            self.run.send("manifest.json")
+            run.send("manifest.json")
+        raise
 
 
-def _run_all(run: _Run, tasks: dict[str, RegionTask], pool: Pool) -> None:
-    left = {}
-    for region, task in tasks.items():
-        before = None if run.options.force or run.elsewhere else finished_before(task)
-        if before is None:
-            left[region] = task
-        else:
-            _enter(run, region, before)
-    # A worker that is killed takes the pool down with it: the others' regions are begun again,
-    # and at last one by one, so that each meets its own fate.
-    left = _side_by_side(run, left, pool)
-    left = _side_by_side(run, left, pool)
-    for region, task in left.items():
-        if region in _side_by_side(run, {region: task}, pool):
-            _enter(run, region, RunRecord("", "", "failed", error="its worker process was killed"))
+def _run_all(run: _Run, tasks: list[RegionTask], pool: Pool) -> None:
+    """Take over what is known, and run the others side by side.
+
+    A worker that is killed takes the pool down with it: the others' regions are begun again, and
+    at last one by one, so that each meets its own fate.
+    """
+    left = [task for task in tasks if not _taken_over(run, task)]
+    for attempt in range(3):
+        groups, left = [left] if attempt < 2 else [[task] for task in left], []
+        for group in groups:
+            futures = {pool.submit(task): task for task in group}
+            before = len(left)
+            for future in _in_time(run, futures):
+                task, result = futures[future], _outcome(future)
+                if result is None:
+                    left.append(task)
+                else:
+                    run.enter(task.name, result)
+            if len(left) > before:
+                pool.renew()
+    for task in left:
+        words = "its worker process was killed"
+        run.enter(task.name, RunRecord(task.name, "", "failed", error=words))
 
 
-def _side_by_side(run: _Run, tasks: dict[str, RegionTask], pool: Pool) -> dict[str, RegionTask]:
-    """Run regions; give those that a broken pool has not finished."""
-    futures = {pool.submit(task): region for region, task in tasks.items()}
-    pool.stack.callback(lambda: [future.cancel() for future in futures])  # of Ctrl-C
-    broken = {}
-    for future in _in_time(run, futures):
-        region = futures[future]
-        try:
-            result = future.result()
-        except BrokenExecutor:
-            broken[region] = tasks[region]
-            continue
-        except Exception as error:
-            words = f"the worker ended: {type(error).__name__}: {error}"
-            result = RunRecord("", "", "failed", error=words)
-        _enter(run, region, result)
-    if broken:
-        pool.renew()
-    return broken
+def _taken_over(run: _Run, task: RegionTask) -> bool:
+    """Take a region over without any process, where all its notebooks can be."""
+    if task.force or run.elsewhere:
+        return False
+    found = run_region(task, starts_kernels=False)
+    if found.status == "done":
+        run.enter(task.name, found)
+    return found.status == "done"
 
 
-def _in_time(run: _Run, futures: dict[Future, str]) -> Iterator[Future]:
+def _outcome(future: Future[RunRecord]) -> RunRecord | None:
+    """Give how a region ended; None where the pool of workers broke."""
+    try:
+        return future.result()
+    except BrokenExecutor:
+        return None
+    except Exception as error:
+        words = f"the worker ended: {type(error).__name__}: {error}"
+        return RunRecord("", "", "failed", error=words)
+
+
+def _in_time(
+    run: _Run, futures: dict[Future[RunRecord], RegionTask]
+) -> Iterator[Future[RunRecord]]:
     """Give futures as they end; in between, look how far the others are."""
     waiting, told = set(futures), getattr(run.progress, "notebooks", None)
+    company = 0 if run.options.regions else 1
+    steps = (run.total - company) * len(run.notebooks[:-1]) + company
     while waiting:
         done, waiting = wait(waiting, _LOOK_EVERY, FIRST_COMPLETED)
-        started = {futures[f] for f in waiting if f.running()}
-        if new := [r for r in started if run.records[r].status != "running"]:
-            for region in new:
-                run.records[region].status = "running"
+        begun = [run.records[futures[future].name] for future in waiting if future.running()]
+        if new := [record for record in begun if record.status != "running"]:
+            for record in new:
+                record.status = "running"
             run.save()
         yield from done
         if told:
             records = run.folder.glob(f"*/{RECORD}")
-            told(sum(len(read_record(path.parent)) for path in records), run.steps)
+            told(sum(len(read_record(path.parent)) for path in records), steps)
 
 
-def _enter(run: _Run, region: str, result: RunRecord) -> None:
-    record = run.records[region]
-    record.status, record.error = result.status, result.error
-    record.seconds, record.notebooks = result.seconds, result.notebooks
-    if run.storage and run.elsewhere:
-        run.storage.fetch(f"runs/{run.folder.name}/{record.folder}", (".csv", ".json"))
-    else:
-        run.send(record.folder)
-    if region != COMPANY:
-        _add_sums(record, run.folder)
-    run.report(record)
-
-
-def _add_sums(record: RunRecord, run: Path) -> None:
-    """Recompute what was allocated from the table that was written."""
+def _add_sums(record: RunRecord, run: Path, currency: str) -> None:
+    """Add up what was allocated from the table that was written; what does not add up has failed."""
     path = run / record.folder / "tables" / "allocation.csv"
     if not path.is_file() or record.target is None:
         return
@@ -416,16 +429,24 @@ def _add_sums(record: RunRecord, run: Path) -> None:
     cents = int(to_units(goals, 0.01).sum()) if len(goals) else 0
     record.allocated = cents / 100
     record.gap = (cents - round(record.target * 100)) / 100
+    if record.gap and record.status == "done":
+        side = "above" if record.gap > 0 else "below"
+        nobody = "" if record.reps else "; nobody there carries a goal"
+        record.status, record.error = (
+            "failed",
+            f"{MADE_BY['allocation']}: the goals add up to {record.allocated:,.2f} {currency}, "
+            f"{abs(record.gap):,.2f} {side} the target{nobody}",
+        )
 
 
-def _run_company(run: _Run, task: RegionTask, pool: Pool) -> None:
+def _begin_company(run: _Run) -> None:
     parts = [*run.records.values()]
     target, allocated = (
         round(sum(getattr(r, n) or 0 for r in parts), 2) for n in ("target", "allocated")
     )
-    run.records[COMPANY] = RunRecord(
+    run.records[COMPANY_RECORD] = RunRecord(
+        COMPANY_RECORD,
         COMPANY,
-        "company",
         "running",
         target,
         allocated,
@@ -433,4 +454,3 @@ def _run_company(run: _Run, task: RegionTask, pool: Pool) -> None:
         sum(r.reps or 0 for r in parts),
     )
     run.save()
-    _run_all(run, {COMPANY: task}, pool)

@@ -332,6 +332,12 @@ class PrivateKernelManager(AsyncKernelManager):
 
     pre_start_kernel = _async_pre_start_kernel
 
+    def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+        """Start it so that it imports nothing from the folder it works in."""
+        stay_out = "--InteractiveShellApp.ignore_cwd=True"
+        command: list[str] = super().format_kernel_cmd([*(extra_arguments or []), stay_out])
+        return [command[0], "-P", *command[1:]]
+
     async def _async_cleanup_resources(self, restart: bool = False) -> None:
         await super()._async_cleanup_resources(restart=restart)
         if self._connection is not None and not restart:

@@ -11,9 +11,37 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.messages import UsageError
-from planning_kit.plan import write_atomically
+from planning_kit.plan import COMPANY, write_atomically
 
 FORMAT = 1
+COMPANY_RECORD = f"({COMPANY})"  # as a run calls the roll-up
+
+
+@dataclass
+class NotebookRecord:
+    """What happened to one notebook of a region.
+
+    Attributes
+    ----------
+    name, status, error : str
+        Without ending; done or failed; what stopped it, in one line.
+    outputs : list of str
+        Notebook and report, names of files in the region's folder.
+    seconds : float
+        Time it took.
+    kernel : str
+        forked, plain, ``plain: `` with what kept it from being forked, or taken over.
+    reason : str
+        Why it was run or taken over.
+    """
+
+    name: str
+    status: str = "done"
+    error: str = ""
+    outputs: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+    kernel: str = ""
+    reason: str = ""
 
 
 @dataclass
@@ -32,8 +60,8 @@ class RunRecord:
         People who carry a goal.
     seconds : float
         Time of all its notebooks.
-    notebooks : list of dict
-        Name, status, seconds, error, outputs, kernel and reason of each.
+    notebooks : list of NotebookRecord
+        Those that were begun, in order.
     error : str
         What stopped it, in one line.
     """
@@ -46,7 +74,7 @@ class RunRecord:
     gap: float | None = None
     reps: int | None = None
     seconds: float = 0.0
-    notebooks: list[dict[str, Any]] = field(default_factory=list)
+    notebooks: list[NotebookRecord] = field(default_factory=list)
     error: str = ""
 
 
@@ -102,22 +130,6 @@ def this_process() -> dict[str, Any]:
 def run_folders(runs: Path) -> list[Path]:
     """List the runs of a plan, newest first."""
     return sorted((p.parent for p in runs.glob("*/manifest.json")), reverse=True)
-
-
-def latest_run(runs: Path) -> Path:
-    """Find the newest complete run of a plan.
-
-    Raises
-    ------
-    UsageError
-        There is none.
-    """
-    named = runs / "latest"
-    if named.is_file():
-        run = runs / named.read_text(encoding="utf-8").strip()
-        if run.is_dir():
-            return run
-    raise UsageError("this plan has no complete run yet; make one with: planning-kit run FOLDER")
 
 
 def status_table(manifest: dict[str, Any]) -> pd.DataFrame:

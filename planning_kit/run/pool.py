@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from multiprocessing.context import BaseContext
 from multiprocessing.util import get_temp_dir
 
@@ -29,6 +29,7 @@ _NEEDED = [
     "bleach.css_sanitizer",
     "vl_convert",
 ]
+_SAFE = "PYTHONSAFEPATH"
 _LONGEST_FOLDER = 80  # bytes; a Unix socket's path ends at 108
 
 
@@ -58,7 +59,10 @@ class Pool:
         """Hand a region over."""
         if self.executor is None:
             self.executor = self._start()
-        return self.executor.submit(run_region, task)
+        with _nothing_from_here() if self.is_own else nullcontext():
+            future = self.executor.submit(run_region, task)
+        self.stack.callback(future.cancel)  # of Ctrl-C
+        return future
 
     def renew(self) -> None:
         """Take new processes of this machine; an executor that was given is its owner's."""
@@ -71,14 +75,31 @@ class Pool:
         if Private.folder is None:  # else this process has kernels of its own
             self.stack.callback(end_template)
         address = start_template() if self.fork else ""
-        pool = ProcessPoolExecutor(
-            self.jobs,
-            mp_context=_fresh_processes(),
-            initializer=start_worker,
-            initargs=(str(private_folder()), address, dict(os.environ)),
-        )
+        path = [place for place in sys.path if place]  # without the working folder
+        given = (str(private_folder()), address, dict(os.environ), path)
+        with _nothing_from_here():
+            pool = ProcessPoolExecutor(
+                self.jobs, mp_context=_fresh_processes(), initializer=start_worker, initargs=given
+            )
         self.stack.push(lambda kind, error, trace: _end_workers(pool, at_once=kind is not None))
         return pool
+
+
+@contextmanager
+def _nothing_from_here() -> Iterator[None]:
+    """Start Python programs that import nothing from the working folder.
+
+    The server of workers, its helpers and a spawned worker are ``python -c`` programs, which look
+    into the working folder first, for the standard library too.
+    """
+    before = os.environ.get(_SAFE)
+    os.environ[_SAFE] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[_SAFE]
+        if before is not None:
+            os.environ[_SAFE] = before
 
 
 def _fresh_processes() -> BaseContext:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from planning_kit.messages import DataError, UsageError
-from planning_kit.plan import bundled, write_atomically
+from planning_kit.plan import COMPANY, COPY_FOLDER, bundled, write_atomically
 from planning_kit.run.reuse import digest
 
 if TYPE_CHECKING:
@@ -214,18 +214,18 @@ def borrowed(task: RegionTask) -> Iterator[RegionTask]:
     storage, there = Storage(task.storage), Path(task.parameters["plan_folder"])
     run, prepared = Path(task.folder).parent.relative_to(there), Path(".prepared", task.prepared)
     storage.fetch_plan()
-    for name in ("prepared.json", "manifest.json"):
+    for name in ("prepared.json", "manifest.json", COPY_FOLDER):
         storage.fetch((run / name).as_posix())
     name = Path(task.folder).name
-    if task.region:
-        for part in ("prepared.json", "company", name):
-            storage.fetch((prepared / part).as_posix())
-        storage.fetch((run / name).as_posix())
-        for earlier in task.basis.earlier[:1]:  # more may be here from before
-            storage.fetch((Path(earlier).relative_to(there) / name).as_posix())
-    else:
+    if task.of_company:
         storage.fetch(prepared.as_posix())
         storage.fetch(run.as_posix(), (".csv", ".json"))
+    else:
+        for part in ("prepared.json", COMPANY, name):
+            storage.fetch((prepared / part).as_posix())
+        storage.fetch((run / name).as_posix())
+        for before in task.basis.runs[:1]:  # more may be here from then
+            storage.fetch((Path(before).relative_to(there) / name).as_posix())
     here: RegionTask = _moved(task, str(there), str(storage.copy))
     notebooks = [
         Path(n) if Path(n).is_file() else bundled("notebooks") / Path(n).name

@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from planning_kit.run.reuse import Basis
+from planning_kit.run.parameters import notebook_parameters
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What all notebooks of a run rest on, as digests.
+
+    Attributes
+    ----------
+    inputs : str
+        Fingerprint of the prepared inputs.
+    package : str
+        Of the kit's source files, of Python and of the packages that make numbers.
+    scenario : dict
+        Of each section of the run's scenario.
+    scenarios : str
+        Of all scenario files.
+    agreement : str
+        Of the agreement log.
+    runs : tuple of str
+        Folders of earlier runs, newest first.
+    """
+
+    inputs: str
+    package: str
+    scenario: dict[str, str]
+    scenarios: str
+    agreement: str
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class RegionTask:
-    """What a worker needs to run one region; plain values, so that it can travel.
+    """What a worker needs to run one region or the company; plain values, so that it can travel.
 
     Attributes
     ----------
-    region, folder : str
-        Name; absolute folder of the region in the run.
+    name, folder : str
+        As the manifest calls it; absolute folder in the run.
+    of_company : bool
+        It is the company's roll-up, which knows no region.
     notebooks : tuple of str
         Absolute paths, in order.
     parameters : dict
         Parameters of every notebook (each takes those it has).
     basis : Basis
         What all notebooks of the run rest on.
-    inputs, key : str
-        Digest of the region's inputs; of the region's tables, see `planning_kit.data.Prepared.table_key`.
+    inputs : str
+        Digest of the region's inputs; empty: all of the plan's.
     prepared : str
         Name of the folder of the prepared inputs.
     storage : str
@@ -34,16 +65,21 @@ class RegionTask:
         Write reports; fork kernels where that works; take nothing over.
     """
 
-    region: str
+    name: str
     folder: str
+    of_company: bool
     notebooks: tuple[str, ...]
     parameters: dict[str, Any]
     basis: Basis
-    inputs: str
-    key: str
+    inputs: str = ""
     prepared: str = ""
     storage: str = ""
     seconds: int = 600
     html: bool = True
     fork: bool = True
     force: bool = False
+
+    def parameters_of(self, notebook: Path) -> dict[str, Any]:
+        """Give the parameters that a notebook takes."""
+        known = notebook_parameters(notebook)
+        return {name: value for name, value in self.parameters.items() if name in known}

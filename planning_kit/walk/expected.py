@@ -36,7 +36,7 @@ def _kept_outlook(step: Step) -> Outlook:
 
 def estimated_outlook(step: Step) -> Outlook:
     """Estimate what the coming year may bring; the company's adds up what its regions keep."""
-    if step.inputs.region:
+    if not step.inputs.is_company:
         return coming_year(step.inputs, step.scenario)
     parts = (_tables_of(step, region) for region in step.prepared.regions)
     return Outlook.together(_of_tables(step, *tables) for tables in parts)

@@ -10,11 +10,12 @@ import pandas as pd
 
 from planning_kit import agreement, assumptions, manager, metrics, outlook, review
 from planning_kit.messages import UsageError, shorten
+from planning_kit.messages.amounts import money_text
 from planning_kit.output.cards import Cards, finding_card, show_cards
 from planning_kit.output.charts.choose import chart_for
 from planning_kit.output.shown import Shown, show_table
 from planning_kit.steps import STEPS
-from planning_kit.walk import expected, split, talks, views
+from planning_kit.walk import expected, split, talks, views, what_if
 from planning_kit.walk.answers import CARDS, manager_plan_of, rollup_of
 from planning_kit.walk.asking import of_plan, of_region, of_step
 from planning_kit.walk.rollup import write_files
@@ -63,7 +64,6 @@ class NotebookStep(Step):
     # what the coming year may bring
     last_register = of_plan(assumptions.last_register)
     turnover = of_region(outlook.turnover)
-    turnover_point = of_plan(assumptions.cost_of_turnover_point)
     baseline_months = of_step(expected.baseline_months)
     baseline_people = of_step(expected.baseline_people)
     target_range = of_step(expected.target_range)
@@ -88,6 +88,9 @@ class NotebookStep(Step):
     price_latitude = of_region(review.price_latitude)
     # the talks
     offers = of_step(talks.offers)
+    # what if
+    scenarios = of_step(what_if.compare_scenarios)
+    what_if = of_step(what_if.what_if)
     # the manager's own
     time_review = of_region(manager.time_review)
 
@@ -164,6 +167,12 @@ class NotebookStep(Step):
         """Say how likely the target is, as lines to read."""
         chance = self.outlook().chance(self.inputs.target)
         return expected.chance_lines(chance, self.inputs.settings.currency)
+
+    def turnover_cost(self) -> str:
+        """Say what one more point of turnover costs a year."""
+        cost = assumptions.cost_of_turnover_point(self.inputs, self.scenario)
+        amount = money_text(cost, self.inputs.settings.currency)
+        return f"One point of turnover costs about {amount} a year."
 
     def chosen_person(self, rep_id: str = "") -> str:
         """Name the person asked for, else the one whose goal moved most."""
@@ -314,6 +323,8 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "manager_capacity": lambda step: manager_plan_of(step).capacity,
     "manager_time_review": lambda step: step.time_review(),
     "manager_findings": lambda step: manager_plan_of(step).findings,
+    "what_if": lambda step: step.inputs.with_names(step.what_if().people),
+    "scenarios": lambda step: step.scenarios(),
     "regions": lambda step: rollup_of(step).regions,
     "company_goals": lambda step: rollup_of(step).goals,
     "sums": lambda step: rollup_of(step).sums,

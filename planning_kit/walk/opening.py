@@ -7,10 +7,9 @@ from pathlib import Path
 
 from planning_kit.data import FORMAT, Prepared, open_prepared, prepare
 from planning_kit.output.charts import enable
-from planning_kit.plan import folder_name, load_plan
+from planning_kit.plan import COMPANY, folder_name, load_plan
 from planning_kit.steps import STEPS
 from planning_kit.walk.notebook import NotebookStep
-from planning_kit.walk.step import COMPANY
 
 
 def open_step(
@@ -31,7 +30,8 @@ def open_step(
     plan_folder
         The plan; ``""`` finds it above the working directory, else takes the sample plan.
     run_folder
-        Folder of the run; ``""`` is ``runs/draft`` of the plan.
+        Folder of the run; ``""`` is ``runs/draft`` of the plan. A run that keeps a copy of the
+        plan is read from it: what was written when the run began counts.
     scenario
         Name of a file in ``scenarios/``.
 
@@ -40,12 +40,13 @@ def open_step(
     PlanningError
         The plan, the region or the scenario is not there, or the inputs cannot be used.
     """
-    plan = load_plan(plan_folder)
-    run = Path(run_folder).expanduser().resolve() if run_folder else plan.runs_folder / "draft"
+    place = Path(run_folder).expanduser().resolve() if run_folder else None
+    plan = load_plan(plan_folder, place)
+    run = place or plan.runs_folder / "draft"
     prepared = _prepared_of(run) or prepare(plan)
     chosen = plan.scenario(scenario)
     record = STEPS.get(notebook)
-    wanted = "" if record and record.of_company else region or prepared.regions[0]
+    wanted = None if record and record.of_company else region or prepared.regions[0]
     enable()
     folder = run / (folder_name(wanted) if wanted else COMPANY)
     return NotebookStep.open_at(notebook, plan, prepared, wanted, chosen, folder)

@@ -69,11 +69,9 @@ def allocation_cells(step: Step) -> pd.DataFrame:
 
 
 def _potential(step: Step, cells: pd.DataFrame) -> pd.Series:
-    inputs, first = step.inputs, pd.Timestamp(step.inputs.settings.starts_on)
-    held = inputs.assignments
-    here = ~(held["starts_on"] > first) & ~(held["ends_on"] < first)
-    share = held[here].groupby(["rep_id", "territory_id"])["share"].sum().rename("part")
-    places = cells.join(share, on=["rep_id", "territory_id"])
+    inputs, place = step.inputs, ["rep_id", "territory_id"]
+    held = inputs.held_on(inputs.settings.starts_on).set_index(place)["share"]
+    places = cells.join(held.rename("part"), on=place)
     market = places["territory_id"].map(inputs.territories.set_index("territory_id")["potential"])
     mix = cells.groupby("product_line")["base"].sum()
     whole = float(mix.sum())
@@ -89,6 +87,11 @@ def labelled(table: pd.DataFrame) -> pd.DataFrame:
 
 def solved_cells(step: Step) -> pd.DataFrame:
     """Give the cells as the engine takes them: labels, base, and what rules may refer to."""
+    cells: pd.DataFrame = step.once("solved cells", lambda: _solved_cells(step))
+    return cells
+
+
+def _solved_cells(step: Step) -> pd.DataFrame:
     cells = step.table("cells").drop(columns=["base_from"])
     # Chances are those of the person's drawn year, whatever base the scenario blends.
     fit = _years_of_equal_chance(step, cells)
@@ -98,7 +101,7 @@ def solved_cells(step: Step) -> pd.DataFrame:
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
-    return cells.assign(region=step.inputs.region or NOT_KNOWN)
+    return cells.assign(region=NOT_KNOWN if step.inputs.is_company else step.inputs.name)
 
 
 def _years_of_equal_chance(step: Step, cells: pd.DataFrame) -> pd.DataFrame:
@@ -243,7 +246,7 @@ def nobody_finding(step: Step) -> pd.DataFrame:
             finding(
                 "allocation.nobody",
                 "fail",
-                step.inputs.region or "company",
+                step.inputs.name,
                 f"the target of {step.inputs.target:,.0f} {step.inputs.settings.currency} has nobody to "
                 "carry it: no active person of this region carries a goal.",
                 "Assign people to the region's territories, or set its target to 0.",
@@ -264,7 +267,7 @@ def allocation_findings(step: Step) -> pd.DataFrame:
 def _chance_findings(step: Step) -> list[dict[str, str]]:
     """Judge whether the goals can be reached by most, before anybody is asked to carry them."""
     likely = chances(step, step.table("allocation"))["chance"].dropna()
-    where = step.inputs.region or "company"
+    where = step.inputs.name
     if likely.empty:
         return []
     above, mean = int((likely >= 0.5).sum()), float(likely.mean())

@@ -26,8 +26,6 @@ from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
 from planning_kit.walk.logged import log_end, log_words
 
-COMPANY = "company"
-
 
 @dataclass
 class Step:
@@ -88,8 +86,10 @@ class Step:
 
     def other(self, region: str, scenario: Scenario, folder: Path) -> Self:
         """Open the same step of another region or scenario."""
-        same = self.booked if region == self.inputs.region else None
-        return self.open_at(self.notebook, self.plan, self.prepared, region, scenario, folder, same)
+        is_here = region == self.inputs.name and not self.inputs.is_company
+        same = self.booked if is_here else None
+        where = (self.notebook, self.plan, self.prepared, region, scenario, folder, same)
+        return replace(self.open_at(*where), like=self if is_here else None)
 
     @classmethod
     def open_at(
@@ -97,12 +97,15 @@ class Step:
         notebook: str,
         plan: Plan,
         prepared: Prepared,
-        region: str,
+        region: str | None,
         scenario: Scenario,
         folder: Path,
         same: Region | None = None,
     ) -> Self:
-        """Open a step whose plan, inputs and places are known; ``same`` are inputs read before."""
+        """Open a step whose plan, inputs and places are known.
+
+        ``region`` None is the company; ``same`` are inputs read before.
+        """
         check_scenario(plan, prepared, scenario)
         if same is None:
             booked = open_inputs(plan, prepared, region, scenario)
@@ -127,7 +130,8 @@ class Step:
             made_of = [
                 __version__,
                 self.prepared.facts["fingerprint"],
-                self.inputs.region,
+                self.inputs.name,
+                self.inputs.is_company,
                 self.scenario.digest(sections),
                 self.inputs.target if sections is None else None,
                 [self.key(name) for name in maker.reads],
@@ -145,7 +149,7 @@ class Step:
         taken = self.excluded.totals["excluded"].iloc[0] if self.excluded else 0.0
         rows = {
             "plan": plan.name,
-            "region": self.inputs.region or "the whole company",
+            "region": "the whole company" if self.inputs.is_company else self.inputs.name,
             "coming period": f"{plan.starts_on} to {plan.ends_on}",
             "reviewed period": f"{plan.review_starts_on} to {plan.review_ends_on}",
             "sales known until": sales["last_day"] or "no sales",

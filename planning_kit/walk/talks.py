@@ -29,7 +29,8 @@ def goals_by_month(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
         ``rep_id``, ``territory_id``, ``product_line``, ``month``, ``goal``.
     """
     if goals.empty:
-        return pd.DataFrame(columns=[*CELL_LABELS, "month", "goal"])
+        kinds = {**dict.fromkeys(CELL_LABELS, "str"), "month": "datetime64[us]", "goal": "float64"}
+        return pd.DataFrame({n: pd.Series(dtype=kind) for n, kind in kinds.items()})
     settings = step.inputs.settings
     months = pd.DataFrame(
         {"month": pd.to_datetime(month_starts(settings.starts_on, settings.ends_on))}

@@ -12,8 +12,8 @@ from planning_kit.output.charts import chart_allocation
 from planning_kit.output.charts.renderer import chart_svg, draws_pictures
 from planning_kit.output.shown import show
 from planning_kit.walk import Step
+from planning_kit.walk.what_if import WhatIf, what_if
 from planning_kit.widgets.scenario_file import save_scenario
-from planning_kit.widgets.what_if import WhatIf, what_if
 
 _COLUMNS = ["rep", "base", "before", "goal", "change", "change_share", "chance"]
 _WIDE = w.Layout(width="560px")

@@ -9,7 +9,7 @@ from planning_kit.data import check_scenario
 from planning_kit.messages import UsageError
 from planning_kit.plan import Scenario, write_atomically
 from planning_kit.walk import Step
-from planning_kit.widgets.what_if import WhatIf, with_change
+from planning_kit.walk.what_if import WhatIf, with_change
 
 
 def save_scenario(step: Step, name: str, change: WhatIf) -> Path:

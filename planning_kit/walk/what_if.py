@@ -1,4 +1,4 @@
-"""What a what-if does to the goals: a plain function, which the panel only calls."""
+"""What a what-if does to the goals; the panel is only a view of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import pandas as pd
 
 from planning_kit.messages import PlanningError
 from planning_kit.plan import CELL, MaxChange, Scenario
-from planning_kit.walk import Step, goals_of, outlook_of
+from planning_kit.walk.expected import outlook_of
+from planning_kit.walk.step import Step
+from planning_kit.walk.talks import goals_of
 
 RULE_NAME = "what if: largest change"
 
@@ -66,7 +68,7 @@ def changed_scenario(step: Step, change: WhatIf, target: float) -> Scenario:
     scenario, inputs = step.scenario, step.inputs
     if change.target_change:
         asked = step.plan.settings.targets if scenario.targets is None else scenario.targets
-        asked = asked.with_region(inputs.region, target, inputs.regions)
+        asked = asked.with_region(inputs.name, target, inputs.regions)
         scenario = scenario.with_(targets=asked)
     if not (change.most_up or change.most_down):
         return scenario
@@ -144,7 +146,7 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
         row: dict[str, Any] = {"scenario": name, "note": "", "message": ""}
         try:
             scenario = step.plan.scenario(name)
-            other = step.other(step.inputs.region, scenario, step.folder)
+            other = step.other(step.inputs.name, scenario, step.folder)
             goals = goals_of(other)
             people = outlook_of(other).chances(goals.cells)
             row |= {
