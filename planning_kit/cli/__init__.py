@@ -225,7 +225,7 @@ def _batch_options(plan: Plan, asked: dict[str, Any]) -> tuple[BatchOptions, Pat
     from planning_kit.run import BatchOptions, unfinished_run
     from planning_kit.run.parameters import read_value
 
-    notebooks = sorted(plan.notebooks().glob("[0-9][0-9]_*.ipynb"))
+    notebooks = plan.notebooks()
     values = {n: read_value(_having(notebooks, n), n, text) for n, text in asked["pairs"]}
     now = {"jobs": asked["jobs"], "seconds": asked["seconds"], "fork": not asked["plain_kernels"]}
     if not (asked["resume"] or asked["retry_failed"]):
@@ -327,14 +327,13 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
     """
     from planning_kit.messages import UsageError
     from planning_kit.run import read_manifest
-    from planning_kit.run.manifest import process_is_gone
+    from planning_kit.run.manifest import process_is_gone, run_folders
 
     plan, storage = _open_plan(plan_folder)
     if storage:
         storage.fetch("runs", ("/manifest.json",))
-    runs = plan.runs_folder
-    found = sorted(p.parent for p in runs.glob("*/manifest.json"))
-    chosen = [r for r in found if r.name == run_id] if run_id else found[-1:]
+    found = run_folders(plan.runs_folder)
+    chosen = [r for r in found if r.name == run_id] if run_id else found[:1]
     if not chosen:
         raise UsageError(
             f"no run {run_id!r} in this plan" if run_id else "this plan has no run yet"
