@@ -11,6 +11,7 @@ import argparse
 import resource
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -26,10 +27,10 @@ from benchmarks.harness import (
     versions,
     write_results,
 )
-from planning_kit.assumptions.worth import simulate_target
 from planning_kit.data import TABLES, Region, empty_table
-from planning_kit.outlook.seats import look_ahead
-from planning_kit.outlook.years import YearModel, simulate_years, year_model
+from planning_kit.numbers.intervals import Z80
+from planning_kit.outlook import coming_year
+from planning_kit.outlook.years import YearModel, stream
 from planning_kit.plan import Scenario, Settings
 
 RUNS, PEOPLE, MONTHS, SEED = 10_000, 2_000, 12, 1
@@ -105,32 +106,29 @@ def company(people: int) -> Region:
 
 def draw_only(model: YearModel, runs: int) -> tuple[np.ndarray, ...]:
     """Draw what a simulation needs, and nothing else."""
-    of_register, of_all, of_chance, of_leaving = np.random.default_rng(SEED).spawn(4)
-    size = (runs, len(model.parts))
     return (
-        of_register.standard_normal((runs, len(model.low))),
-        of_all.standard_normal((runs, 1)),
-        of_chance.standard_normal(size, dtype=np.float32),
-        of_leaving.random(size, dtype=np.float32),
+        np.array([stream(SEED, "assumption", n).standard_normal(runs) for n in model.assumptions]),
+        stream(SEED, "everybody").standard_normal(runs),
+        np.array([stream(SEED, "luck", n).standard_normal(runs) for n in model.people]),
+        np.array([stream(SEED, "leaving", n).random(runs) for n in model.people]),
     )
 
 
-def plain(model: YearModel, asked: np.ndarray, runs: int) -> tuple[np.ndarray, np.ndarray]:
-    """Simulate as one writes it down at first; totals over the expected one, and chances."""
+def plain(model: YearModel, goals: np.ndarray, runs: int) -> tuple[np.ndarray, np.ndarray]:
+    """Simulate as one writes it down at first; totals and chances of goals at the expectation."""
     z, of_all, chance, luck = draw_only(model, runs)
-    value, vector = np.linalg.eigh(model.correlation)
-    z = z @ (vector * np.sqrt(np.maximum(value, 0))).T / 1.2815515594600038
-    spread = np.sqrt(np.log1p(model.own**2))
+    z = np.linalg.cholesky(model.correlation) @ z / Z80
+    spread = np.sqrt(np.log1p(model.own**2))[:, None]
     results = np.exp(spread * chance - spread**2 / 2)
-    spread = np.sqrt(np.log1p(model.common**2))
+    spread = np.sqrt(np.log1p(model.common**2))[:, None]
     results = results * np.exp(spread * of_all - spread**2 / 2)
-    for low, high, draw in zip(model.low, model.high, z.T, strict=True):
-        ends = np.outer(np.maximum(-draw, 0), low) + np.outer(np.maximum(draw, 0), high)
+    for low, high, draw in zip(model.low, model.high, z, strict=True):
+        ends = np.outer(low, np.maximum(-draw, 0)) + np.outer(high, np.maximum(draw, 0))
         results = results * np.maximum(0, 1 + ends)
-    served = np.floor(np.log1p(-luck.astype(float)) / np.log(model.stay)).astype(int)
-    last = np.minimum(model.start + served, MONTHS)
-    results = results * model.years[np.arange(len(asked))[None, :], last]
-    return results @ model.parts, (results >= asked).mean(axis=0)
+    served = np.floor(np.log1p(-luck) / np.log(model.stay)[:, None]).astype(int)
+    last = np.minimum(model.start[:, None] + served, MONTHS)
+    results = results * np.take_along_axis(model.years, last, axis=1) * goals[:, None]
+    return results.sum(axis=0), (results >= 1.05 * goals[:, None]).mean(axis=1)
 
 
 def in_one_process(call: Callable[[], Any]) -> tuple[float, float]:
@@ -147,20 +145,21 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     inputs = company(PEOPLE)
     plan = Scenario.parse("bench", {"assumptions": REGISTER, "correlations": CORRELATIONS})
-    outlook = look_ahead(inputs, plan)
-    model = year_model(outlook)
-    asked = np.full(PEOPLE, 1.05)
+    outlook = coming_year(inputs, plan, RUNS)
+    model, expected = outlook.model, outlook.expected.to_numpy()
+    goals = pd.DataFrame({"rep_id": model.people, "goal": 1.05 * expected})
     size = f"{RUNS} x {PEOPLE} people x {MONTHS}"
 
     def ours() -> Any:
-        return simulate_years(model, asked, RUNS, SEED)
+        fresh = replace(outlook)
+        return fresh.draws.sum(axis=0) / 1000, fresh.chance(inputs.target, goals).people["chance"]
 
     times = sorted(in_one_process(ours) for _ in range(rounds))
     wall, spent = times[len(times) // 2]
     peak = peak_mb(ours)
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    years, (totals, chances) = ours(), plain(model, asked, RUNS)
-    off = np.abs(years.totals / totals - 1).max(), np.abs(years.chances - chances).max()
+    mine, (totals, chances) = ours(), plain(model, expected, RUNS)
+    off = np.abs(mine[0] / totals - 1).max(), np.abs(mine[1] - chances).max()
     seen = versions("numpy", "scipy", "pandas")
     rows = [
         Row(
@@ -177,7 +176,7 @@ def main() -> None:
     ]
     for name, peer in (
         ("numpy, only drawing", lambda: draw_only(model, RUNS)),
-        ("numpy, all at once", lambda: plain(model, asked, RUNS)),
+        ("numpy, all at once", lambda: plain(model, expected, RUNS)),
     ):
         mine, theirs, ratio = take_turns(ours, peer, rounds)
         rows.append(
@@ -195,14 +194,15 @@ def main() -> None:
             )
         )
     whole = sorted(
-        seconds(lambda: simulate_target(outlook, inputs.target, runs=RUNS)) for _ in range(3)
+        seconds(lambda: coming_year(replace(inputs), plan, RUNS).chance(inputs.target))
+        for _ in range(3)
     )[1]
     rows.append(
         Row(
             "chance of the target",
             size,
             whole,
-            "with measuring the misses",
+            "from the sales on",
             None,
             None,
             None,

@@ -6,8 +6,8 @@ command answers before pandas is there.
 Examples
 --------
 >>> import planning_kit as pk
->>> pk.availability(0.2, 3, (0.0, 0.2, 0.4, 0.6, 0.8)).__round__(3)
-0.897
+>>> pk.open_step("03_target_allocation", "West").inputs.name
+'West'
 """
 
 from __future__ import annotations
@@ -18,10 +18,8 @@ from typing import Any
 __version__ = "0.1.0"
 
 _ROOMS = {
-    "messages": "DataError PlanningError UsageError",
-    "plan": "Scenario load_plan",
-    "numbers.staffing": "availability",
-    "allocation": "allocate",
+    "messages": "DataError UsageError",
+    "plan": "load_plan",
     "walk": "open_step",
     "walk.what_if": "WhatIf",
     "run": "run_plan",

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from planning_kit.output.cards import Card, show_cards
 from planning_kit.output.charts.renderer import SPEC_TYPE
 from planning_kit.output.report import export_html
 from planning_kit.plan import load_plan, load_scenario
@@ -92,6 +93,20 @@ def window(chromium: Any) -> Iterator[Window]:
 
 def is_local(address: str) -> bool:
     return bool(re.match(r"(https?|wss?)://127\.0\.0\.1[:/]|(file|data|blob|about):", address))
+
+
+# --- cards ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [420, 1280])
+def test_cards_wrap_and_no_text_is_cut_off(window: Window, width: int):
+    line = [Card("target", "115,891,600.25 EUR", "a note"), Card("chance", "57 %")] * 2
+    line.append(Card("what to do", "Read the findings below one after the other. " * 4))
+    window.page.set_viewport_size({"width": width, "height": 600})
+    window.page.set_content(show_cards(line, "North")._repr_html_())
+    assert window.page.evaluate("document.documentElement.scrollWidth") <= width
+    cut = "texts => texts.filter(t => t.scrollWidth > t.clientWidth).length"
+    assert window.page.locator("[role=listitem] p").evaluate_all(cut) == 0
 
 
 # --- JupyterLab ----------------------------------------------------------------------------------

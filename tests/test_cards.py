@@ -20,10 +20,10 @@ LINE = (
 )
 
 
-def test_cards_are_a_list_of_terms_with_nothing_to_fetch():
+def test_cards_are_a_list_with_nothing_to_fetch():
     page = show_cards(LINE, "North & South")._repr_html_()
-    assert page.count("<dt ") == 3 and 'aria-label="North &amp; South"' in page
-    assert "&lt;reviewed&gt;" in page and ">–</dd>" in page
+    assert page.count('role="listitem"') == 3 and 'aria-label="North &amp; South"' in page
+    assert "&lt;reviewed&gt;" in page and ">–</p>" in page
     assert not re.search(r"url\(|src=|href=|<script|<style", page)
 
 
@@ -72,7 +72,7 @@ def test_a_report_keeps_the_cards_with_their_look(tmp_path: Path):
     nbformat.write(notebook, tmp_path / "n.ipynb")
     page = export_html(tmp_path / "n.ipynb", tmp_path / "n.html").read_text(encoding="utf-8")
     shown = page[page.index('class="cards"') :]
-    assert shown.count("<dt ") == 3 and "flex-wrap:wrap" in shown and "var(--ink" in shown
+    assert shown.count('role="listitem"') == 3 and "flex-wrap:wrap" in shown
     assert made._repr_html_().count("flex:1 1 9rem") == shown.count("flex:1 1 9rem") == 3
 
 

@@ -150,7 +150,8 @@ def test_results_without_a_goal_stand_on_the_bars_and_in_the_words():
     )
     assert spec["description"].endswith(said)
     names = spec["layer"][0]["encoding"]["color"]["scale"]["domain"]
-    assert names == ["result", "result of people without a goal"]
+    assert names == ["result of people with a goal", "result of people without a goal"]
+    assert spec["title"]["subtitle"] == "not in the bars: 7 EUR in no goal period"
     alone = charts.chart_goal_history(MONTHS.assign(without_goal=0.0), "T", "EUR").to_dict()
     assert "without a goal" not in alone["description"]
     assert alone["layer"][0]["encoding"]["color"]["legend"] is None

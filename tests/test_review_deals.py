@@ -275,6 +275,15 @@ def test_a_grown_market_and_a_better_share_are_told_apart():
     assert row["share_after"] == pytest.approx(0.12)
 
 
+@pytest.mark.parametrize(("unit", "actual"), [("-", 0.10), ("%", 10), ("Percent", 10)])
+def test_the_growth_of_the_market_is_read_in_its_unit(unit, actual):
+    told = f"assumption_id statement base actual unit driver\nA1 market 5 {actual} {unit} market_growth"
+    row = market_bridge(market_company(assumptions=told)).iloc[0]
+    assert row["market_from"].endswith("the market moved +10.0% (A1)")
+    strange = market_bridge(market_company(assumptions=told.replace(f" {unit} ", " EUR "))).iloc[0]
+    assert "no growth of the market is known" in strange["market_from"]
+
+
 def test_the_market_bridge_adds_up_at_every_level():
     inputs = market_company()
     total = market_bridge(inputs).iloc[0]

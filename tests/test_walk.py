@@ -295,3 +295,18 @@ def test_relaxed_limits_lists_relaxed_limits_and_padding(sample: Plan, tmp_path:
     assert padding["becomes"] == pytest.approx(step.inputs.target * 1.02, abs=100)
     limits = gave[gave["what"] == "calm"]
     assert (limits["asked"] + limits["by"] == limits["becomes"]).all()
+
+
+def test_the_example_of_a_notebook_of_ones_own_runs_on_the_sample_plan(sample, tmp_path):
+    text = (Path(__file__).parents[1] / "docs" / "how-to" / "own-notebooks.md").read_text()
+    code = text.partition("```python\n")[2].partition("```")[0]
+    places = f'"West", {str(sample.folder)!r}, {str(tmp_path)!r}, "base"'
+    names: dict = {}
+    exec(code.replace('"West", "", "", "base"', places), names)
+    goals = names["goals"]
+    assert goals.gap(names["step"].inputs.target) == 0
+    written = table(tmp_path, "West", "allocation")
+    assert written["goal"].sum() == goals.standing() == 13_867_500
+    assert goals.why("R038")["amount"].sum() == pytest.approx(
+        goals.by("rep").set_index("rep_id").loc["R038", "goal"], abs=1e-6
+    )

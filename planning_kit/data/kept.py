@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from planning_kit.messages import DataError
@@ -35,6 +35,15 @@ def sign_tables(folder: Path, tables: Iterable[str]) -> None:
     write_atomically(folder / _DIGESTS, json.dumps(digests, indent=1))
 
 
+def table_digests(folder: Path) -> dict[str, str]:
+    """Give the digest of every table of a partition, as it was written; none: nobody signed it."""
+    try:
+        digests: dict[str, str] = json.loads((folder / _DIGESTS).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return digests
+
+
 def changed_tables(folder: Path) -> list[str]:
     """Name the tables of a prepared folder that are not as they were written."""
     facts = json.loads((folder / "prepared.json").read_text(encoding="utf-8"))
@@ -58,11 +67,9 @@ def require_unchanged(folder: Path, tables: Iterable[str]) -> None:
 
 
 def _changed(folder: Path, tables: Iterable[str] | None = None) -> list[str]:
-    try:
-        text = (folder / _DIGESTS).read_text(encoding="utf-8")
-    except FileNotFoundError:
+    digests = table_digests(folder)
+    if not digests:
         return [_DIGESTS]
-    digests: Mapping[str, str] = json.loads(text)
     names = digests if tables is None else tables
     return [name for name in names if digests.get(name) != _digest(table_path(folder, name))]
 

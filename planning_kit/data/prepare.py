@@ -22,7 +22,13 @@ from planning_kit.data.checker import CheckLimits
 from planning_kit.data.checks import check_tables, problems_table
 from planning_kit.data.derive import derive
 from planning_kit.data.fan_out import partition_queries
-from planning_kit.data.kept import changed_tables, partition_name, sign_tables, table_path
+from planning_kit.data.kept import (
+    changed_tables,
+    partition_name,
+    sign_tables,
+    table_digests,
+    table_path,
+)
 from planning_kit.data.labels import labels_of_plan
 from planning_kit.data.load import LoadedTables, load_tables
 from planning_kit.data.notation import literal
@@ -34,6 +40,7 @@ from planning_kit.plan import Plan, write_atomically
 
 FORMAT = 3  # of the prepared folder; a change makes every plan prepare again
 KEPT = 3
+_LABELLED = ("reps", "territories", "products")  # tables whose rows a scenario may name
 _DAY = 86_400.0
 _TRIES = 3  # files that are replaced while they are read are read again
 _States = dict[Path, tuple[int, ...]]
@@ -67,6 +74,14 @@ class Prepared:
     def region_folder(self, region: str | None) -> Path:
         """Give the partition of a region (None: the company)."""
         return self.folder / partition_name(region)
+
+    def inputs_digest(self, region: str | None) -> str:
+        """Digest what the notebooks of a region read: its partition, and the labels of all."""
+        everybody = table_digests(self.region_folder(None))
+        sales = [row["last_day"] for row in self.facts["coverage"] if row["table"] == "sales"]
+        labels = {name: everybody.get(name) for name in _LABELLED}
+        made_of = [table_digests(self.region_folder(region)), labels, self.regions, sales]
+        return hashlib.sha256(json.dumps(made_of).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def check_plan(plan: Plan) -> pd.DataFrame:

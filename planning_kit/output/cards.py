@@ -14,17 +14,17 @@ from planning_kit.messages.amounts import EMPTY, chance_text, money_text
 from planning_kit.output.shown import named_text
 from planning_kit.plan import Settings
 
+_EDGE = "#9AA5B1"
 # Word and colour of the edge: both, so that nothing rests on the colour alone.
 _STATUS: Mapping[str, tuple[str, str]] = {
-    "": ("", "#9AA5B1"),
+    "": ("", _EDGE),
     "pass": ("good", "#009E73"),
     "review": ("look at it", "#D55E00"),
     "fail": ("act on it", "#B3261E"),
 }
-# JupyterLab and Voilà set the first, by their theme; the report sets the second.
-_LINE = "var(--jp-border-color1,var(--line,#d9dee4))"
-_INK = "var(--jp-ui-font-color1,var(--ink,#1f2933))"
-_MUTED = "var(--jp-ui-font-color2,var(--muted,#52606d))"
+# Colours of text are left to the page, and the edge can be seen on white and on black: so the cards
+# are right in the light and the dark theme, and where a page that is not trusted loses variables.
+_SMALL = "margin:0;font-size:0.85em;opacity:0.85"
 _LONG = 28  # characters; a longer value is a sentence and gets room instead of size
 
 
@@ -71,11 +71,11 @@ class Cards:
 
     def _repr_html_(self) -> str:
         title = html.escape(self.title)
-        above = f'<p style="margin:0 0 0.25rem;font-weight:600">{title}</p>' if title else ""
+        above = f'<p style="margin:0;font-weight:600">{title}</p>' if title else ""
         return (
             f'<section class="cards" aria-label="{title or "Summary"}">{above}'
-            '<dl style="display:flex;flex-wrap:wrap;gap:0.75rem;margin:0.5rem 0 1.25rem">'
-            f"{''.join(map(_html, self.cards))}</dl></section>"
+            '<div role="list" style="display:flex;flex-wrap:wrap;margin:0.5rem 0 1rem">'
+            f"{''.join(map(_html, self.cards))}</div></section>"
         )
 
 
@@ -84,17 +84,13 @@ def _html(card: Card) -> str:
     is_long = len(card.value) > _LONG
     room = "flex:3 1 18rem;min-width:0" if is_long else "flex:1 1 9rem"
     size = "font-weight:400" if is_long else "font-size:1.3em;font-weight:600;white-space:nowrap"
-    label = html.escape(card.label) + (
-        f' <strong style="color:{_INK}">({word})</strong>' if word else ""
-    )
-    small = f"margin:0;font-size:0.85em;color:{_MUTED}"
-    note = f'<dd style="{small}">{html.escape(card.note)}</dd>' if card.note else ""
+    label = html.escape(card.label) + (f" <strong>({word})</strong>" if word else "")
+    note = f'<p style="{_SMALL}">{html.escape(card.note)}</p>' if card.note else ""
     return (
-        f'<div style="{room};padding:0.5rem 0.75rem;border:1px solid {_LINE};'
-        f'border-left:5px solid {colour};border-radius:6px">'
-        f'<dt style="{small};font-weight:400">{label}</dt>'
-        f'<dd style="margin:0;{size};color:{_INK}">{html.escape(card.value or EMPTY)}</dd>'
-        f"{note}</div>"
+        f'<div role="listitem" style="{room};margin:0 0.5rem 0.5rem 0;padding:0.5rem 0.75rem;'
+        f'border:1px solid {_EDGE};border-left:5px solid {colour};border-radius:6px">'
+        f'<p style="{_SMALL}">{label}</p>'
+        f'<p style="margin:0;{size}">{html.escape(card.value or EMPTY)}</p>{note}</div>'
     )
 
 

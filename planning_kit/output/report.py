@@ -33,7 +33,7 @@ _ATTRIBUTES = frozenset(
 # None of these can hold the address of a file.
 _STYLES = frozenset(
     "background-color border border-bottom border-left border-radius border-right border-top color "
-    "display flex flex-wrap font-size font-style font-variant-numeric font-weight gap height "
+    "display flex flex-wrap font-size font-style font-variant-numeric font-weight height "
     "margin max-width min-width opacity padding text-align text-decoration vertical-align "
     "white-space width".split()
 )

@@ -11,6 +11,7 @@ from planning_kit.data import Region
 from planning_kit.plan import add_months
 from planning_kit.review.factors import chain_effects
 from planning_kit.review.periods import check_by, team_of, two_years, year_windows
+from planning_kit.review.replay import unit_scales
 
 MARKET_CUTS = ("rep_id", "territory_id", "manager_id")
 MARKET_EFFECTS = ("market", "coverage", "share", "other")
@@ -109,10 +110,10 @@ def _chain(leaves: pd.DataFrame, year: str, market: pd.Series) -> pd.DataFrame:
 def _market_growth(inputs: Region) -> tuple[float, str]:
     stated = inputs.assumptions
     known = stated[stated["driver"].eq("market_growth") & stated["actual"].notna()]
+    known = known.assign(scale=unit_scales(known)).dropna(subset="scale")
     known = known.sort_values("assumption_id")
     if known.empty:
         return 0.0, "potential; no growth of the market is known, so share holds it"
-    scale = known["unit"].isin(["%", "percent"]).map({True: 0.01, False: 1.0})
-    growth = float(np.prod(1 + (known["actual"] * scale).to_numpy())) - 1
+    growth = float(np.prod(1 + (known["actual"] * known["scale"]).to_numpy())) - 1
     names = ", ".join(known["assumption_id"])
     return growth, f"potential; the market moved {growth:+.1%} ({names})"

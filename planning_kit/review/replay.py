@@ -102,7 +102,7 @@ def _why_not(inputs: Region, stated: pd.DataFrame) -> pd.Series:
         competitor = stated["driver"].eq("competitor_effect")
         notes = notes.mask(competitor, "no competitor's entry touched a territory of this region")
     units = pd.Series([f"its unit must be {d.unit}" if d else "" for d in drivers], stated.index)
-    notes = notes.mask(_scales(stated).isna(), units)
+    notes = notes.mask(unit_scales(stated).isna(), units)
     notes = notes.mask(stated["actual"].isna(), "what happened is not known: fill in actual")
     known = ", ".join(DRIVERS)
     notes = notes.mask(units.eq(""), f"no formula for its driver; known: {known}")
@@ -110,7 +110,7 @@ def _why_not(inputs: Region, stated: pd.DataFrame) -> pd.Series:
     return notes.mask(many, f"only the first {MOST_CAUSES} assumptions are replayed")
 
 
-def _scales(stated: pd.DataFrame) -> pd.Series:
+def unit_scales(stated: pd.DataFrame) -> pd.Series:
     """Give the factor from every written unit to the driver's; empty where they do not fit."""
     pairs = zip(stated["unit"].fillna(""), stated["driver"], strict=True)
     found = [
@@ -127,7 +127,7 @@ def _competitor_here(inputs: Region) -> bool:
 
 def _model(inputs: Region, causes: pd.DataFrame) -> Callable[[frozenset[int]], float]:
     """Give the product of all factors as a function of which causes are as they turned out."""
-    drivers, scale, settings = causes["driver"].tolist(), _scales(causes), inputs.settings
+    drivers, scale, settings = causes["driver"].tolist(), unit_scales(causes), inputs.settings
     values = {turned: (causes[name] * scale).tolist() for turned, name in _SIDES.items()}
     people = (settings.vacancy_months, settings.ramp, settings.account_loss_share)
     usual = Staffing(_roster_turnover(inputs), *people)

@@ -26,7 +26,6 @@ RECORD = "_done.json"  # in a region's folder: what each notebook was made from,
 LOOK_BACK = 5  # runs
 PACKAGES = ("pandas", "numpy", "scipy", "altair", "duckdb", "papermill", "nbconvert", "ipykernel")
 _KEYS = "tables/_made.json"  # in a region's folder: what each kept table was made from
-_LABELLED = ("reps", "territories", "products")  # tables that a scenario may name rows of
 _PLACES = ("plan_folder", "run_folder", "scenario")
 
 
@@ -79,11 +78,7 @@ def source_digest(notebook: Path) -> str:
 
 def region_digest(plan: Plan, prepared: Prepared, region: str, target: float) -> str:
     """Digest what a region's notebooks read of the inputs: its partition, target and labels."""
-    files = sorted(prepared.region_folder(region).iterdir())
-    files += [prepared.region_folder(None) / f"{name}.parquet" for name in _LABELLED]
-    known = [row["last_day"] for row in prepared.facts["coverage"] if row["table"] == "sales"]
-    settings = asdict(plan.settings)
-    return digest([settings, prepared.regions, known, target, *map(file_digest, files)])
+    return digest([asdict(plan.settings), prepared.inputs_digest(region), target])
 
 
 def made_from(notebook: Path, task: RegionTask) -> dict[str, str]:

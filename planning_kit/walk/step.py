@@ -21,7 +21,7 @@ from planning_kit.data import (
     with_targets,
     write_table,
 )
-from planning_kit.plan import Plan, Scenario, write_atomically
+from planning_kit.plan import Plan, Scenario, Targets, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
 from planning_kit.walk.logged import log_end, log_words
@@ -120,18 +120,18 @@ class Step:
     def key(self, table: str) -> str:
         """Digest everything a kept table is made from; one of another key is not taken.
 
-        The package, the region's inputs, the parts of the scenario that its step reads, the target
-        where the step splits it, the kept tables behind it, and how far the agreement log goes
-        where its step reads it.
+        The package, the settings, the region's inputs, the parts of the scenario that its step
+        reads, the target where the step splits it, the kept tables behind it, and how far the
+        agreement log goes where its step reads it.
         """
         if table not in self._keys:
             maker = STEPS[MADE_BY[table]]
             sections = maker.kept_from
             made_of = [
                 __version__,
-                self.prepared.facts["fingerprint"],
+                replace(self.plan.settings, targets=Targets()),
                 self.inputs.name,
-                self.inputs.is_company,
+                self.prepared.inputs_digest(None if self.inputs.is_company else self.inputs.name),
                 self.scenario.digest(sections),
                 self.inputs.target if sections is None else None,
                 [self.key(name) for name in maker.reads],

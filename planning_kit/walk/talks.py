@@ -30,7 +30,7 @@ def goals_by_month(step: Step, goals: pd.DataFrame) -> pd.DataFrame:
     """
     if goals.empty:
         kinds = {**dict.fromkeys(CELL_LABELS, "str"), "month": "datetime64[us]", "goal": "float64"}
-        return pd.DataFrame({n: pd.Series(dtype=kind) for n, kind in kinds.items()})
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
     settings = step.inputs.settings
     months = pd.DataFrame(
         {"month": pd.to_datetime(month_starts(settings.starts_on, settings.ends_on))}

@@ -69,7 +69,7 @@ def chart_attainment(
     return describe(chart, title=title, text=text)
 
 
-_WITH_GOAL, _WITHOUT = "result", "result of people without a goal"
+_WITH_GOAL, _WITHOUT = "result of people with a goal", "result of people without a goal"
 
 
 def chart_goal_history(
@@ -129,9 +129,14 @@ def chart_goal_history(
         f"to {rows['attainment'].max():.0%}.{_outside(history, unit)}"
     )
     chart = bars + goals.mark_tick(color=ORANGE, thickness=3, size=30, opacity=1) + above
-    return describe(
+    chart = describe(
         chart.properties(width=max(320, 44 * len(rows)), height=240), title=title, text=text
     )
+    apart = history.loc[history["goal"].isna(), "without_goal"].sum()
+    if not apart:
+        return chart
+    words = f"not in the bars: {apart:,.0f} {unit} in no goal period"
+    return chart.properties(title=alt.TitleParams(title, subtitle=words))
 
 
 def _outside(history: pd.DataFrame, unit: str) -> str:
