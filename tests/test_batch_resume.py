@@ -32,7 +32,7 @@ from planning_kit.run import BatchOptions, read_manifest, run_plan, unfinished_r
 from planning_kit.run.manifest import process_is_gone
 from planning_kit.steps import MADE_BY, STEPS
 from tests.conftest import ROOT, PlanMaker
-from tests.test_batch import WRITE, own_notebook
+from tests.test_batch import WRITE, own_notebook, said
 
 TABLE = """
 from pathlib import Path
@@ -119,6 +119,23 @@ def test_a_changed_notebook_runs_again_and_so_does_what_reads_its_tables(plan: P
     assert found["North 01_first"].startswith("unchanged since")
     assert found["North 02_second"].endswith(": notebook")
     assert b"8\n" in tables_of(run)["North/tables/b.csv"]
+
+
+def test_a_table_that_was_taken_over_is_taken_by_the_steps_after_it(plan: Plan):
+    split = (
+        "import planning_kit as pk\nstep = pk.open_step('NAME', region=region, "
+        "plan_folder=plan_folder, run_folder=run_folder, scenario=scenario)\n"
+        "table = step.table('allocation')\n"
+    )
+    write = split.replace("NAME", "03_target_allocation") + "step.write(allocation=table)"
+    read = split.replace("NAME", "04_goal_metrics") + "print(step.origins()['origin'].tolist())"
+    own_notebook(plan, "03_target_allocation", write)
+    own_notebook(plan, "04_goal_metrics", read)
+    run_plan(plan, plain(regions=("North",)))
+    own_notebook(plan, "04_goal_metrics", read + "\nprint('again')")
+    run = run_plan(plan, plain(regions=("North",)))
+    assert reasons(run)["North 03_target_allocation"].startswith("unchanged")
+    assert said(run, "North", "04_goal_metrics") == ("['written by 03_target_allocation']\nagain\n")
 
 
 def test_a_changed_scenario_or_input_or_parameter_is_named(plan: Plan):

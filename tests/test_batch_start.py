@@ -99,7 +99,7 @@ def test_a_region_whose_goals_miss_the_target_is_never_done(plan: Plan):
     assert result.exit_code == 1 and found is not None
     north = records(found[0])["North"]
     assert north["status"] == "failed" and north["gap"] == 90 - north["target"]
-    words = f"add up to 90.00 EUR, {-north['gap']:,.2f} below the target"
+    words = f"add up to 90.00 EUR, {-north['gap']:,.2f} below the {north['target']:,.2f} asked for"
     assert words in north["error"] and f"failed: North: {north['error']}" in result.stderr
     assert records(found[0])["(company)"]["status"] == "done"  # the others go on
     own_notebook(plan, "03_split", SPLIT)
@@ -117,4 +117,11 @@ def test_a_target_that_nobody_carries_is_a_failure_that_says_so(make_plan: PlanM
     run = run_plan(plan, options(regions=("West",)))
     west = records(run)["West"]
     assert west["status"] == "failed" and west["gap"] == -50
-    assert west["error"].endswith("50.00 below the target; nobody there carries a goal")
+    assert west["error"].endswith("below the 50.00 asked for; nobody there carries a goal")
+
+
+def test_what_levels_add_to_the_target_is_asked_for(plan: Plan):
+    more = company(200) + "[over_assignment]\nregion = 0.1\n"
+    (plan.folder / "scenarios" / "base.toml").write_text(more)
+    north = records(run_plan(plan, options(regions=("North",))))["North"]
+    assert north["status"] == "done" and north["allocated"] == 160 and north["gap"] == 10

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -157,14 +158,26 @@ def run(plan_folder: str, quiet: bool, as_json: bool, **asked: Any) -> None:
       planning-kit run my-plan --resume
     """
     from planning_kit.messages import UsageError
-    from planning_kit.run import read_manifest, run_plan
+    from planning_kit.run import BatchOptions, read_manifest, run_plan
     from planning_kit.run.manifest import run_folders
     from planning_kit.run.pool import dask_executor
 
     plan, storage = _open_plan(plan_folder)
     if storage:
         _fetch_newest_run(storage)
-    options, into = _batch_options(plan, asked)
+    into: Path | None = None
+    options = BatchOptions(
+        asked["regions"],
+        scenario=asked["scenario"],
+        parameters=_values(plan, asked["pairs"]),
+        html=not asked["no_html"],
+        force=asked["force"],
+        jobs=asked["jobs"],
+        seconds=asked["seconds"],
+        fork=not asked["plain_kernels"],
+    )
+    if asked["resume"] or asked["retry_failed"]:
+        options, into = _going_on(plan, options, failed_only=asked["retry_failed"])
     if (asked["executor"] == "dask") != bool(asked["scheduler"]):
         raise UsageError("--executor dask and --scheduler URL belong together.")
     # Whoever ends a service sends this; it should leave a manifest as Ctrl-C does.
@@ -217,43 +230,41 @@ def _fetch_newest_run(storage: Storage) -> None:
         storage.fetch(f"runs/{folder.name}")
 
 
-def _batch_options(plan: Plan, asked: dict[str, Any]) -> tuple[BatchOptions, Path | None]:
-    """Read what was asked for; with ``--resume`` the rest is what that run was started with."""
+def _values(plan: Plan, pairs: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """Read the values of ``-p`` as the first notebook says that has a parameter of that name."""
+    from planning_kit.run import notebook_parameters
+    from planning_kit.run.parameters import read_value
+
+    values: dict[str, Any] = {}
+    notebooks = plan.notebooks()
+    for name, text in pairs:
+        having = (n for n in notebooks if name in notebook_parameters(n))
+        values[name] = read_value(next(having, notebooks[0]), name, text)
+    return values
+
+
+def _going_on(
+    plan: Plan, options: BatchOptions, *, failed_only: bool
+) -> tuple[BatchOptions, Path | None]:
+    """Find the run to go on with, and the options it was started with."""
     from dataclasses import replace
 
     from planning_kit.messages import UsageError
-    from planning_kit.run import BatchOptions, unfinished_run
-    from planning_kit.run.parameters import read_value
+    from planning_kit.run import unfinished_run
 
-    notebooks = sorted(plan.notebooks().glob("[0-9][0-9]_*.ipynb"))
-    values = {n: read_value(_having(notebooks, n), n, text) for n, text in asked["pairs"]}
-    now = {"jobs": asked["jobs"], "seconds": asked["seconds"], "fork": not asked["plain_kernels"]}
-    if not (asked["resume"] or asked["retry_failed"]):
-        return BatchOptions(
-            asked["regions"],
-            scenario=asked["scenario"],
-            parameters=values,
-            html=not asked["no_html"],
-            force=asked["force"],
-            **now,
-        ), None
-    if asked["regions"] or asked["pairs"] or asked["force"] or asked["scenario"] != "base":
+    if options.regions or options.parameters or options.force or options.scenario != "base":
         raise UsageError(
             "--resume and --retry-failed go on as the run was started; leave out --region, "
             "--scenario, -p and --force."
         )
-    found = unfinished_run(plan, failed_only=asked["retry_failed"])
+    found = unfinished_run(plan, failed_only=failed_only)
     if found is None:
         click.echo("nothing to go on with: this is a new run", err=True)
-        return BatchOptions(html=not asked["no_html"], **now), None
-    click.echo(f"going on with run {found[0].name}", err=True)
-    return replace(found[1], **now), found[0]
-
-
-def _having(notebooks: list[Path], name: str) -> Path:
-    from planning_kit.run import notebook_parameters
-
-    return next((n for n in notebooks if name in notebook_parameters(n)), notebooks[0])
+        return options, None
+    folder, before = found
+    click.echo(f"going on with run {folder.name}", err=True)
+    again = replace(before, jobs=options.jobs, seconds=options.seconds, fork=options.fork)
+    return again, folder
 
 
 class _Progress:
@@ -327,14 +338,13 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
     """
     from planning_kit.messages import UsageError
     from planning_kit.run import read_manifest
-    from planning_kit.run.manifest import process_is_gone
+    from planning_kit.run.manifest import process_is_gone, run_folders
 
     plan, storage = _open_plan(plan_folder)
     if storage:
         storage.fetch("runs", ("/manifest.json",))
-    runs = plan.runs_folder
-    found = sorted(p.parent for p in runs.glob("*/manifest.json"))
-    chosen = [r for r in found if r.name == run_id] if run_id else found[-1:]
+    found = run_folders(plan.runs_folder)
+    chosen = [r for r in found if r.name == run_id] if run_id else found[:1]
     if not chosen:
         raise UsageError(
             f"no run {run_id!r} in this plan" if run_id else "this plan has no run yet"

@@ -95,10 +95,11 @@ class Plan:
         """List the scenarios of the plan by name."""
         return sorted(path.stem for path in (self.papers / "scenarios").glob("*.toml"))
 
-    def notebooks(self) -> Path:
-        """Give the folder of the notebooks: the plan's own copies where there are any."""
+    def notebooks(self) -> list[Path]:
+        """List the notebooks in their order: the plan's own where there are any."""
         own = self.papers / "notebooks"
-        return own if any(own.glob("*.ipynb")) else bundled("notebooks")
+        folder = own if any(own.glob("*.ipynb")) else bundled("notebooks")
+        return sorted(folder.glob("[0-9][0-9]_*.ipynb"))
 
 
 def bundled(name: str) -> Path:

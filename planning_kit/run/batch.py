@@ -6,7 +6,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from typing import Any
 from planning_kit import __version__
 from planning_kit.agreement import last_line, open_log
 from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
+from planning_kit.data.kept import table_path
 from planning_kit.data.notation import literal
 from planning_kit.messages import UsageError, require_labels
 from planning_kit.numbers.units import to_units
@@ -68,20 +69,15 @@ class _Run:
 
     plan: Plan
     options: BatchOptions
+    scenario: Scenario
     prepared: Prepared
     basis: Basis
-    notebooks: list[Path]
     folder: Path
     facts: dict[str, Any]
-    records: dict[str, RunRecord]
+    records: dict[str, RunRecord]  # by folder: the company's is no region's
     progress: Progress | None
     storage: Storage | None
     elsewhere: bool  # the regions run where this machine's copy is not seen
-
-    @property
-    def total(self) -> int:
-        """Regions, and the company where all of them are asked for."""
-        return len(self.records.keys() - {COMPANY_RECORD}) + (not self.options.regions)
 
     def save(self) -> None:
         """Write the manifest; a full disk must not stop the regions that go on."""
@@ -94,22 +90,27 @@ class _Run:
             for part in parts:
                 self.storage.send(f"runs/{self.folder.name}/{part}")
 
-    def enter(self, name: str, result: RunRecord) -> None:
+    def record(self, task: RegionTask) -> RunRecord:
+        """Give the record of a region, or of the company."""
+        return self.records[Path(task.folder).name]
+
+    def enter(self, task: RegionTask, result: RunRecord) -> None:
         """Enter how a region ended, and what was allocated."""
-        record = self.records[name]
+        record = self.record(task)
         record.status, record.error = result.status, result.error
         record.seconds, record.notebooks = result.seconds, result.notebooks
         if self.storage and self.elsewhere:
             self.storage.fetch(f"runs/{self.folder.name}/{record.folder}", (".csv", ".json"))
         else:
             self.send(record.folder)
-        if name != COMPANY_RECORD:
-            _add_sums(record, self.folder, self.plan.settings.currency)
+        if not task.of_company:
+            _add_sums(self, record)
         self.save()
         self.send("manifest.json")
         done = sum(r.status in ("done", "failed") for r in self.records.values())
+        regions = len(self.records.keys() - {COMPANY})
         if self.progress:
-            self.progress(record, done, self.total)
+            self.progress(record, done, regions + (not self.options.regions))
 
 
 def run_plan(
@@ -158,52 +159,47 @@ def run_plan(
     with TemporaryDirectory() as scratch:
         plan = plan.copied(Path(scratch))
         prepared = prepare(plan, fresh=True)
-        regions = _chosen_regions(prepared, options.regions)
-        notebooks = _notebooks(plan, options)
+        _require(options.regions, prepared.regions, "region")
+        _check_notebooks(plan, options)
         scenario, agreement = plan.scenario(options.scenario), _agreement(plan)
         check_scenario(plan, prepared, scenario)
-        targets = _targets(plan, prepared, scenario)
+        records = _waiting(plan, prepared, scenario, options.regions)
         others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
-        fingerprint = prepared.facts["fingerprint"]
-        basis = run_basis(plan, fingerprint, options.scenario, agreement, others)
-        asked = {"html": options.html, "regions": regions if options.regions else []}
-        key = run_key(basis, notebooks, {**asked, "parameters": dict(options.parameters)})
+        basis = run_basis(plan, prepared.facts["fingerprint"], scenario, agreement, others)
+        key = run_key(basis, plan.notebooks(), options)
         same = None if options.force or into else unchanged_run(basis, key)
-        if same is not None:
-            return _call_latest(plan, options, same)
-        folder = into or _new_run_folder(plan.runs_folder, options.scenario, storage is not None)
-        plan = _keep(plan, folder)
-    relative = os.path.relpath(prepared.folder, folder)
-    write_atomically(folder / "prepared.json", json.dumps({"folder": relative}))
+        if same is None:
+            shared = storage is not None
+            folder = into or _new_run_folder(plan.runs_folder, options.scenario, shared)
+            shutil.rmtree(folder / COPY_FOLDER, ignore_errors=True)  # of an interrupted run
+            shutil.copytree(plan.papers, folder / COPY_FOLDER, copy_function=shutil.copyfile)
+    if same is not None:
+        _call_latest(plan, options, same)
+        return same
+    plan = load_plan(plan.folder, folder)
+    pointer = {"folder": os.path.relpath(prepared.folder, folder)}
+    write_atomically(folder / "prepared.json", json.dumps(pointer))
     facts = {**_facts(plan, prepared, options, folder), "agreement": agreement}
-    records = {r: RunRecord(r, folder_name(r), "waiting", *targets[r]) for r in regions}
-    notebooks = [plan.notebooks() / notebook.name for notebook in notebooks]
     elsewhere = storage is not None and executor is not None
     run = _Run(
-        *(plan, options, prepared, basis, notebooks, folder, facts, records),
+        *(plan, options, scenario, prepared, basis, folder, facts, records),
         *(progress, storage, elsewhere),
     )
     with _stopping(run), ExitStack() as stack:
         if storage:
             storage.send(f".prepared/{prepared.folder.name}")
             run.send("prepared.json", "manifest.json", COPY_FOLDER)
-        pool = Pool(executor, options.jobs, len(regions), options.fork, stack)
-        _run_all(run, [_task(run, name) for name in regions], pool)
+        pool = Pool(executor, options.jobs, len(records), options.fork, stack)
+        _run_all(run, [_task(run, record) for record in records.values()], pool)
         if not options.regions:  # a roll-up of some regions adds up to nothing
-            _begin_company(run)
-            _run_all(run, [_task(run, COMPANY_RECORD)], pool)
-    return _end(run, key)
+            records[COMPANY] = _company(list(records.values()))
+            run.save()
+            _run_all(run, [_task(run, records[COMPANY])], pool)
+    _end(run, key)
+    return folder
 
 
-def _keep(plan: Plan, run: Path) -> Plan:
-    """Give the plan's copy its place in the run; of an interrupted run it takes the old one's."""
-    place = run / COPY_FOLDER
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(plan.papers, place, copy_function=shutil.copyfile)
-    return load_plan(plan.folder, run)
-
-
-def _end(run: _Run, key: str) -> Path:
+def _end(run: _Run, key: str) -> None:
     run.facts["ended_at"] = _now()
     finished = [*run.records.values()]
     run.facts["status"] = "done" if all(r.status == "done" for r in finished) else "failed"
@@ -215,29 +211,33 @@ def _end(run: _Run, key: str) -> Path:
     run.send(*(p.name for p in sorted(run.folder.iterdir()) if p.is_file()))
     if run.storage:
         run.storage.send("runs/latest")
-    return run.folder
 
 
-def _call_latest(plan: Plan, options: BatchOptions, folder: Path) -> Path:
+def _call_latest(plan: Plan, options: BatchOptions, folder: Path) -> None:
     if not options.regions:
         write_atomically(plan.runs_folder / "latest", folder.name + "\n")
-    return folder
 
 
-def _targets(
-    plan: Plan, prepared: Prepared, scenario: Scenario
-) -> dict[str, tuple[float, None, None, int]]:
-    """Give every region's target and how many people carry it, without opening its tables."""
+def _waiting(
+    plan: Plan, prepared: Prepared, scenario: Scenario, wanted: Sequence[str]
+) -> dict[str, RunRecord]:
+    """Give the records of the regions, by folder, with target and how many people carry it."""
     import duckdb
 
     _, targets = scenario_targets(plan, prepared, scenario)
-    people = literal(prepared.region_folder(None) / "reps.parquet")
-    with duckdb.connect() as con:
-        rows = con.execute(
+    people = literal(table_path(prepared.region_folder(None), "reps"))
+    with duckdb.connect() as con:  # without opening a region's tables
+        counts = con.execute(
             f"SELECT current_region, count(*) FROM {people} WHERE carries_goal GROUP BY 1"
         ).fetchall()
-    counts = dict(rows)
-    return {r: (targets[r], None, None, counts.get(r, 0)) for r in prepared.regions}
+    found = [
+        RunRecord(
+            region, folder_name(region), target=targets[region], reps=dict(counts).get(region, 0)
+        )
+        for region in prepared.regions
+        if not wanted or region in wanted
+    ]
+    return {record.folder: record for record in found}
 
 
 def _agreement(plan: Plan) -> dict[str, Any]:
@@ -250,30 +250,26 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _chosen_regions(prepared: Prepared, wanted: Sequence[str]) -> list[str]:
+def _require(labels: Iterable[str], known: Iterable[str], what: str) -> None:
+    """Stop where somebody asked for what is not there."""
     try:
-        require_labels(wanted, prepared.regions, "region")
+        require_labels(labels, known, what)
     except ValueError as error:
         raise UsageError(str(error)) from None
-    return [r for r in prepared.regions if not wanted or r in wanted]
 
 
-def _notebooks(plan: Plan, options: BatchOptions) -> list[Path]:
-    folder = plan.notebooks()
-    found = sorted(p for p in folder.glob("[0-9][0-9]_*.ipynb"))
+def _check_notebooks(plan: Plan, options: BatchOptions) -> None:
+    found, known = plan.notebooks(), set[str]()
     if len(found) < 2 or not found[-1].name.startswith(COMPANY_STEP.number):
-        raise UsageError(f"{folder.name}/: the notebooks 00 to 08 are not there.")
-    known: set[str] = set()
+        raise UsageError(
+            f"notebooks/: {COMPANY_STEP.name}.ipynb of the company, or those before it, are not there."
+        )
     for notebook in found:
         names = notebook_parameters(notebook)
         given = {k: v for k, v in options.parameters.items() if k in names}
         check_parameters(notebook, {**given, "plan_folder": "", "run_folder": "", "scenario": ""})
         known.update(names)
-    try:
-        require_labels(options.parameters, known, "parameters")
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    return found
+    _require(options.parameters, known, "parameters")
 
 
 def _new_run_folder(runs: Path, scenario: str, is_shared: bool) -> Path:
@@ -288,25 +284,25 @@ def _new_run_folder(runs: Path, scenario: str, is_shared: bool) -> Path:
     raise UsageError("cannot make a new folder in runs/")
 
 
-def _task(run: _Run, name: str) -> RegionTask:
+def _task(run: _Run, record: RunRecord) -> RegionTask:
     """Write down what a region needs, or the company, which is no region and is given none."""
-    options, plan, record = run.options, run.plan, run.records[name]
-    of_company = name == COMPANY_RECORD
+    options, plan, of_company = run.options, run.plan, record.folder == COMPANY
     parameters = {
         **options.parameters,
         "plan_folder": str(plan.folder),
         "run_folder": str(run.folder),
         "scenario": options.scenario,
     }
-    inputs = ""
+    inputs, notebooks = "", plan.notebooks()[-1:]
     if not of_company:
-        parameters["region"] = name
-        inputs = region_digest(plan, run.prepared, name, record.target or 0.0)
+        parameters["region"] = record.region
+        inputs = region_digest(plan, run.prepared, record.region, record.target or 0.0)
+        notebooks = plan.notebooks()[:-1]
     return RegionTask(
-        name,
+        record.region,
         str(run.folder / record.folder),
         of_company,
-        tuple(map(str, run.notebooks[-1:] if of_company else run.notebooks[:-1])),
+        tuple(map(str, notebooks)),
         parameters,
         run.basis,
         inputs,
@@ -371,12 +367,11 @@ def _run_all(run: _Run, tasks: list[RegionTask], pool: Pool) -> None:
                 if result is None:
                     left.append(task)
                 else:
-                    run.enter(task.name, result)
+                    run.enter(task, result)
             if len(left) > before:
                 pool.renew()
     for task in left:
-        words = "its worker process was killed"
-        run.enter(task.name, RunRecord(task.name, "", "failed", error=words))
+        run.enter(task, RunRecord("", "", "failed", error="its worker process was killed"))
 
 
 def _taken_over(run: _Run, task: RegionTask) -> bool:
@@ -385,7 +380,7 @@ def _taken_over(run: _Run, task: RegionTask) -> bool:
         return False
     found = run_region(task, starts_kernels=False)
     if found.status == "done":
-        run.enter(task.name, found)
+        run.enter(task, found)
     return found.status == "done"
 
 
@@ -401,15 +396,15 @@ def _outcome(future: Future[RunRecord]) -> RunRecord | None:
 
 
 def _in_time(
-    run: _Run, futures: dict[Future[RunRecord], RegionTask]
+    run: _Run, futures: Mapping[Future[RunRecord], RegionTask]
 ) -> Iterator[Future[RunRecord]]:
     """Give futures as they end; in between, look how far the others are."""
     waiting, told = set(futures), getattr(run.progress, "notebooks", None)
-    company = 0 if run.options.regions else 1
-    steps = (run.total - company) * len(run.notebooks[:-1]) + company
+    regions, company = len(run.records.keys() - {COMPANY}), int(not run.options.regions)
+    steps = regions * (len(run.plan.notebooks()) - 1) + company
     while waiting:
         done, waiting = wait(waiting, _LOOK_EVERY, FIRST_COMPLETED)
-        begun = [run.records[futures[future].name] for future in waiting if future.running()]
+        begun = [run.record(futures[future]) for future in waiting if future.running()]
         if new := [record for record in begun if record.status != "running"]:
             for record in new:
                 record.status = "running"
@@ -420,37 +415,41 @@ def _in_time(
             told(sum(len(read_record(path.parent)) for path in records), steps)
 
 
-def _add_sums(record: RunRecord, run: Path, currency: str) -> None:
+def _add_sums(run: _Run, record: RunRecord) -> None:
     """Add up what was allocated from the table that was written; what does not add up has failed."""
-    path = run / record.folder / "tables" / "allocation.csv"
+    path = run.folder / record.folder / "tables" / "allocation.csv"
     if not path.is_file() or record.target is None:
         return
     goals = read_table(path)["goal"]
     cents = int(to_units(goals, 0.01).sum()) if len(goals) else 0
     record.allocated = cents / 100
     record.gap = (cents - round(record.target * 100)) / 100
-    if record.gap and record.status == "done":
-        side = "above" if record.gap > 0 else "below"
+    asked = _asked(run, record.target)
+    off = (cents - round(asked * 100)) / 100
+    if off and record.status == "done":
         nobody = "" if record.reps else "; nobody there carries a goal"
         record.status, record.error = (
             "failed",
-            f"{MADE_BY['allocation']}: the goals add up to {record.allocated:,.2f} {currency}, "
-            f"{abs(record.gap):,.2f} {side} the target{nobody}",
+            f"{MADE_BY['allocation']}: the goals add up to {record.allocated:,.2f} "
+            f"{run.plan.settings.currency}, {abs(off):,.2f} {'above' if off > 0 else 'below'} the "
+            f"{asked:,.2f} asked for{nobody}",
         )
 
 
-def _begin_company(run: _Run) -> None:
-    parts = [*run.records.values()]
+def _asked(run: _Run, target: float) -> float:
+    """Give what goals have to add up to: the target, and what levels add to it."""
+    if not run.scenario.over_assignment:
+        return target
+    from planning_kit.allocation import padding_ledger
+
+    unit = run.plan.settings.rounding_unit
+    ledger = padding_ledger(target, run.scenario.over_assignment, unit)
+    return float(ledger["amount_after"].iloc[-1])
+
+
+def _company(parts: list[RunRecord]) -> RunRecord:
     target, allocated = (
         round(sum(getattr(r, n) or 0 for r in parts), 2) for n in ("target", "allocated")
     )
-    run.records[COMPANY_RECORD] = RunRecord(
-        COMPANY_RECORD,
-        COMPANY,
-        "running",
-        target,
-        allocated,
-        round(allocated - target, 2),
-        sum(r.reps or 0 for r in parts),
-    )
-    run.save()
+    gap, reps = round(allocated - target, 2), sum(r.reps or 0 for r in parts)
+    return RunRecord(COMPANY_RECORD, COMPANY, "running", target, allocated, gap, reps)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +15,8 @@ from typing import Any
 
 from planning_kit import __version__
 from planning_kit.data import Prepared
-from planning_kit.plan import SECTIONS, Plan, bundled, write_atomically
+from planning_kit.plan import SECTIONS, Plan, Scenario, bundled, write_atomically
+from planning_kit.run.options import BatchOptions
 from planning_kit.run.parameters import read_cells
 from planning_kit.run.task import Basis, RegionTask
 from planning_kit.steps import MADE_BY, STEPS
@@ -47,15 +48,14 @@ def _of_bytes(content: bytes) -> str:
 
 
 def run_basis(
-    plan: Plan, inputs: str, scenario: str, agreement: Mapping[str, Any], runs: Iterable[Path]
+    plan: Plan, inputs: str, scenario: Scenario, agreement: Mapping[str, Any], runs: Iterable[Path]
 ) -> Basis:
     """Digest what the notebooks of a run rest on; ``runs`` are earlier ones, newest first."""
-    chosen = plan.scenario(scenario)
     written = sorted((plan.papers / "scenarios").glob("*.toml"))
     return Basis(
         inputs,
         package_digest(),
-        {section: chosen.digest([section]) for section in SECTIONS},
+        {section: scenario.digest([section]) for section in SECTIONS},
         digest({path.name: file_digest(path) for path in written}),
         digest(agreement),
         tuple(map(str, runs)),
@@ -78,8 +78,7 @@ def source_digest(notebook: Path) -> str:
 
 def region_digest(plan: Plan, prepared: Prepared, region: str, target: float) -> str:
     """Digest what a region's notebooks read of the inputs: its partition, target and labels."""
-    settings = file_digest(plan.papers / "plan.toml")
-    return digest([settings, prepared.inputs_digest(region), target])
+    return digest([asdict(plan.settings), prepared.inputs_digest(region), target])
 
 
 def made_from(notebook: Path, task: RegionTask) -> dict[str, str]:
@@ -125,11 +124,12 @@ def _tables_before(notebook: str, task: RegionTask, is_ours: bool) -> dict[str, 
 # --- the whole run ------------------------------------------------------------------------------
 
 
-def run_key(basis: Basis, notebooks: Iterable[Path], asked: Mapping[str, Any]) -> str:
+def run_key(basis: Basis, notebooks: Iterable[Path], options: BatchOptions) -> str:
     """Digest all that a run is made from: two runs with one key have the same results."""
     sources = {notebook.stem: source_digest(notebook) for notebook in notebooks}
-    made_of = {**asdict(basis), "runs": (), "notebooks": sources, **asked}
-    return digest([made_of, os.environ.get("PLANNING_CHARTS")])
+    asked = [sorted(set(options.regions)), dict(options.parameters), options.html]
+    charts = os.environ.get("PLANNING_CHARTS")
+    return digest([asdict(replace(basis, runs=())), sources, asked, charts])
 
 
 def remember(run: Path, key: str) -> None:
