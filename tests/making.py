@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
+from functools import cache
 from typing import Any
 
-import numpy as np
+import duckdb
 import pandas as pd
 
 from planning_kit.data import TABLES, Region, empty_table
-from planning_kit.plan import Settings, add_months
+from planning_kit.data.derive import derive
+from planning_kit.data.fan_out import partition_queries
+from planning_kit.data.mapping import KINDS
+from planning_kit.data.partitions import typed_table
+from planning_kit.plan import Settings
 
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | str
-SALES_KEYS = ["month", "goal_period", "rep_id", "territory_id", "product_id", "product_line"]
+_AS_GIVEN = {"products", "opportunities", "activities", "assumptions", "events", "manager_time"}
+HOME = "Home"  # the region of people whom no assignment brings into one
 
 
 def make_settings(**changes: Any) -> Settings:
@@ -35,18 +41,17 @@ def make_table(name: str, rows: Rows | None) -> pd.DataFrame:
 
     In text a single ``-`` is an empty cell. Columns that are not given are empty.
     """
-    empty = empty_table(name)
     if rows is None:
-        return empty
+        return _empty(name).copy()
     if isinstance(rows, str):
         lines = [line.split() for line in rows.strip().splitlines()]
         rows = [dict(zip(lines[0], line, strict=True)) for line in lines[1:]]
         rows = [{k: None if v == "-" else v for k, v in row.items()} for row in rows]
     given = pd.DataFrame(rows).reset_index(drop=True)
     if given.empty:
-        return empty
-    extra = [c for c in given.columns if c not in empty.columns]
-    table = given.reindex(columns=[*empty.columns, *extra])
+        return _empty(name).copy()
+    names = TABLES[name].names
+    table = given.reindex(columns=[*names, *(c for c in given.columns if c not in names)])
     for column in TABLES[name].columns:
         if column.kind == "date":
             table[column.name] = pd.to_datetime(table[column.name]).astype("datetime64[us]")
@@ -67,89 +72,91 @@ def make_inputs(
     target: float | None = None,
     **tables: Rows,
 ) -> Region:
-    """Make the inputs of a region, or of the company, as the reader would prepare them.
+    """Make the inputs of a region, or of the company (``""``), by the product's own derivation.
 
-    Tables are given in canonical columns, as a DataFrame, rows, columns, or text. ``sales`` may
-    be single sales (``sold_on``) or already have ``month``; it is summed here, gets
-    ``goal_period`` from the goals and ``product_line`` from the products. ``reps`` left out are
-    everybody named in another table. A missing target is the goals' or sales' total of 2025.
+    Tables are given in canonical columns, as a DataFrame, rows, columns, or text. What a plan
+    needs and a test leaves out is filled: ``reps`` are everybody whom another table names, people
+    without an assignment are at home in the region (``Home`` where none is named), territories
+    that are assigned lie in it, and products are those with a line in ``sales``. ``sales`` may
+    have ``month`` instead of ``sold_on``; columns of ``reps`` that the derivation makes
+    (``carries_goal`` and so on) are taken as given. A missing target is the sales' total.
     """
     settings = settings or make_settings()
     unknown = sorted(set(tables) - set(TABLES))
     assert not unknown, f"no such table: {unknown}"
-    made = {name: make_table(name, tables.get(name)) for name in TABLES if name != "sales"}
-    made["goals"] = _with_ends(made["goals"], settings)
-    made["goals"]["metric"] = made["goals"]["metric"].fillna("amount").astype("str")
-    made["proposals"] = _with_ends(made["proposals"], settings)
-    sales = _summed_sales(tables.get("sales"), made)
-    if tables.get("reps") is None:
-        named = pd.concat([sales["rep_id"], made["goals"]["rep_id"], made["assignments"]["rep_id"]])
+    made = {name: make_table(name, rows) for name, rows in tables.items()}
+    con = _database()
+    _complete(made, region or HOME)
+    con.execute(";".join(f"DELETE FROM plan.{name}" for name in TABLES))
+    filled = [name for name, table in made.items() if len(table)]
+    for name in filled:
+        _fill(con, name, made[name])
+    derive(con, settings)
+    queries = partition_queries(con, settings, region or None)
+    found = {
+        name: _empty(name).copy()
+        if name in _AS_GIVEN - set(filled)
+        else typed_table(con, query, name)
+        for name, query in queries.items()
+    }
+    given = [c for c in made["reps"] if c not in TABLES["reps"].names]
+    if given:
+        told = made["reps"].set_index("rep_id")[given].reindex(found["reps"]["rep_id"])
+        found["reps"] = found["reps"].assign(**{c: told[c].to_numpy() for c in given})
+    facts: dict[str, Any] = {
+        "settings": settings,
+        "regions": tuple(regions or sorted(made["territories"]["region"].dropna().unique())),
+        "target": float(round(found["sales"]["amount"].sum())) if target is None else target,
+    }
+    return Region(region, **facts, **found) if region else Region.company(**facts, **found)
+
+
+def _complete(made: dict[str, pd.DataFrame], home: str) -> None:
+    """Add what a plan cannot be without."""
+    for name in ("sales", "goals", "proposals", "assignments", "territories", "products"):
+        if name not in made:
+            made[name] = _empty(name)
+    sales = made["sales"]
+    if "month" in sales:
+        sales["sold_on"] = sales["sold_on"].fillna(pd.to_datetime(sales["month"]))
+    if "product_line" in sales and made["products"].empty:
+        lines = sales[["product_id", "product_line"]].dropna().drop_duplicates("product_id")
+        made["products"] = make_table("products", lines)
+    if "reps" not in made:
+        named = pd.concat([made[name]["rep_id"] for name in ("sales", "goals", "assignments")])
         made["reps"] = make_table("reps", {"rep_id": sorted(named.dropna().unique())})
-    made["reps"] = _with_activity(made["reps"], made, settings)
-    if regions is None:
-        regions = sorted(made["territories"]["region"].dropna().unique())
-    if target is None:
-        target = float(round(sales["amount"].sum()))
-    return Region(
-        region=region, settings=settings, regions=tuple(regions), target=target, sales=sales, **made
+    reps = made["reps"]
+    placed = reps["rep_id"].isin(made["assignments"]["rep_id"]) | reps["region"].notna()
+    reps["region"] = reps["region"].where(placed, home)
+    known, held = made["territories"], made["assignments"]["territory_id"].dropna().unique()
+    more = [territory for territory in held if territory not in set(known["territory_id"])]
+    if more:
+        rows = make_table("territories", {"territory_id": more, "region": [home] * len(more)})
+        made["territories"] = pd.concat([known, rows], ignore_index=True)
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Give one scratch database for all tests of this process, with empty canonical tables."""
+    con = duckdb.connect(config={"threads": 1})
+    con.execute("CREATE SCHEMA plan")
+    for name, table in TABLES.items():
+        columns = ", ".join(f"{c.name} {KINDS[c.kind]}" for c in table.columns)
+        con.execute(f"CREATE TABLE plan.{name} (_file VARCHAR, _row BIGINT, {columns})")
+    return con
+
+
+def _fill(con: duckdb.DuckDBPyConnection, name: str, table: pd.DataFrame) -> None:
+    names = TABLES[name].names
+    cells = [table[c].astype(object).where(table[c].notna(), None).tolist() for c in names]
+    values = ", ".join("unnest(?)" for _ in names)
+    con.execute(
+        f"INSERT INTO plan.{name} SELECT 'made', row_number() OVER () + 1, * "
+        f"FROM (SELECT {values})",
+        cells,
     )
 
 
-def _with_ends(periods: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    starts = periods[["rep_id", "starts_on"]].drop_duplicates().sort_values(["rep_id", "starts_on"])
-    starts["next_on"] = starts.groupby("rep_id")["starts_on"].shift(-1) - pd.Timedelta(days=1)
-    periods = periods.merge(starts, on=["rep_id", "starts_on"], how="left")
-    year_end = periods["starts_on"].map(
-        lambda day: pd.Timestamp(add_months(day.date(), 12) - timedelta(days=1)), na_action="ignore"
-    )
-    year_end = pd.to_datetime(year_end).astype("datetime64[us]")
-    year_end = year_end.clip(upper=pd.Timestamp(settings.review_ends_on))
-    filled = periods["ends_on"].fillna(periods["next_on"]).fillna(year_end)
-    return periods.assign(ends_on=filled.astype("datetime64[us]")).drop(columns="next_on")
-
-
-def _summed_sales(rows: Rows | None, made: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    lines = make_table("sales", rows)
-    if "month" in lines:
-        month = pd.to_datetime(lines["month"]).astype("datetime64[us]")
-        lines["sold_on"] = lines["sold_on"].fillna(month)
-    share = lines["credit_share"].fillna(1.0)
-    for column in ("amount", "units", "cost"):
-        lines[column] = lines[column] * share
-    lines["month"] = lines["sold_on"].dt.to_period("M").dt.to_timestamp().astype("datetime64[us]")
-    goals = made["goals"][["rep_id", "starts_on", "ends_on"]].drop_duplicates()
-    if "goal_period" not in lines:
-        held = lines.reset_index()[["index", "rep_id", "sold_on"]].merge(goals, on="rep_id")
-        held = held[held["sold_on"].between(held["starts_on"], held["ends_on"])]
-        lines["goal_period"] = held.groupby("index")["starts_on"].max().reindex(lines.index)
-    lines["goal_period"] = pd.to_datetime(lines["goal_period"]).astype("datetime64[us]")
-    lines_of = made["products"].set_index("product_id")["product_line"]
-    if "product_line" not in lines:
-        lines["product_line"] = lines["product_id"].map(lines_of).astype("str")
-    lines["lines"] = 1
-    known = ["amount", "units", "cost"]
-    by = lines.groupby(SALES_KEYS, dropna=False)
-    summed = by[known].sum(min_count=1).join(by["lines"].sum()).reset_index()
-    return summed.astype({c: "float64" for c in known})
-
-
-def _with_activity(
-    reps: pd.DataFrame, made: Mapping[str, pd.DataFrame], settings: Settings
-) -> pd.DataFrame:
-    first_day = pd.Timestamp(settings.starts_on)
-    given = made["assignments"]
-    on_day = given[~(given["starts_on"] > first_day) & ~(given["ends_on"] < first_day)].merge(
-        made["territories"][["territory_id", "region"]], on="territory_id"
-    )
-    region_of = on_day.groupby("rep_id")["region"].min()
-    reps = reps.copy()
-    if "current_region" not in reps:
-        found = reps["rep_id"].map(region_of).astype("str")
-        reps["current_region"] = found.fillna(reps["region"])
-    if "is_active" not in reps:
-        reps["is_active"] = ~(reps["left_on"] < first_day)
-    if "carries_goal" not in reps:
-        leads = reps["rep_id"].isin(reps["manager_id"].dropna())
-        sells = reps["rep_id"].isin(given["rep_id"])
-        reps["carries_goal"] = np.asarray(reps["is_active"] & ~(leads & ~sells), dtype=bool)
-    return reps
+@cache
+def _empty(name: str) -> pd.DataFrame:
+    return empty_table(name)

@@ -189,7 +189,10 @@ def test_evidence_that_cites_no_finding_fails_for_the_company_and_is_named_in_a_
         found = assumption_findings(given, plan, known=lambda inputs: known).set_index("finding_id")
         return found["status"].get("assumptions.evidence.unknown", "")
 
-    assert said(inputs, plan) == "fail" and said(replace(inputs, region="N"), plan) == "review"
+    assert (
+        said(inputs, plan) == "fail"
+        and said(replace(inputs, name="N", is_company=False), plan) == "review"
+    )
     assert said(inputs, scenario(m={**MARKET, "evidence": "review.growth.market"})) == ""
     assert said(inputs, scenario(m=MARKET)) == ""  # plain words cite nothing
     assert "assumptions.evidence.unknown" not in set(

@@ -235,6 +235,7 @@ def test_a_manager_with_a_goal_is_asked_for_hours_to_sell():
         "reps": reps,
         "territories": [{"territory_id": "t", "region": "N"}],
         "assignments": [{"rep_id": "m", "territory_id": "t"}],
+        "sales": [{"sold_on": "2025-05-02", "rep_id": "m", "amount": 10.0}],
     }
     inputs = make_inputs(**sells)
     assert (

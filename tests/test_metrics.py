@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -555,7 +556,7 @@ def test_activity_is_whole_and_adds_up_to_the_year(rows):
 @given(GOALS, st.sampled_from([0.01, 1.0, 100.0]))
 def test_parts_add_up_to_the_goal(rows, unit):
     inputs = small_team(len(rows))
-    inputs = type(inputs)(**{**vars(inputs), "settings": make_settings(rounding_unit=unit)})
+    inputs = replace(inputs, settings=make_settings(rounding_unit=unit))
     goals = monthly(
         {f"r{k}": [np.nan if v is None else float(v) for v in row] for k, row in enumerate(rows)}
     )
