@@ -12,6 +12,7 @@ from pathlib import Path
 
 import planning_kit
 from planning_kit.data.dictionary import dictionary
+from planning_kit.output import columns
 from planning_kit.steps import STEPS, WalkStep
 from planning_kit.walk.notebook import NotebookStep
 
@@ -26,6 +27,7 @@ def pages() -> dict[Path, str]:
     after = rest.partition(END)[2]
     return {
         FOLDER / "tables.md": dictionary(),
+        FOLDER / "columns.md": columns.reference(),
         notebooks: before + "\n".join([BEGIN, *_walk(), END]) + after,
         FOLDER / "api.md": "\n".join(_api()) + "\n",
     }

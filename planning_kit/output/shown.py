@@ -152,9 +152,6 @@ def show_table(
     )
 
 
-show = show_table
-
-
 def _readable(columns: list[Any], named: pd.DataFrame) -> list[Any]:
     """Put names where ids stand, each once."""
     order: dict[Any, None] = {}

@@ -10,7 +10,7 @@ import ipywidgets as w
 from planning_kit.messages import PlanningError
 from planning_kit.output.charts import chart_allocation
 from planning_kit.output.charts.renderer import chart_svg, draws_pictures
-from planning_kit.output.shown import show
+from planning_kit.output.shown import show_table
 from planning_kit.walk import Step
 from planning_kit.walk.what_if import WhatIf, what_if
 from planning_kit.widgets.scenario_file import save_scenario
@@ -64,10 +64,10 @@ class _Panel:
                 self.line.value = self.picture.value = self.table.value = ""
                 return
             self.message.value = ""
-            self.line.value = show(result.summary)._repr_html_()
+            self.line.value = show_table(result.summary)._repr_html_()
             people = self.step.inputs.with_names(result.people)
             currency = self.step.inputs.settings.currency
-            self.table.value = show(people, _COLUMNS, unit=currency)._repr_html_()
+            self.table.value = show_table(people, _COLUMNS, unit=currency)._repr_html_()
             if not draws_pictures():
                 return
             chart = chart_allocation(people, "rep", "Goal and starting point by person", currency)
