@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planning_kit.data import open_inputs, prepare
 from planning_kit.manager import manager_plan, time_review
 from planning_kit.messages import DataError
 from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario
+from tests.conftest import PlanMaker
 from tests.making import make_inputs
 
 COUNTS = st.integers(0, 30)
@@ -308,3 +310,32 @@ def test_without_managers_or_time_the_tables_are_empty_and_findings_say_why():
     assert nobody.hours.columns.tolist() == plan.hours.columns.tolist()
     alone = manager_plan(make_inputs(reps=[{"rep_id": "m", "role": "Manager"}]), scenario())
     assert alone.capacity["fits"].all() and activity_hours(alone, "coaching").eq(0).all()
+
+
+def test_a_manager_of_people_in_three_regions_is_one_person(make_plan: PlanMaker):
+    people = [f"p{k}" for k in range(30)]
+    places = {person: f"t{k % 3}" for k, person in enumerate(people)}
+    sales = "".join(f"2025-03-01,{person},100\n" for person in people)
+    held = "".join(f"{person},{place},2024-01-01\n" for person, place in places.items())
+    plan = make_plan(
+        reps="rep_id,manager_id\nm,\n" + "".join(f"{person},m\n" for person in people),
+        territories="territory_id,region\nt0,North\nt1,South\nt2,West\n",
+        assignments="rep_id,territory_id,starts_on\n" + held,
+        sales="sold_on,rep_id,amount\n" + sales,
+        goals=None,
+        products=None,
+    )
+    prepared = prepare(plan)
+    parts = {r: open_inputs(plan, prepared, r) for r in prepared.regions}
+    plans = {r: manager_plan(inputs, Scenario()).capacity for r, inputs in parts.items()}
+    alone = manager_plan(company(10), Scenario()).capacity
+    assert alone["fits"].all()  # ten people fit; thirty do not, wherever they work
+    for capacity in plans.values():
+        assert not capacity["fits"].any()
+        whole = capacity["hours_available"] + capacity["hours_elsewhere"]
+        assert whole.tolist() == pytest.approx(alone["hours_available"].tolist())
+        # 20 people elsewhere: one-on-ones and coaching of each, a third of a field day a month
+        levers = ManagerLevers()
+        each = levers.one_on_one_hours_a_rep + levers.coaching_hours_a_rep
+        each += levers.field_days_a_rep_quarter / 3 * levers.hours_a_day
+        assert capacity["hours_elsewhere"].tolist() == pytest.approx([20 * each] * 12)

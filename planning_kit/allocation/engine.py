@@ -294,6 +294,10 @@ def answer_total(limits: Limits) -> float:
 def _findings(
     task: Task, answer: Answer, rules: pd.DataFrame, gave: pd.DataFrame, gap: float
 ) -> Findings:
+    return [*_about_bases(task, answer), *_about_limits(task, rules, gave, gap)]
+
+
+def _about_bases(task: Task, answer: Answer) -> Findings:
     grid, notes = task.grid, []
     filled = grid.filled_by != ""
     if filled.any():
@@ -330,6 +334,11 @@ def _findings(
                 "If growth was meant, change the total.",
             )
         )
+    return notes
+
+
+def _about_limits(task: Task, rules: pd.DataFrame, gave: pd.DataFrame, gap: float) -> Findings:
+    notes = []
     if len(task.padding):
         share = task.total / task.target - 1 if task.target else 0.0
         notes.append(

@@ -21,11 +21,6 @@ def dictionary() -> str:
     return "\n".join(_lines()) + "\n"
 
 
-def template_csv(name: str) -> str:
-    """Write the header line of a table that people fill."""
-    return ",".join(TABLES[name].names) + "\n"
-
-
 def _lines() -> Iterator[str]:
     yield "# The tables"
     yield ""

@@ -19,6 +19,7 @@ CAPACITY_COLUMNS = (
     "manager_id",
     "month",
     "working_days",
+    "hours_elsewhere",
     "hours_available",
     "hours_required",
     "slack",
@@ -48,9 +49,10 @@ class ManagerPlan:
         manager_id, rep_id, attainment (reviewed period), months (in the team), hours (over the
         plan), hours_a_month, why.
     capacity : DataFrame
-        manager_id, month, working_days (Monday to Friday), hours_available (working days less
-        leave x hours a day), hours_required, slack, coaching_share (of hours_available), fits,
-        first_unfit (first activity that no longer fits) and hours_missing.
+        manager_id, month, working_days (Monday to Friday), hours_elsewhere (what people of
+        other regions need), hours_available (working days less leave x hours a day, less those;
+        below 0: they need more than there is), hours_required, slack, coaching_share (of
+        hours_available), fits, first_unfit (first activity that no longer fits), hours_missing.
     goals : DataFrame
         manager_id, goal_id, goal (in words), value, unit, basis.
     findings : DataFrame
@@ -77,6 +79,9 @@ def manager_plan(inputs: Region, scenario: Scenario) -> ManagerPlan:
     the required hours exceed those there are, nothing is cut: the first activity that no longer
     fits is named with the hours missing, in the order admin, own selling, planning, one-on-ones,
     coaching, field work, market reading, trade shows, industry meetings.
+
+    A manager of people in several regions is one person: the hours that those elsewhere need are
+    not there for this region.
 
     Raises
     ------
@@ -133,11 +138,32 @@ def _calendar(inputs: Region, managers: list[str], levers: ManagerLevers) -> pd.
             "month": pd.to_datetime(months).astype("datetime64[us]"),
             "number": range(len(months)),
             "working_days": days,
-            "hours_available": days * (1.0 - levers.leave_share) * levers.hours_a_day,
+            "hours_in_all": days * (1.0 - levers.leave_share) * levers.hours_a_day,
         }
     )
     people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
-    return people.merge(calendar, how="cross")
+    table = people.merge(calendar, how="cross")
+    table["hours_elsewhere"] = _hours_elsewhere(inputs, table, levers)
+    return table.assign(hours_available=table["hours_in_all"] - table["hours_elsewhere"])
+
+
+def _hours_elsewhere(inputs: Region, calendar: pd.DataFrame, levers: ManagerLevers) -> pd.Series:
+    """Give what people in other regions need of a manager: one person has one capacity.
+
+    What does not depend on the number of people (administration, planning, shows, reading) is
+    done once and stands in every region's plan.
+    """
+    each = (
+        levers.one_on_one_hours_a_rep
+        + levers.coaching_hours_a_rep
+        + levers.field_days_a_rep_quarter / 3.0 * levers.hours_a_day
+    )
+    by = inputs.leads_elsewhere.groupby(KEYS)
+    rows = pd.MultiIndex.from_frame(calendar[KEYS])
+    people = by["people"].sum().reindex(rows).fillna(0.0).to_numpy(dtype=float)
+    sells = by["sells"].any().reindex(rows).fillna(False).to_numpy(dtype=bool)
+    own = calendar["hours_in_all"] * levers.own_selling_share * sells
+    return people * each + own
 
 
 def _presence(inputs: Region, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
@@ -174,7 +200,7 @@ def _firm_hours(
 ) -> pd.DataFrame:
     rows = pd.MultiIndex.from_frame(calendar[KEYS])
     people = present.groupby(KEYS).size().reindex(rows, fill_value=0).to_numpy(dtype=float)
-    there, number, day = calendar["hours_available"], calendar["number"], levers.hours_a_day
+    there, number, day = calendar["hours_in_all"], calendar["number"], levers.hours_a_day
     sells = calendar["manager_id"].isin(inputs.team()["rep_id"])
     due = pd.Series(people * levers.field_days_a_rep_quarter / 3.0, calendar.index)
     due = np.floor(due.groupby(calendar["manager_id"]).cumsum() + 1e-9)

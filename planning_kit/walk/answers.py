@@ -164,7 +164,8 @@ def _hours(step: Step) -> list[Card]:
 
 
 def _company(step: Step) -> list[Card]:
-    whole = rollup_of(step).regions.iloc[-1]
+    whole, cells = rollup_of(step).regions.iloc[-1], rollup_of(step).goals
+    agreed = cells.loc[cells["basis"] == "agreed", "rep_id"].nunique()
     settings = step.inputs.settings
     return [
         *_target(step),
@@ -174,7 +175,12 @@ def _company(step: Step) -> list[Card]:
             settings,
             f"{number_text(whole['standing_gap'])} off the target",
         ),
-        money_card("agreed", whole["agreed"], settings, str(whole["basis"])),
+        money_card(
+            "agreed",
+            whole["agreed"],
+            settings,
+            f"by {agreed} of {cells['rep_id'].nunique()} people",
+        ),
     ]
 
 

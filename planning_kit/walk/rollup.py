@@ -252,8 +252,9 @@ def manager_findings(capacities: Mapping[str, pd.DataFrame]) -> Iterator[dict[st
     Parameters
     ----------
     capacities
-        By region the table ``manager_capacity``: ``manager_id``, ``month``, ``hours_required`` (by
-        the people of this region) and ``hours_available`` (the person's, the same everywhere).
+        By region the table ``manager_capacity``: ``manager_id``, ``month``, ``hours_required`` (here),
+        ``hours_elsewhere`` (what people of other regions need) and ``hours_available`` (what they
+        leave).
 
     Yields
     ------
@@ -266,9 +267,12 @@ def manager_findings(capacities: Mapping[str, pd.DataFrame]) -> Iterator[dict[st
     hours = pd.concat(tables, ignore_index=True)
     several = hours.groupby("manager_id")["region"].transform("nunique") > 1
     for manager_id, rows in hours[several].groupby("manager_id"):
-        months = rows.groupby("month").agg(
-            required=("hours_required", "sum"), there=("hours_available", "max")
+        # Every region sees the whole person: its own hours and those that the others need.
+        whole_person = rows.assign(
+            required=rows["hours_required"] + rows["hours_elsewhere"],
+            there=rows["hours_available"] + rows["hours_elsewhere"],
         )
+        months = whole_person.groupby("month")[["required", "there"]].max()
         over = months[months["required"] > months["there"] + 1e-6]
         if over.empty:
             continue
