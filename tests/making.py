@@ -84,7 +84,7 @@ def make_inputs(
     settings = settings or make_settings()
     unknown = sorted(set(tables) - set(TABLES))
     assert not unknown, f"no such table: {unknown}"
-    made = {name: make_table(name, rows) for name, rows in tables.items()}
+    made = {name: make_table(name, rows) for name, rows in tables.items() if rows is not None}
     con = _database()
     _complete(made, region or HOME)
     con.execute(";".join(f"DELETE FROM plan.{name}" for name in TABLES))

@@ -127,12 +127,15 @@ class Written:
             return ()
         return tuple(value)
 
-    def section(self, key: str, known: Collection[str] = ()) -> Written:
-        """Open a section in this one, empty where it is not there; with ``known`` its keys are checked."""
+    def section(self, key: str, known: Collection[str] = (), example: str = "") -> Written:
+        """Open a section in this one, empty where it is not there.
+
+        With ``known`` its keys are checked; ``example`` shows how it is written.
+        """
         value = self.values.get(key, {})
         inner = Written({}, f"[{self._path(key)}]", self.faults)
         if not isinstance(value, Mapping):
-            inner.fault("must be a section with named values")
+            inner.fault(f"write {example}" if example else "must be a section with named values")
             return inner
         inner = Written(value, inner.where, self.faults)
         if known:

@@ -301,13 +301,16 @@ def _read_objective(section: Written) -> Objective:
     kind, weights = section.text("kind", OBJECTIVES[0]), section.text("weights")
     section.known([kind], OBJECTIVES, " kind")
     section.known([weights] if weights else [], WEIGHTS, " weights")
-    chances = section.section("chances")
+    chances = section.section("chances", example="{ role = 0.6 }")
     given = {role: chances.number(role, 0.5, least=0.001, most=0.999) for role in chances.values}
     return Objective(kind, weights, given)
 
 
 def _read_base(section: Written) -> Base:
-    fill, blend = section.text("fill"), section.section("blend", NAMED_BASES)
+    fill, blend = (
+        section.text("fill"),
+        section.section("blend", NAMED_BASES, "{ last_year = 0.6, fair_share = 0.4 }"),
+    )
     section.known([fill] if fill else [], FILLS, " fill")
     weights = {name: blend.number(name, 0.0, least=0) for name in blend.values}
     if weights and not any(weights.values()):
