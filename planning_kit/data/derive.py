@@ -11,6 +11,7 @@ from planning_kit.data.region import review_months
 from planning_kit.plan import Settings
 
 _MONTH_DAYS = 30.4375
+METRICS = ["amount", "units", "margin"]  # of goals; the first that a plan has is its main one
 
 
 def derive(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
@@ -136,9 +137,11 @@ def _sales_keys(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _goal_periods(con: duckdb.DuckDBPyConnection) -> None:
-    con.execute("""
+    con.execute(f"""
         CREATE OR REPLACE TABLE made.periods AS
-        SELECT DISTINCT rep_id, starts_on, ends_on FROM made.goals WHERE metric = 'amount'""")
+        SELECT DISTINCT rep_id, starts_on, ends_on FROM made.goals
+        WHERE metric = (SELECT coalesce(first(metric ORDER BY list_position({METRICS}, metric)), 'amount')
+                        FROM made.goals WHERE goal IS NOT NULL AND metric IN {tuple(METRICS)})""")
     con.execute("""
         CREATE OR REPLACE TABLE made.sale_periods AS
         SELECT k.rep_id, k.day, arg_min(p.starts_on, (p.ends_on - p.starts_on, p.starts_on))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region, cached, middle_day
+from planning_kit.data.derive import METRICS
 from planning_kit.messages import DataError, require_labels
 from planning_kit.plan import Settings, add_months, months_between
 
@@ -21,7 +22,6 @@ CUTS = (
     "month",
     "goal_period",
 )
-METRICS = ("amount", "units", "margin")
 _UNIT_DAYS = {"month": 31, "quarter": 100}  # the longest goal that counts as one month or quarter
 _AS_ONE_GOAL = 0.01  # a leader's goal this near to the sum of the team's goals repeats it
 
