@@ -879,3 +879,10 @@ def test_a_conflict_is_thinned_to_what_it_needs():
         {"c0", "floor"},
         {"floor", "total"},
     )
+
+
+def test_a_blend_made_by_hand_needs_a_weight_above_nothing():
+    cells = pd.DataFrame({"last_year": [60.0, 40.0]})
+    for weight in (0.0, -1.0):
+        with pytest.raises(DataError, match="0 or more and not all 0"):
+            blend_bases(cells, {"last_year": weight})
