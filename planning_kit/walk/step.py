@@ -175,6 +175,7 @@ class Step:
         """
         if name not in self._tables:
             path, maker = self.folder / "tables" / f"{name}.csv", MADE_BY.get(name)
+            maker = None if maker == self.notebook else maker  # what it makes itself it makes anew
             if maker and path.is_file() and self._made().get(name) == self.key(name):
                 self._tables[name] = read_table(path)
                 self._origins[name] = f"written by {maker}"
