@@ -208,7 +208,8 @@ def companies(draw):
     count = draw(st.integers(1, 4))
     sales, assignments = [], []
     for n in range(count):
-        amounts = draw(st.lists(st.floats(1, 1e4), min_size=13, max_size=26))
+        cents = draw(st.lists(st.integers(100, 10**6), min_size=13, max_size=26))
+        amounts = [amount / 100 for amount in cents]  # six decimals of amounts are kept
         place = draw(st.sampled_from(["T1", "T2"]))
         first = pd.Timestamp("2026-01-01") - pd.DateOffset(months=len(amounts))
         sales += sold(f"R{n}", amounts, first, territory_id=place)
