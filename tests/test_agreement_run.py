@@ -231,22 +231,22 @@ def test_a_region_whose_tables_are_not_there_is_missing_and_not_called_agreed(ma
 # --- managers of people in several regions -------------------------------------------------------
 
 
-def capacity(**required: tuple[float, float]) -> pd.DataFrame:
+def capacity(**hours):
+    """Give what people here need of each manager by month, and what those elsewhere need."""
     rows = [
-        {"manager_id": who, "month": month, "hours_required": hours, "hours_available": 154.9}
-        for who, both in required.items()
-        for month, hours in zip(
-            pd.date_range("2026-01-01", periods=2, freq="MS"), both, strict=True
-        )
+        (manager, pd.Timestamp(2026, month, 1), needed, away, 155.0 - away)
+        for manager, (here, elsewhere) in hours.items()
+        for month, (needed, away) in enumerate(zip(here, elsewhere, strict=True), 1)
     ]
-    return pd.DataFrame(rows)
+    names = ["manager_id", "month", "hours_required", "hours_elsewhere", "hours_available"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def test_a_manager_of_people_in_several_regions_is_one_person():
     regions = {
-        "North": capacity(mia=(79, 40), zoe=(150, 150)),
-        "South": capacity(mia=(87, 40)),
-        "West": capacity(mia=(108, 40)),
+        "North": capacity(mia=((79, 40), (195, 80)), zoe=((150, 150), (0, 0))),
+        "South": capacity(mia=((87, 40), (187, 80))),
+        "West": capacity(mia=((108, 40), (166, 80))),
         "Empty": capacity(),
     }
     (found,) = manager_findings(regions)
@@ -256,7 +256,11 @@ def test_a_manager_of_people_in_several_regions_is_one_person():
         in (found["message"])
     )
     assert "the fullest is 2026-01 with 274 h of 155 h" in found["message"]
-    calm = {**regions, "West": capacity(mia=(8, 8))}
+    calm = {
+        "North": capacity(mia=((79, 40), (95, 48))),
+        "South": capacity(mia=((87, 40), (87, 48))),
+        "West": capacity(mia=((8, 8), (166, 80))),
+    }
     (month,) = manager_findings(calm)
     assert month["finding_id"] == "rollup.manager.month" and month["status"] == "review"
     assert not [*manager_findings({"North": regions["North"], "Empty": capacity()})]
