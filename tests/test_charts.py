@@ -9,7 +9,7 @@ import pytest
 
 from planning_kit.messages import DataError
 from planning_kit.output import charts
-from planning_kit.output.shown import show
+from planning_kit.output.shown import show_table
 from tests.making import make_inputs, make_settings
 
 PEOPLE = pd.DataFrame(
@@ -184,7 +184,7 @@ def test_shown_numbers_are_readable_and_empty_is_a_dash():
             "fits": [True, False],
         }
     )
-    shown = show(table, unit="EUR")
+    shown = show_table(table, unit="EUR")
     assert shown.rows == (
         ("<b>x</b>", "1,234,568", "93.5 %", "0.012", "2026-01", "yes"),
         ("–", "–", "–", "0", "–", "no"),
@@ -193,7 +193,7 @@ def test_shown_numbers_are_readable_and_empty_is_a_dash():
 
 
 def test_long_tables_say_how_many_rows_are_left_out():
-    assert show(pd.DataFrame({"n": range(50)}), most=10).more == "and 40 more rows"
+    assert show_table(pd.DataFrame({"n": range(50)}), most=10).more == "and 40 more rows"
 
 
 # --- the chart of a table, chosen by its columns -------------------------------------------------

@@ -22,7 +22,7 @@ from planning_kit.outlook.years import YearModel, own_years, stream, with_world
 from planning_kit.plan import Plan, Scenario, load_plan
 from planning_kit.walk import Step, open_step, outlook_of
 from planning_kit.walk.rollup import roll_up
-from planning_kit.widgets import WhatIf, compare_scenarios, what_if
+from planning_kit.walk.what_if import WhatIf, compare_scenarios, what_if
 from tests.conftest import ROOT, PlanMaker
 from tests.making import make_inputs
 from tests.walking import table

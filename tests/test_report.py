@@ -12,7 +12,7 @@ from nbformat import v4
 from planning_kit.messages import DataError
 from planning_kit.output.charts.renderer import SPEC_TYPE, chart_bundle
 from planning_kit.output.report import _OWN_TABLE, _cleaner, clean_html, export_html
-from planning_kit.output.shown import show
+from planning_kit.output.shown import show_table
 
 HOSTILE = '<script>alert(1)</script> O\'Brien & "x" </title>'
 SPEC = {
@@ -370,8 +370,8 @@ def test_a_table_of_the_kit_gets_what_any_other_table_gets(report):
         {"rep": ["Ann", "a name of more than thirty-six characters"], "goal": [1200.0, None]}
     )
     _, page = report(
-        shown({"text/html": show(goals, unit="EUR", most=1)._repr_html_()}),
-        shown({"text/html": show(goals)._repr_html_()}),
+        shown({"text/html": show_table(goals, unit="EUR", most=1)._repr_html_()}),
+        shown({"text/html": show_table(goals)._repr_html_()}),
         table(goals),
     )
     own, whole, other = page.select("div.scroll")
@@ -390,7 +390,7 @@ def test_the_mark_of_a_part_that_was_put_aside_cannot_be_forged(report):
     mark = "<kept-part>0</kept-part>"
     _, page = report(
         v4.new_markdown_cell(f"## {mark}"),
-        shown({"text/html": show(pd.DataFrame({mark: [mark]}), caption=mark)._repr_html_()}),
+        shown({"text/html": show_table(pd.DataFrame({mark: [mark]}), caption=mark)._repr_html_()}),
         shown({"text/html": mark}),
         shown({"text/html": f"<style>#T_a {{color: red}} {mark}</style><b title='{mark}'>b</b>"}),
         shown({"text/plain": mark}),
@@ -404,7 +404,7 @@ def test_the_mark_of_a_part_that_was_put_aside_cannot_be_forged(report):
 @pytest.mark.parametrize("rows", [0, 2])
 def test_the_kits_own_tables_are_what_cleaning_would_leave(rows):
     table = pd.DataFrame({"a": ["<script>x</script>", 'O\'Brien & "Co"'], "b": [1.0, None]})
-    markup = show(table.head(rows), unit="E<b>UR", caption="a & b", most=1)._repr_html_()
+    markup = show_table(table.head(rows), unit="E<b>UR", caption="a & b", most=1)._repr_html_()
     assert _OWN_TABLE.fullmatch(markup) and clean_html(markup) == markup
     cleaned = _cleaner()(markup)
     assert BeautifulSoup(cleaned, "html.parser").get_text() == (
@@ -428,6 +428,6 @@ def test_the_kits_own_tables_are_what_cleaning_would_leave(rows):
 )
 def test_what_only_looks_like_the_kits_own_table_is_cleaned(change):
     table = pd.DataFrame({"a": ["x"], "b": [1.0]})
-    markup = show(table, caption="a & b")._repr_html_().replace(*change, 1)
-    assert markup != show(table, caption="a & b")._repr_html_()
+    markup = show_table(table, caption="a & b")._repr_html_().replace(*change, 1)
+    assert markup != show_table(table, caption="a & b")._repr_html_()
     assert not _OWN_TABLE.fullmatch(markup)

@@ -37,7 +37,7 @@ from planning_kit.plan import (
 from planning_kit.run import BatchOptions, run_plan
 from planning_kit.walk import open_step
 from planning_kit.walk.split import solved_cells
-from planning_kit.widgets import WhatIf, what_if
+from planning_kit.walk.what_if import WhatIf, what_if
 from planning_kit.widgets.scenario_file import save_scenario
 from tests.conftest import PlanMaker
 

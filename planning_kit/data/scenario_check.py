@@ -113,7 +113,7 @@ def company_labels(prepared: Prepared, scenario: Scenario) -> dict[str, set[str]
         labels[column].add(NOT_KNOWN)
     labels["region"] = set(prepared.regions)
     if any(entry.opportunity_id for entry in scenario.review):  # too many to keep for everybody
-        deals = read_tables(prepared.region_folder(""), ["opportunities"])["opportunities"]
+        deals = read_tables(prepared.region_folder(None), ["opportunities"])["opportunities"]
         labels["opportunity_id"] = set(deals["opportunity_id"])
     return labels
 

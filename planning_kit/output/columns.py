@@ -8,7 +8,8 @@ a name that none fits is not explained rather than guessed.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -39,6 +40,8 @@ KINDS: Mapping[str, str] = {
     "label": "text; a name stands for an id",
     "text": "text",
 }
+# Columns that are counted on (until_01, until_02, ...) are explained by the line of the first.
+_NUMBERED = re.compile(r"_\d\d$")
 NUMBERS = frozenset(list(KINDS)[: list(KINDS).index("date")])
 # Kinds of numbers that differ from row to row, by what the row says of itself; else a ratio.
 BY_ROW: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -127,12 +130,21 @@ def explained(names: Iterable[str]) -> dict[str, Column]:
     >>> explained(["rep", "coverage"])
     {'rep': Column(name='rep', ...
     """
-    there = set(map(str, names))
+    there = dict.fromkeys(map(str, names))
     found: dict[str, Column] = {}
-    for column in catalogue():
-        if column.name in there and column.beside <= there:
-            found.setdefault(column.name, column)
+    for name in there:
+        for column in _meanings().get(_NUMBERED.sub("_01", name), ()):
+            if column.beside <= there.keys():
+                found.setdefault(name, column)
     return found
+
+
+@lru_cache(maxsize=1)
+def _meanings() -> Mapping[str, Sequence[Column]]:
+    named: dict[str, list[Column]] = {}
+    for column in catalogue():
+        named.setdefault(column.name, []).append(column)
+    return named
 
 
 def heading(name: str, column: Column | None) -> str:
