@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
@@ -16,6 +17,7 @@ from planning_kit.numbers.rounding import (
     round_many_way,
     round_two_way,
     round_units,
+    split_units,
 )
 
 FEW = settings(max_examples=60, deadline=None)
@@ -50,6 +52,22 @@ def test_a_total_that_rounding_cannot_reach_is_refused():
         round_units(pd.Series([1.0, 2.0]), 1, total=9)
     with pytest.raises(DataError, match="nearest is 4"):
         round_units(pd.Series([1.0, 2.0]), 1, total=3.5)
+
+
+@FEW
+@given(st.integers(0, 10**9), st.lists(st.integers(0, 10**6), min_size=1, max_size=12))
+def test_whole_units_are_split_as_fractions_would(whole, weights):
+    even = weights if any(weights) else [1] * len(weights)
+    exact = [Fraction(whole * weight, sum(even)) for weight in even]
+    left = whole - sum(int(share) for share in exact)
+    up = sorted(range(len(exact)), key=lambda i: (int(exact[i]) - exact[i], i))[:left]
+    expected = [int(share) + (i in up) for i, share in enumerate(exact)]
+    assert split_units(whole, pd.Series(weights)).tolist() == expected
+
+
+def test_a_cell_without_a_weight_gets_nothing_and_a_zero_gets_zero():
+    weights = pd.Series([2, None, 0, 1], list("abcd"), dtype="Int64")
+    assert split_units(10, weights).tolist() == [7, pd.NA, 0, 3]
 
 
 @FEW

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from planning_kit.data import open_inputs, prepare
-from planning_kit.manager import manager_plan, time_review
+from planning_kit.manager import ManagerPlan, manager_plan, time_review
 from planning_kit.messages import DataError
-from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario
+from planning_kit.plan import ACTIVITIES, ManagerLevers, Plan, Scenario
 from tests.conftest import PlanMaker
 from tests.making import make_inputs
 
@@ -312,12 +312,12 @@ def test_without_managers_or_time_the_tables_are_empty_and_findings_say_why():
     assert alone.capacity["fits"].all() and activity_hours(alone, "coaching").eq(0).all()
 
 
-def test_a_manager_of_people_in_three_regions_is_one_person(make_plan: PlanMaker):
-    people = [f"p{k}" for k in range(30)]
+def people_in_three_regions(make_plan: PlanMaker, count: int) -> Plan:
+    people = [f"p{k}" for k in range(count)]
     places = {person: f"t{k % 3}" for k, person in enumerate(people)}
     sales = "".join(f"2025-03-01,{person},100\n" for person in people)
     held = "".join(f"{person},{place},2024-01-01\n" for person, place in places.items())
-    plan = make_plan(
+    return make_plan(
         reps="rep_id,manager_id\nm,\n" + "".join(f"{person},m\n" for person in people),
         territories="territory_id,region\nt0,North\nt1,South\nt2,West\n",
         assignments="rep_id,territory_id,starts_on\n" + held,
@@ -325,12 +325,19 @@ def test_a_manager_of_people_in_three_regions_is_one_person(make_plan: PlanMaker
         goals=None,
         products=None,
     )
+
+
+def plans_by_region(plan: Plan) -> dict[str, ManagerPlan]:
     prepared = prepare(plan)
-    parts = {r: open_inputs(plan, prepared, r) for r in prepared.regions}
-    plans = {r: manager_plan(inputs, Scenario()).capacity for r, inputs in parts.items()}
+    parts = {region: open_inputs(plan, prepared, region) for region in prepared.regions}
+    return {region: manager_plan(inputs, Scenario()) for region, inputs in parts.items()}
+
+
+def test_a_manager_of_people_in_three_regions_is_one_person(make_plan: PlanMaker):
+    plans = plans_by_region(people_in_three_regions(make_plan, 30))
     alone = manager_plan(company(10), Scenario()).capacity
     assert alone["fits"].all()  # ten people fit; thirty do not, wherever they work
-    for capacity in plans.values():
+    for capacity in (one.capacity for one in plans.values()):
         assert not capacity["fits"].any()
         whole = capacity["hours_available"] + capacity["hours_elsewhere"]
         assert whole.tolist() == pytest.approx(alone["hours_available"].tolist())
@@ -339,3 +346,17 @@ def test_a_manager_of_people_in_three_regions_is_one_person(make_plan: PlanMaker
         each = levers.one_on_one_hours_a_rep + levers.coaching_hours_a_rep
         each += levers.field_days_a_rep_quarter / 3 * levers.hours_a_day
         assert capacity["hours_elsewhere"].tolist() == pytest.approx([20 * each] * 12)
+
+
+def test_what_three_regions_give_beyond_the_floor_fits_one_person(make_plan: PlanMaker):
+    plans = plans_by_region(people_in_three_regions(make_plan, 6)).values()
+    alone = manager_plan(company(6), Scenario())
+    floor = ManagerLevers().coaching_hours_a_rep
+    raised = sum((plan.coaching["hours_a_month"] - floor).sum() for plan in plans)
+    once = (alone.coaching["hours_a_month"] - floor).sum()
+    assert once > 0 and raised == pytest.approx(once, rel=0.2)
+    rises = sum(activity_hours(plan, "coaching") for plan in plans) - 6 * floor
+    for plan in plans:
+        capacity = plan.capacity.set_index("month")
+        firm = capacity["hours_required"] - activity_hours(plan, "coaching") + 2 * floor
+        assert (rises <= capacity["hours_available"] - firm + 1e-6).all()

@@ -27,7 +27,8 @@ from planning_kit.metrics import (
     territory_goals,
     units_goals,
 )
-from planning_kit.numbers.phasing import round_rows, shift_earlier, sum_window
+from planning_kit.numbers.phasing import shift_earlier, sum_window
+from planning_kit.numbers.rounding import split_rows
 from planning_kit.numbers.shrinkage import shrink_mean, shrink_ratio
 from planning_kit.numbers.tries import safe_tries
 from planning_kit.plan import load_plan
@@ -210,7 +211,7 @@ GRIDS = st.integers(1, 5).flatmap(
 def test_whole_numbers_add_up_and_move_less_than_one(rows, total):
     weights = np.array(rows)
     totals = np.full(len(rows), float(total))
-    whole = round_rows(weights, totals)
+    whole = split_rows(weights, totals)
     assert (whole.sum(axis=1) == totals).all()
     assert (whole == np.round(whole)).all() and (whole >= 0).all()
     sums = weights.sum(axis=1, keepdims=True)
@@ -219,7 +220,7 @@ def test_whole_numbers_add_up_and_move_less_than_one(rows, total):
 
 
 def test_three_over_four_quarters_stay_three():
-    assert round_rows(np.array([[0.17, 0.23, 0.3, 0.3]]), np.array([3.0])).sum() == 3
+    assert split_rows(np.array([[0.17, 0.23, 0.3, 0.3]]), np.array([3.0])).sum() == 3
 
 
 @FEW

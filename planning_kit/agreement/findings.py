@@ -111,7 +111,7 @@ def _room_findings(offers: pd.DataFrame, unit: float) -> list[dict[str, str]]:
     carried = int(units["suggested"][~stays].sum())
     if left == carried or stays.all():
         return []
-    amounts = from_units(pd.Series([left, carried, abs(left - carried)]), unit)
+    amounts = [from_units(amount, unit) for amount in (left, carried, abs(left - carried))]
     side, rest = ("most", "still to find") if left > carried else ("least", "too much")
     message = (
         f"{stays.sum()} people whose goals stay ({shorten(offers['rep_id'][stays])}) leave "

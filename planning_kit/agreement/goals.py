@@ -14,7 +14,7 @@ import pandas as pd
 
 from planning_kit.allocation import phase
 from planning_kit.messages import DataError, require_labels, shorten
-from planning_kit.numbers.movement import split_units
+from planning_kit.numbers.rounding import split_units
 from planning_kit.numbers.units import from_units, to_units
 
 LABELS = ("territory_id", "product_line", "product_id", "account_id")
@@ -185,7 +185,7 @@ class Goals:
         return int(_units(self.cells[name], self.unit).sum())
 
     def _amount(self, units: int) -> float:
-        return float(from_units(pd.Series([units]), self.unit).iloc[0])
+        return from_units(units, self.unit)
 
 
 def standing_goals(

@@ -132,7 +132,7 @@ def padding_ledger(
         factor *= 1 + share
         after = target * factor
         if unit:
-            after = float(from_units(pd.Series([round(after / unit)]), unit).iloc[0])
+            after = from_units(round(after / unit), unit)
         rows.append((str(level), float(share), before, after, factor - 1))
         before = after
     return pd.DataFrame(rows, columns=list(PADDING_COLUMNS)).astype(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import scipy.sparse as sp
 
 from planning_kit.allocation.cells import Array, Codes, Grid
@@ -53,7 +52,7 @@ def round_goals(
     notes: list[dict[str, str]] = []
     if not _kept(limits, whole * unit, unit):
         whole, notes = _by_program(grid, limits, answer.goals / unit, whole, chains[2], unit)
-    return answer, from_units(pd.Series(whole), unit).to_numpy(), notes
+    return answer, from_units(whole, unit), notes
 
 
 def _round_flow(

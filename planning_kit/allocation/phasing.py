@@ -77,7 +77,7 @@ def phase(
     table["month"] = table["month"].infer_objects()
     flat = units.ravel()
     known = ~np.isnan(flat)
-    flat[known] = from_units(pd.Series(flat[known]).astype("int64"), unit)
+    flat[known] = from_units(flat[known], unit)
     table["goal"] = flat
     return table
 

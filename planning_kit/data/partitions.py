@@ -17,6 +17,7 @@ from planning_kit.data.prepare import Prepared, require_region
 from planning_kit.data.region import Region
 from planning_kit.data.schema import column_types
 from planning_kit.data.targets import region_targets
+from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import Plan, Scenario, Settings
 
 # What preparing adds to canonical tables, see `planning_kit.data.Region`.
@@ -84,8 +85,9 @@ def with_targets(
 ) -> Region:
     """Give the same tables with the targets of a scenario, see `open_inputs`."""
     settings, targets = scenario_targets(plan, prepared, scenario)
-    whole = _sum(targets, settings.rounding_unit)
-    target = whole if inputs.is_company else targets[inputs.name]
+    whole = to_units(pd.Series(targets), settings.rounding_unit).sum()
+    company = from_units(int(whole), settings.rounding_unit)
+    target = company if inputs.is_company else targets[inputs.name]
     return replace(inputs, settings=settings, target=target)
 
 
@@ -104,11 +106,6 @@ def scenario_targets(
         settings = replace(settings, targets=scenario.targets)
     reviewed = {row["name"]: row["reviewed"] for row in prepared.facts["regions"]}
     return settings, region_targets(settings, settings.targets, reviewed)
-
-
-def _sum(targets: dict[str, float], unit: float) -> float:
-    total = sum(round(value / unit) for value in targets.values())
-    return total / round(1 / unit) if unit < 1 else total * float(unit)
 
 
 def typed_table(con: duckdb.DuckDBPyConnection, query: str, name: str) -> pd.DataFrame:

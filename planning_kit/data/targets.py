@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping
 
+import pandas as pd
+
 from planning_kit.messages import Written, stop_on_faults
+from planning_kit.numbers.rounding import split_units
+from planning_kit.numbers.units import from_units
 from planning_kit.plan import Settings, Targets
 
 
@@ -56,8 +60,9 @@ def region_targets(
         units |= {n: max(0, round(reviewed[n] * (1 + targets.growth_share) / unit)) for n in others}
     else:
         left = round(targets.company / unit) - sum(units.values())
-        units |= _largest_remainder(left, {name: max(0.0, reviewed[name]) for name in others})
-    return {name: _amount(units[name], unit) for name in reviewed}
+        sold = pd.Series({name: reviewed[name] for name in sorted(others)}, dtype=float)
+        units |= split_units(left, sold.clip(lower=0.0)).to_dict()
+    return {name: from_units(int(units[name]), unit) for name in reviewed}
 
 
 def target_faults(settings: Settings, targets: Targets, regions: Collection[str]) -> list[str]:
@@ -72,7 +77,7 @@ def target_faults(settings: Settings, targets: Targets, regions: Collection[str]
         if not math.isclose(count * unit, value, rel_tol=1e-12, abs_tol=1e-9):
             found.fault(
                 f"[targets]: the {what} is {value:,.2f}, not a multiple of the rounding unit "
-                f"{unit:g}; write {_amount(count, unit):,.2f}"
+                f"{unit:g}; write {from_units(count, unit):,.2f}"
             )
     if targets.company is None or found.faults:
         return found.faults
@@ -84,19 +89,3 @@ def target_faults(settings: Settings, targets: Targets, regions: Collection[str]
             "region's"
         )
     return found.faults
-
-
-def _amount(units: int, unit: float) -> float:
-    return units / round(1 / unit) if unit < 1 else units * float(unit)
-
-
-def _largest_remainder(total: int, weights: Mapping[str, float]) -> dict[str, int]:
-    if not weights:
-        return {}
-    whole = sum(weights.values())
-    shares = {n: total * (w / whole if whole else 1 / len(weights)) for n, w in weights.items()}
-    units = {name: math.floor(share) for name, share in shares.items()}
-    order = sorted(shares, key=lambda name: (units[name] - shares[name], name))
-    for name in order[: total - sum(units.values())]:
-        units[name] += 1
-    return units

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from planning_kit.data import Region
@@ -143,27 +144,30 @@ def _calendar(inputs: Region, managers: list[str], levers: ManagerLevers) -> pd.
     )
     people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
     table = people.merge(calendar, how="cross")
-    table["hours_elsewhere"] = _hours_elsewhere(inputs, table, levers)
+    by = inputs.leads_elsewhere.groupby(KEYS)
+    rows = pd.MultiIndex.from_frame(table[KEYS])
+    table["people_elsewhere"] = by["people"].sum().reindex(rows).fillna(0.0).to_numpy(dtype=float)
+    sells = by["sells"].any().reindex(rows).fillna(False).to_numpy(dtype=bool)
+    table["hours_elsewhere"] = _hours_elsewhere(table, sells, levers)
     return table.assign(hours_available=table["hours_in_all"] - table["hours_elsewhere"])
 
 
-def _hours_elsewhere(inputs: Region, calendar: pd.DataFrame, levers: ManagerLevers) -> pd.Series:
+def _hours_elsewhere(
+    calendar: pd.DataFrame, sells: npt.NDArray[np.bool_], levers: ManagerLevers
+) -> pd.Series:
     """Give what people in other regions need of a manager: one person has one capacity.
 
     What does not depend on the number of people (administration, planning, shows, reading) is
-    done once and stands in every region's plan.
+    done once and stands in every region's plan. Coaching counts with its floor; what the hours
+    allow beyond it is shared by number of people, see `_coach`.
     """
     each = (
         levers.one_on_one_hours_a_rep
         + levers.coaching_hours_a_rep
         + levers.field_days_a_rep_quarter / 3.0 * levers.hours_a_day
     )
-    by = inputs.leads_elsewhere.groupby(KEYS)
-    rows = pd.MultiIndex.from_frame(calendar[KEYS])
-    people = by["people"].sum().reindex(rows).fillna(0.0).to_numpy(dtype=float)
-    sells = by["sells"].any().reindex(rows).fillna(False).to_numpy(dtype=bool)
     own = calendar["hours_in_all"] * levers.own_selling_share * sells
-    return people * each + own
+    return calendar["people_elsewhere"] * each + own
 
 
 def _presence(inputs: Region, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.DataFrame:
@@ -238,13 +242,13 @@ def _coach(calendar: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers)
     floor = levers.coaching_hours_a_rep
     table = present.merge(calendar, on=KEYS)
     groups = table.groupby(KEYS)
-    wish = (
-        table["hours_available"] * levers.coaching_share
-        - groups["rep_id"].transform("size") * floor
-    )
+    here = groups["rep_id"].transform("size")
+    everywhere = here + table["people_elsewhere"]
+    wish = table["hours_in_all"] * levers.coaching_share - everywhere * floor
     middle = groups["is_middle"].transform("sum")
     most = max(0.0, levers.coaching_most_hours_a_rep - floor)
-    fits = wish.where(wish < table["spare"], table["spare"]).clip(lower=0.0)
+    # One person's hours: the plans of all regions together raise by no more than there is.
+    fits = wish.where(wish < table["spare"], table["spare"]).clip(lower=0.0) * here / everywhere
     rise = (fits / middle.clip(lower=1)).clip(upper=most)
     return table.assign(hours=floor + rise * table["is_middle"])
 

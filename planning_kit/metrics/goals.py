@@ -9,7 +9,8 @@ import pandas as pd
 
 from planning_kit.data import Region
 from planning_kit.metrics.splits import check_goals, margin_goals, product_goals, units_goals
-from planning_kit.numbers.phasing import round_rows, shift_earlier, sum_window
+from planning_kit.numbers.phasing import shift_earlier, sum_window
+from planning_kit.numbers.rounding import split_rows
 from planning_kit.numbers.shrinkage import Numbers
 from planning_kit.numbers.tries import safe_tries
 from planning_kit.review import closing_ratios, funnel_rates
@@ -177,15 +178,15 @@ def _activity(
     presentations = safe_tries(sales, ratio, chance)
     proposals = np.ceil(presentations * rates["presentation_to_proposal"].to_numpy() - 1e-9)
     prospects = np.ceil(presentations / rates["prospect_to_presentation"].to_numpy() - 1e-9)
-    written = round_rows(shift_earlier(np.nan_to_num(amount), np.nan_to_num(offered)), proposals)
+    written = split_rows(shift_earlier(np.nan_to_num(amount), np.nan_to_num(offered)), proposals)
     coverage = 1.0 / rates["win_rate_by_value"].to_numpy()
     due = sum_window(np.nan_to_num(amount) * share, np.nan_to_num(still), ahead=True)
     known = np.where(planned.any(axis=1) & ~np.isnan(still), 1.0, np.nan)[:, None]
     return {
-        "sales_needed": np.where(planned, round_rows(amount, sales), np.nan),
-        "presentations": round_rows(shift_earlier(np.nan_to_num(amount), cycle), presentations),
+        "sales_needed": np.where(planned, split_rows(amount, sales), np.nan),
+        "presentations": split_rows(shift_earlier(np.nan_to_num(amount), cycle), presentations),
         "proposals": written,
-        "prospects": round_rows(
+        "prospects": split_rows(
             shift_earlier(np.nan_to_num(amount), np.maximum(first, cycle)), prospects
         ),
         "open_proposals": np.ceil(sum_window(written, np.nan_to_num(offered)) * known - 1e-9),

@@ -7,7 +7,8 @@ import pandas as pd
 
 from planning_kit.data import Region
 from planning_kit.messages import DataError, require_labels
-from planning_kit.numbers.phasing import round_rows
+from planning_kit.numbers.rounding import split_rows, spread_remainders
+from planning_kit.numbers.units import from_units
 from planning_kit.review.prices import costed_sales
 
 PRODUCT_COLUMNS = ("rep_id", "product_line", "month", "goal")
@@ -125,8 +126,8 @@ def _by_mix(whole: pd.DataFrame, column: str, mix: pd.DataFrame, inputs: Region)
     nobody = ~(np.nansum(weights, axis=1) > 0)
     unit = inputs.settings.rounding_unit
     units = np.floor(whole["goal"] / unit + 1e-9)
-    shares = round_rows(weights, units.to_numpy(dtype=float))
-    amounts = shares / round(1 / unit) if unit < 1 else shares * unit
+    shares = split_rows(weights, units.to_numpy(dtype=float))
+    amounts = from_units(shares, unit)
     # What a goal has beyond whole rounding units goes to the largest part.
     rest = (whole["goal"] - units * unit).to_numpy(dtype=float)
     largest = np.nan_to_num(weights).argmax(axis=1)
@@ -187,11 +188,12 @@ def units_goals(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
 def _round_months(table: pd.DataFrame, values: pd.Series) -> pd.Series:
     # The months of one person and line add up to their rounded total; ties go to the earlier one
     # (the table comes sorted).
-    line = table.groupby(["rep_id", "product_line"], dropna=False).ngroup()
-    whole = np.floor(values + 1e-9)
-    left = values.groupby(line).transform("sum").round() - whole.groupby(line).transform("sum")
-    rank = (values - whole).round(9).groupby(line).rank(method="first", ascending=False)
-    return whole + (rank <= left)
+    known = values.dropna()
+    lines = table.loc[known.index].groupby(["rep_id", "product_line"], dropna=False)
+    line = lines.ngroup().to_numpy()
+    totals = np.bincount(line, known).round().astype(np.int64)
+    whole = spread_remainders(known.to_numpy(dtype=float), line, totals)
+    return pd.Series(whole.astype(float), known.index).reindex(table.index)
 
 
 def margin_goals(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
@@ -220,5 +222,5 @@ def margin_goals(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
     table["margin_basis"] = np.select([table["own"].notna(), of_line.notna()], ["own", "line"], "")
     unit = inputs.settings.rounding_unit
     steps = _round_months(table, table["goal"] * table["margin_share"] / unit)
-    table["margin"] = steps / round(1 / unit) if unit < 1 else steps * unit
+    table["margin"] = from_units(steps.to_numpy(), unit)
     return table[list(MARGIN_COLUMNS)]

@@ -1,4 +1,4 @@
-"""Whole rounding units, split and moved so that the sum is kept to the unit."""
+"""Whole rounding units, moved so that the sum is kept to the unit."""
 
 from __future__ import annotations
 
@@ -6,27 +6,7 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.messages import InfeasiblePlanError
-
-
-def split_units(whole: int, weights: pd.Series) -> pd.Series:
-    """Split whole units in proportion to whole weights; the largest remainders get the rest.
-
-    A cell without a weight stays empty; where no weight is above 0, every cell counts the same.
-
-    Examples
-    --------
-    >>> split_units(100, pd.Series([1, 1, 1])).tolist()
-    [34, 33, 33]
-    """
-    known = {k: int(w) for k, w in weights.items() if not pd.isna(w)}
-    if not any(known.values()):
-        known = dict.fromkeys(known or weights.index, 1)
-    total = sum(known.values())
-    share = {k: whole * w // total for k, w in known.items()}  # Python integers: no rounding at all
-    order = sorted(known, key=lambda k: -(whole * known[k] % total))  # stable: ties by label
-    for k in order[: whole - sum(share.values())]:
-        share[k] += 1
-    return pd.Series(share, dtype="Int64").reindex(weights.index)
+from planning_kit.numbers.rounding import spread_remainders
 
 
 def least_movement(
@@ -36,7 +16,7 @@ def least_movement(
 
     Smallest sum of (x - start)² / weight; where nothing holds, everybody moves by the share of
     their weight: x = start + weight * (total - sum of start) / sum of weights. Then rounded by
-    the largest remainder inside the limits; ties go by label.
+    the largest remainder; ties go by label.
 
     Parameters
     ----------
@@ -75,11 +55,5 @@ def least_movement(
         enough = np.clip(aim + ease * middle, low, high).sum() > total
         price, top = (price, middle) if enough else (middle, top)
     exact = np.clip(aim + ease * price, low, high)
-    whole = pd.Series(np.floor(exact).astype("int64"), order)
-    rest = pd.Series(exact - np.floor(exact), order)
-    while left := total - int(whole.sum()):
-        step = 1 if left > 0 else -1
-        can = whole[(whole < upper[order]) if left > 0 else (whole > lower[order])].index
-        first = rest[can].sort_values(ascending=left < 0, kind="stable").index[: abs(left)]
-        whole[first] += step
-    return whole.reindex(start.index)
+    whole = spread_remainders(exact, np.zeros(len(exact), dtype=np.int64), np.array([total]))
+    return pd.Series(whole, order).reindex(start.index)

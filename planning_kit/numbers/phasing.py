@@ -1,45 +1,10 @@
-"""Whole numbers over months: exact sums, earlier months, and what stands open at once."""
+"""Numbers over months: earlier months, and what stands open at once."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from planning_kit.numbers.shrinkage import Numbers
-
-
-def round_rows(weights: Numbers, totals: Numbers) -> Numbers:
-    """Split each row's whole total over its columns by weight, largest remainder first.
-
-    Parameters
-    ----------
-    weights
-        Rows x columns, none negative; empty counts as 0. A row of zeros is split evenly.
-    totals
-        Whole numbers, one a row; empty gives an empty row.
-
-    Examples
-    --------
-    >>> round_rows(np.array([[0.17, 0.23, 0.3, 0.3]]), np.array([3.0])).tolist()
-    [[0.0, 1.0, 1.0, 1.0]]
-    """
-    weights = np.nan_to_num(np.asarray(weights, dtype=float))
-    totals = np.asarray(totals, dtype=float)
-    sums = weights.sum(axis=1, keepdims=True)
-    even = np.full_like(weights, 1.0 / max(1, weights.shape[1]))
-    shares = np.divide(weights, sums, out=even, where=sums > 0)
-    ideal = shares * totals[:, None]
-    whole = np.floor(ideal + 1e-9)
-    left = totals - whole.sum(axis=1)
-    # Ties go to the earlier column. Too much can only come from the last digit of huge totals.
-    by_remainder = _ranks(whole - ideal)
-    by_size = _ranks(-whole)
-    return whole + (by_remainder < left[:, None]) - (by_size < -left[:, None])
-
-
-def _ranks(keys: Numbers) -> np.ndarray:
-    # Rounded, so that equal remainders stay equal whatever the unit of the weights.
-    order = np.argsort(np.round(keys, 9), axis=1, kind="stable")
-    return np.argsort(order, axis=1, kind="stable")
 
 
 def shift_earlier(amounts: Numbers, months: Numbers) -> Numbers:

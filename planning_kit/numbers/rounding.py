@@ -34,20 +34,57 @@ def whole_range(units: Array) -> tuple[Codes, Codes]:
 def spread_remainders(units: Array, parent: Codes, totals: Codes) -> Codes:
     """Round amounts so that each parent's sum is its total: the largest remainders go up.
 
-    Ties go to the cell that stands first. Where the total is further away than the cells can be
-    rounded by less than one, whole units are spread over the parent's cells first.
+    Ties go to the cell that stands first; remainders count as equal to nine digits, so that the
+    unit of the amounts decides nothing. Where the total is further away than that, every cell of
+    the parent first gets the same number of whole units.
     """
-    down, up = whole_range(units)
-    open_ = (up > down).astype(np.int64)
-    size = len(totals)
-    need = totals - np.bincount(parent, down, minlength=size).astype(np.int64)
-    order = np.lexsort((-(units - down) * open_, parent))
-    first = np.searchsorted(parent[order], np.arange(size))
+    down, _ = whole_range(units)
+    count = np.bincount(parent, minlength=len(totals))
+    need = totals - np.bincount(parent, down, minlength=len(totals)).astype(np.int64)
+    order = np.lexsort((np.round(down - units, 9), parent))
     rank = np.empty(len(units), dtype=np.int64)
-    rank[order] = np.arange(len(units)) - first[parent[order]]
-    room = np.bincount(parent, open_, minlength=size).astype(np.int64)
-    goes_up = (rank < np.clip(need, 0, room)[parent]) & (open_ > 0)
-    return down + goes_up
+    rank[order] = np.arange(len(units)) - (np.cumsum(count) - count)[parent[order]]
+    each, rest = np.divmod(need, np.maximum(count, 1))
+    return down + each[parent] + (rank < rest[parent])
+
+
+def split_rows(weights: Array, totals: Array) -> Array:
+    """Split each row's whole total over its columns by weight, largest remainder first.
+
+    Parameters
+    ----------
+    weights
+        Rows x columns, none negative; empty counts as 0. A row of zeros is split evenly.
+    totals
+        Whole numbers, one a row; empty gives an empty row.
+
+    Examples
+    --------
+    >>> split_rows(np.array([[0.17, 0.23, 0.3, 0.3]]), np.array([3.0])).tolist()
+    [[0.0, 1.0, 1.0, 1.0]]
+    """
+    weights = np.nan_to_num(np.asarray(weights, dtype=float))
+    totals = np.asarray(totals, dtype=float)
+    weights[~(weights.sum(axis=1) > 0)] = 1.0
+    ideal = weights / weights.sum(axis=1, keepdims=True) * np.nan_to_num(totals)[:, None]
+    row = np.repeat(np.arange(len(ideal)), ideal.shape[1])
+    whole = spread_remainders(ideal.ravel(), row, np.nan_to_num(totals).astype(np.int64))
+    return np.where(np.isnan(totals)[:, None], np.nan, whole.reshape(ideal.shape))
+
+
+def split_units(whole: int, weights: pd.Series) -> pd.Series:
+    """Split whole units in proportion to weights, see `split_rows`.
+
+    A cell without a weight stays empty, unless no cell has one.
+
+    Examples
+    --------
+    >>> split_units(100, pd.Series([1, 1, 1])).tolist()
+    [34, 33, 33]
+    """
+    known = weights.dropna() if weights.notna().any() else weights
+    (units,) = split_rows(known.to_numpy(dtype=float, na_value=np.nan)[None, :], np.array([whole]))
+    return pd.Series(units, known.index).astype("Int64").reindex(weights.index)
 
 
 def round_chain(units: Array, chain: Chain, total: int) -> Codes:
@@ -205,7 +242,7 @@ def round_units(amounts: pd.Series, unit: float, total: float | None = None) -> 
         float(units.sum()) if total is None else total / unit, unit, given=total is not None
     )
     rounded = spread_remainders(units, np.zeros(len(units), dtype=np.int64), np.array([whole]))
-    if len(units) and rounded.sum() != whole:
+    if np.abs(rounded - units).max(initial=0.0) >= 1:
         raise DataError(
             f"round_units: {len(units)} amounts add up to {units.sum() * unit:,.10g}; a total of "
             f"{whole * unit:,.10g} cannot be reached by moving each by less than one unit of "

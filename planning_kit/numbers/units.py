@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any, overload
+
+import numpy.typing as npt
 import pandas as pd
+
+Array = npt.NDArray[Any]
 
 
 def to_units(amounts: pd.Series, unit: float) -> pd.Series:
@@ -24,7 +28,13 @@ def to_units(amounts: pd.Series, unit: float) -> pd.Series:
     return (amounts.astype(float) / unit).round().astype("int64")
 
 
-def from_units(units: pd.Series, unit: float) -> pd.Series:
+@overload
+def from_units(units: pd.Series, unit: float) -> pd.Series: ...
+@overload
+def from_units(units: Array, unit: float) -> Array: ...
+@overload
+def from_units(units: int, unit: float) -> float: ...
+def from_units(units: Any, unit: float) -> Any:
     """Turn whole numbers of the rounding unit back into amounts.
 
     Below 1 the division by ``1 / unit`` gives the double nearest to the decimal number, which
@@ -32,10 +42,8 @@ def from_units(units: pd.Series, unit: float) -> pd.Series:
 
     Examples
     --------
-    >>> from_units(pd.Series([3]), 0.1).tolist()
-    [0.3]
+    >>> from_units(3, 0.1), from_units(pd.Series([3, 4]), 100).tolist()
+    (0.3, [300.0, 400.0])
     """
-    per_one = round(1 / unit) if unit < 1 else 0
-    whole = np.asarray(units, dtype="int64")
-    amounts = whole / per_one if per_one else whole * float(unit)
-    return pd.Series(amounts, index=units.index, name=units.name)
+    whole = units.astype("int64") if isinstance(units, pd.Series) else units
+    return whole / round(1 / unit) if unit < 1 else whole * float(unit)

@@ -154,13 +154,11 @@ def _basis(goals: Goals) -> str:
 
 
 def _exact_sum(amounts: pd.Series, unit: float) -> float:
-    units = pd.Series([int(to_units(amounts.dropna(), unit).sum())])
-    return float(from_units(units, unit).iloc[0])
+    return from_units(int(to_units(amounts.dropna(), unit).sum()), unit)
 
 
 def _difference(amount: float, target: float, unit: float) -> float:
-    both = to_units(pd.Series([amount, target]), unit)
-    return float(from_units(pd.Series([both.iloc[0] - both.iloc[1]]), unit).iloc[0])
+    return from_units(round(amount / unit) - round(target / unit), unit)
 
 
 def _sum_up(goals: Goals, level: str, target: float) -> dict[str, Any]:

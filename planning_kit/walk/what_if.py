@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.messages import PlanningError
+from planning_kit.numbers.units import from_units
 from planning_kit.plan import CELL, MaxChange, Scenario
 from planning_kit.walk.expected import outlook_of
 from planning_kit.walk.step import Step
@@ -59,7 +60,7 @@ def with_change(step: Step, change: WhatIf) -> Step:
     """Give the step with the what-if applied to target and rules."""
     unit = step.inputs.settings.rounding_unit
     target = round(step.inputs.target * (1 + change.target_change) / unit)
-    amount = target / round(1 / unit) if unit < 1 else target * float(unit)
+    amount = from_units(target, unit)
     return step.under(changed_scenario(step, change, amount), amount)
 
 
