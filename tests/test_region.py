@@ -109,7 +109,8 @@ def test_a_company_made_for_a_test_is_what_a_plan_would_prepare(make_plan: PlanM
         "new,New,kim,hunter,2026-02-01,\n",
         "territories": "territory_id,territory_name,region,potential\nt1,One,North,500\n"
         "t2,Two,South,\n",
-        "assignments": "rep_id,territory_id,starts_on,ends_on,share\nann,t1,2024-01-01,2024-12-31,1\nann,t1,2025-01-01,,0.5\n"
+        "assignments": "rep_id,territory_id,starts_on,ends_on,share\nann,t1,2024-01-01,"
+        "2024-12-31,1\nann,t1,2025-01-01,,0.5\n"
         "bob,t1,2025-01-01,2025-03-31,0.5\nbob,t2,2025-04-01,,1\nkim,t2,2024-01-01,2025-03-31,0.5\n"
         "new,t1,2026-02-01,,0.5\n",
         "products": "product_id,product_name,product_line,list_price,unit_cost\n"

@@ -297,6 +297,25 @@ def test_relaxed_limits_lists_relaxed_limits_and_padding(sample: Plan, tmp_path:
     assert (limits["asked"] + limits["by"] == limits["becomes"]).all()
 
 
+def test_goals_that_add_up_to_the_target_and_what_levels_add_have_no_gap(
+    make_plan: PlanMaker, tmp_path: Path
+):
+    plan = make_plan(extra="[targets]\ncompany = 600\n[targets.regions]\nNorth = 250\n")
+    scenarios = plan.folder / "scenarios"
+    scenarios.mkdir()
+    (scenarios / "more.toml").write_text("[over_assignment]\nregion = 0.05\nmanager = 0.03\n")
+    walk(plan, tmp_path / "run", ["North", "South"], scenario="more")
+    regions = table(tmp_path / "run", "", "regions").set_index("region")
+    assert regions["street_target"].tolist() == [270.0, 380.0, 650.0]  # 270.4 and 378.5, in tens
+    assert regions["allocated"].equals(regions["street_target"])
+    assert regions[["gap", "standing_gap"]].eq(0).all(axis=None)
+    assert regions["target"].tolist() == [250.0, 350.0, 600.0]
+    found = table(tmp_path / "run", "", "rollup_findings").set_index("finding_id")["status"]
+    assert found["rollup.sum"] == "pass" and "rollup.gap" not in found
+    sums = table(tmp_path / "run", "", "sums")
+    assert sums[["difference", "standing_difference"]].eq(0).all(axis=None)
+
+
 def test_the_example_of_a_notebook_of_ones_own_runs_on_the_sample_plan(sample, tmp_path):
     text = (Path(__file__).parents[1] / "docs" / "how-to" / "own-notebooks.md").read_text()
     code = text.partition("```python\n")[2].partition("```")[0]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -121,9 +120,8 @@ def company_labels(prepared: Prepared, scenario: Scenario) -> dict[str, set[str]
 def _conflicts(plan: Plan, prepared: Prepared, scenario: Scenario) -> list[str]:
     """Name what cannot hold at once: two rules, or all that is held and the target."""
     gives = scenario.relax.up_to_priority if scenario.relax.allow else 0
-    rules = standing(scenario.all_rules, plan.settings.starts_on)
+    rules, unit = standing(scenario.all_rules, plan.settings.starts_on), plan.settings.rounding_unit
     faults = contradictions(rules, gives)
-    padding = math.prod(1 + share for share in scenario.over_assignment.values())
     _, targets = scenario_targets(plan, prepared, scenario)
     firm = [rule for rule in rules if rule.priority > gives and rule.limits[0]]
     for region, target in targets.items() if firm else ():
@@ -131,11 +129,12 @@ def _conflicts(plan: Plan, prepared: Prepared, scenario: Scenario) -> list[str]:
         labels = {"region": {region}, **{column: set(names) for column, names in known.items()}}
         here = [near for rule in firm if (near := rule.narrowed(labels)) is not None]
         asked, added = least_together(here, len(labels["rep_id"]))
-        over = asked - target * padding
-        if over >= plan.settings.rounding_unit:  # less than a unit is rounding
+        street_target = scenario.street_target(target, unit)
+        over = asked - street_target
+        if over >= unit:  # less than a unit is rounding
             faults.append(
                 f"{region}: {shorten(rule.name for rule in added)} ask for {asked:,.2f} together, "
-                f"the target is {target * padding:,.2f}; they must give {over:,.2f}"
+                f"the target is {street_target:,.2f}; they must give {over:,.2f}"
             )
     return faults
 

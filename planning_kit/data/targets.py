@@ -61,7 +61,7 @@ def region_targets(
     else:
         left = round(targets.company / unit) - sum(units.values())
         sold = pd.Series({name: reviewed[name] for name in sorted(others)}, dtype=float)
-        units |= split_units(left, sold.clip(lower=0.0)).to_dict()
+        units |= dict(zip(sold.index, split_units(left, sold.clip(lower=0.0)), strict=True))
     return {name: from_units(int(units[name]), unit) for name in reviewed}
 
 

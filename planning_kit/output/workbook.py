@@ -79,7 +79,7 @@ def write_workbook(
     sheet = _sheet(book, formats, "Regions", shown, f"Amounts in {currency}")
     columns = list(shown.columns)
     for place, (gap, amount) in enumerate(_GAPS.items(), len(columns)):
-        cells = (place, columns.index(amount), columns.index("target"))
+        cells = (place, columns.index(amount), columns.index("street_target"))
         _gap_column(sheet, formats, regions[gap], cells)
     named = company.with_names(goals)
     _sheet(book, formats, "Goals", named, f"Amounts in {currency}; one row a cell")
@@ -146,7 +146,7 @@ def _cell(sheet: Any, row: int, column: int, value: Any, formats: Mapping[str, A
 def _gap_column(
     sheet: Any, formats: Mapping[str, Any], gaps: pd.Series, columns: tuple[int, int, int]
 ) -> None:
-    """Write amount - target as a formula, with its value for readers that do not compute."""
+    """Write amount - street target as a formula, with its value for readers that do not compute."""
     place, amount, target = columns
     sheet.write_string(1, place, str(gaps.name).replace("_", " "), formats["head"])
     sheet.set_column(place, place, 14)

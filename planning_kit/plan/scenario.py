@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from planning_kit.messages import DataError, Written, require_labels, stop_on_faults
+from planning_kit.numbers.units import from_units
 from planning_kit.plan.exclusions import Exclusion, read_exclusions
 from planning_kit.plan.levers import ManagerLevers, read_levers
 from planning_kit.plan.register import (
@@ -249,6 +251,19 @@ class Scenario:
         changed = replace(self, **{"path": None, **parts})
         stop_on_faults(changed._faults_together(), f"scenario {changed.name!r}")
         return changed
+
+    def street_target(self, target: float, unit: float) -> float:
+        """Give what all goals add up to: the target and what every level adds, to the unit.
+
+        Examples
+        --------
+        >>> Scenario("base", over_assignment={"region": 0.02, "manager": 0.01}).street_target(
+        ...     1000, 1
+        ... )
+        1030.0
+        """
+        padded = target * math.prod(1 + share for share in self.over_assignment.values())
+        return from_units(round(padded / unit), unit)
 
     def digest(self, parts: Iterable[str] | None = None) -> str:
         """Digest some of its sections (as a file names them; None: all, and its name).

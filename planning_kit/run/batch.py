@@ -423,9 +423,8 @@ def _add_sums(run: _Run, record: RunRecord) -> None:
     goals = read_table(path)["goal"]
     cents = int(to_units(goals, 0.01).sum()) if len(goals) else 0
     record.allocated = cents / 100
-    record.gap = (cents - round(record.target * 100)) / 100
-    asked = _asked(run, record.target)
-    off = (cents - round(asked * 100)) / 100
+    asked = run.scenario.street_target(record.target, run.plan.settings.rounding_unit)
+    record.gap = off = (cents - round(asked * 100)) / 100
     if off and record.status == "done":
         nobody = "" if record.reps else "; nobody there carries a goal"
         record.status, record.error = (
@@ -436,20 +435,9 @@ def _add_sums(run: _Run, record: RunRecord) -> None:
         )
 
 
-def _asked(run: _Run, target: float) -> float:
-    """Give what goals have to add up to: the target, and what levels add to it."""
-    if not run.scenario.over_assignment:
-        return target
-    from planning_kit.allocation import padding_ledger
-
-    unit = run.plan.settings.rounding_unit
-    ledger = padding_ledger(target, run.scenario.over_assignment, unit)
-    return float(ledger["amount_after"].iloc[-1])
-
-
 def _company(parts: list[RunRecord]) -> RunRecord:
-    target, allocated = (
-        round(sum(getattr(r, n) or 0 for r in parts), 2) for n in ("target", "allocated")
+    target, allocated, gap = (
+        round(sum(getattr(r, n) or 0 for r in parts), 2) for n in ("target", "allocated", "gap")
     )
-    gap, reps = round(allocated - target, 2), sum(r.reps or 0 for r in parts)
+    reps = sum(r.reps or 0 for r in parts)
     return RunRecord(COMPANY_RECORD, COMPANY, "running", target, allocated, gap, reps)

@@ -72,7 +72,7 @@ def _target(step: Step, goals: pd.DataFrame | None = None) -> list[Card]:
     ends = [number_text(known[end]) for end in ("low", "high")]
     exact = [chance_text(end) for end in (chance.low, chance.high)]
     return [
-        money_card("target", step.inputs.target, settings),
+        money_card("target", step.inputs.target, settings, _padding(step)),
         money_card(
             "expected", known["expected"], settings, f"eight of ten years: {' to '.join(ends)}"
         ),
@@ -84,14 +84,20 @@ def _target(step: Step, goals: pd.DataFrame | None = None) -> list[Card]:
     ]
 
 
+def _padding(step: Step) -> str:
+    asked = step.street_target
+    more = asked != step.inputs.target
+    return f"the goals add up to {number_text(asked)}, with what levels add" if more else ""
+
+
 def _split(step: Step) -> list[Card]:
     goals = goals_of(step)
-    gap = goals.allocated() - step.inputs.target if len(goals.cells) else None
+    gap = goals.allocated() - step.street_target if len(goals.cells) else None
     likely = outlook_of(step).chances(step.table("allocation"))["chance"].dropna()
     return [
         *_target(step),
         money_card(
-            "allocated less target",
+            "allocated less what is asked",
             gap,
             step.inputs.settings,
             f"{int((likely >= 0.5).sum())} of {len(likely)} people are more likely to reach "
@@ -137,9 +143,9 @@ def _talks(step: Step) -> list[Card]:
         money_card("goals that stand", goals.standing(), settings),
         money_card(
             "still to find",
-            -goals.gap(step.inputs.target),
+            -goals.gap(step.street_target),
             settings,
-            "target less the goals that stand",
+            "what is asked less the goals that stand",
         ),
         Card("agreed or decided", f"{closed} of {people} people"),
     ]
@@ -173,7 +179,7 @@ def _company(step: Step) -> list[Card]:
             "goals that stand",
             whole["standing"],
             settings,
-            f"{number_text(whole['standing_gap'])} off the target",
+            f"{number_text(whole['standing_gap'])} off what is asked",
         ),
         money_card(
             "agreed",

@@ -22,8 +22,8 @@ from planning_kit.walk.talks import goals_of
 LEVELS = ("rep_id", "territory_id", "product_line", "region")
 CELL = ["rep_id", "territory_id", "product_line"]
 _REGION_COLUMNS = [
-    *("region", "reviewed", "target", "allocated", "gap", "standing", "standing_gap", "basis"),
-    *("agreed", "reps", "status"),
+    *("region", "reviewed", "target", "street_target", "allocated", "gap", "standing"),
+    *("standing_gap", "basis", "agreed", "reps", "status"),
 ]
 _SUMS = [*("cut", "groups", "total", "difference"), *("standing", "standing_difference")]
 _TEXTS, _NUMBERS = ("region", *CELL, "basis"), ("allocated", "goal", "agreed")
@@ -39,15 +39,15 @@ class Rollup:
     Attributes
     ----------
     regions : DataFrame
-        region, reviewed, target, allocated, gap (allocated less target), standing (the goals that
-        stand), standing_gap, basis (how many people's goals rest on what), agreed (empty where
-        nobody agreed), reps, status; the last row is the company.
+        region, reviewed, target, street_target (with what levels add), allocated, gap (allocated
+        less street target), standing (the goals that stand), standing_gap, basis (how
+        many people's goals rest on what), agreed (empty where nobody agreed), reps, status; the last row is the company.
     goals : DataFrame
         Every cell: region, rep_id, territory_id, product_line, goal (allocated), standing, basis,
         agreed.
     sums : DataFrame
-        For each cut: groups, total (allocated) and standing with their difference to the company
-        target, in whole rounding units.
+        For each cut: groups, total (allocated) and standing with their difference to the company's
+        street target, in whole rounding units.
     findings : DataFrame
         What does not add up, what is agreed, which regions are missing, which managers of people in
         several regions have too few hours for them all.
@@ -67,7 +67,7 @@ def roll_up(step: Step) -> Rollup:
     """
     parts = {region: _goals(step, region) for region in step.prepared.regions}
     cells = [part.cells for part in parts.values() if part is not None and len(part.cells)]
-    unit, target = step.inputs.settings.rounding_unit, step.inputs.target
+    unit, target = step.inputs.settings.rounding_unit, step.street_target
     company = Goals(pd.concat(cells, ignore_index=True) if cells else _NO_CELLS, unit)
     regions = _regions(step, parts, company)
     sums = pd.DataFrame([_sum_up(company, level, target) for level in LEVELS], columns=_SUMS)
@@ -113,23 +113,25 @@ def _folder(step: Step, region: str) -> Path:
 
 def _regions(step: Step, parts: Mapping[str, Goals | None], company: Goals) -> pd.DataFrame:
     reviewed = {row["name"]: row["reviewed"] for row in step.prepared.facts["regions"]}
-    team = step.inputs.team()
+    team, unit = step.inputs.team(), step.inputs.settings.rounding_unit
     _, targets = scenario_targets(step.plan, step.prepared, step.scenario)
     rows = []
     for region, part in parts.items():
         facts = {"region": region, "reviewed": reviewed[region], "target": targets[region]}
+        asked = step.scenario.street_target(targets[region], unit)
         facts["reps"] = int((team["current_region"] == region).sum())
-        facts["status"] = "rolled up" if part else "missing"
-        rows.append({**facts, **(_figures(part, targets[region]) if part else {})})
+        facts |= {"street_target": asked, "status": "rolled up" if part else "missing"}
+        rows.append({**facts, **(_figures(part, asked) if part else {})})
     table = pd.DataFrame(rows)
     whole = (table["status"] == "rolled up").all()
     total = {
         "region": "company",
         "reviewed": _exact_sum(table["reviewed"], 0.01),
         "target": step.inputs.target,
+        "street_target": step.street_target,
         "reps": table["reps"].sum(),
         "status": "rolled up" if whole else "incomplete",
-        **_figures(company, step.inputs.target),
+        **_figures(company, step.street_target),
     }
     return pd.concat([table, pd.DataFrame([total])], ignore_index=True)[_REGION_COLUMNS]
 
@@ -209,7 +211,7 @@ def _missed(gap: float, currency: str) -> str:
 def _sum_findings(
     step: Step, company: Goals, sums: pd.DataFrame, missing: list[str]
 ) -> Iterator[dict[str, str]]:
-    target, currency = step.inputs.target, step.inputs.settings.currency
+    target, currency = step.street_target, step.inputs.settings.currency
     people, agreed = company.people(), company.people("agreed")
     told = f"agreed by {len(agreed)} of {len(people)} people"
     told += f": {company.agreed():,.2f} {currency}." if agreed else "."

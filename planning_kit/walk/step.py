@@ -18,9 +18,11 @@ from planning_kit.data import (
     check_scenario,
     open_inputs,
     read_table,
+    scenario_targets,
     with_targets,
     write_table,
 )
+from planning_kit.numbers.units import from_units
 from planning_kit.plan import Plan, Scenario, Targets, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
@@ -62,6 +64,15 @@ class Step:
         inputs = replace(self.inputs, target=target)
         fresh: dict[str, Any] = {name: {} for name in ("_origins", "_tables", "_keys", "_asked")}
         return replace(self, scenario=scenario, inputs=inputs, like=self, **fresh)
+
+    @property
+    def street_target(self) -> float:
+        """Give what all goals add up to: the target and what levels add (``[over_assignment]``)."""
+        unit, targets = self.plan.settings.rounding_unit, {self.inputs.name: self.inputs.target}
+        if self.inputs.is_company:
+            _, targets = scenario_targets(self.plan, self.prepared, self.scenario)
+        asked = [round(self.scenario.street_target(x, unit) / unit) for x in targets.values()]
+        return from_units(sum(asked), unit)
 
     def make(self, name: str) -> pd.DataFrame:
         """Compute a table of the walk.

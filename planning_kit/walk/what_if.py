@@ -107,7 +107,7 @@ def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
                 "target": f"{target:,.0f} {currency}",
                 "allocated": f"{goals.allocated():,.0f} {currency}",
                 "goals that stand": f"{goals.standing():,.0f} {currency}",
-                "gap": f"{goals.gap(target):,.0f} {currency}",
+                "gap": f"{goals.gap(moved.street_target):,.0f} {currency}",
                 "expected": f"{people['base'].sum():,.0f} {currency}",
                 "people": f"{len(people)}",
                 "more likely to reach than to miss": f"{int((table['chance'] >= 0.5).sum())}",
