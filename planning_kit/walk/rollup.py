@@ -41,7 +41,8 @@ class Rollup:
     regions : DataFrame
         region, reviewed, target, street_target (with what levels add), allocated, gap (allocated
         less street target), standing (the goals that stand), standing_gap, basis (how
-        many people's goals rest on what), agreed (empty where nobody agreed), reps, status; the last row is the company.
+        many people's goals rest on what), agreed (empty where nobody agreed), reps, status;
+        the last row is the company.
     goals : DataFrame
         Every cell: region, rep_id, territory_id, product_line, goal (allocated), standing, basis,
         agreed.
