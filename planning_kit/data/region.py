@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
@@ -157,21 +159,33 @@ class Region:
         A name that two ids share is followed by the id, so that no chart adds two people up.
         """
         named = table.copy()
-        for number, (label, source, key, name) in enumerate(
-            (
-                ("rep", self.reps, "rep_id", "rep_name"),
-                ("manager", self.reps, "manager_id", "rep_name"),
-                ("territory", self.territories, "territory_id", "territory_name"),
-                ("product", self.products, "product_id", "product_name"),
-            )
-        ):
+        for number, label in enumerate(("rep", "manager", "territory", "product")):
+            key = f"{label}_id"
             if key not in table or label in table:
                 continue
-            ids = "rep_id" if key == "manager_id" else key
-            names = _unique_names(source.set_index(ids)[name])
+            names = self._names["rep" if label == "manager" else label]
             readable = table[key].map(names).astype("str").fillna(table[key].astype("str"))
             named.insert(min(number, named.shape[1]), label, readable)
         return named
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """Name of every id that is the id of one thing only, as `with_names` says it."""
+        pairs = [pair for names in self._names.values() for pair in names.items()]
+        things = [key for key, _ in pairs]
+        counts = Counter([*things, *self.events["event_id"], *self.assumptions["assumption_id"]])
+        return {str(key): str(name) for key, name in pairs if counts[key] == 1}
+
+    @cached_property
+    def _names(self) -> dict[str, pd.Series]:
+        return {
+            label: _unique_names(table.set_index(f"{label}_id")[f"{label}_name"])
+            for label, table in (
+                ("rep", self.reps),
+                ("territory", self.territories),
+                ("product", self.products),
+            )
+        }
 
 
 def review_months(settings: Settings) -> tuple[date, date]:

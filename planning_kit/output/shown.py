@@ -134,7 +134,7 @@ def show_table(
         named.head(most),
         known,
         digits=2 if region is not None and region.settings.rounding_unit < 1 else None,
-        names={**_WORDS_OF_IDS, **(_names(region) if region is not None else {})},
+        names={**_WORDS_OF_IDS, **(region.names if region is not None else {})},
         has_unit="unit" in picked,
     )
     cells = [writer.cells(name) for name in picked]
@@ -170,26 +170,9 @@ def _is_money(column: Column | None) -> bool:
     )
 
 
-def _names(region: Region) -> Mapping[str, str]:
-    """Give the name of every id that is an id of one thing only."""
-    sources = (
-        (region.reps, "rep_id", "rep"),
-        (region.territories, "territory_id", "territory"),
-        (region.products, "product_id", "product"),
-    )
-    pairs = [
-        pair
-        for table, key, name in sources
-        for pair in region.with_names(table[[key]])[[key, name]].itertuples(index=False, name=None)
-    ]
-    others = {*region.events["event_id"], *region.assumptions["assumption_id"]}
-    counts = pd.Series([key for key, _ in pairs], dtype="object").value_counts()
-    return {str(key): name for key, name in pairs if counts[key] == 1 and key not in others}
-
-
 def named_text(text: str, region: Region | None) -> str:
     """Say names instead of the ids in a text: quoted ones, and codes that no word looks like."""
-    return _with_names(text, _names(region) if region is not None else {})
+    return _with_names(text, region.names if region is not None else {})
 
 
 def _with_names(text: str, names: Mapping[str, str]) -> str:

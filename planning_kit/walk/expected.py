@@ -36,6 +36,11 @@ def _kept_outlook(step: Step) -> Outlook:
 
 def estimated_outlook(step: Step) -> Outlook:
     """Estimate what the coming year may bring; the company's adds up what its regions keep."""
+    found: Outlook = step.once("estimated outlook", lambda: _estimate(step))
+    return found
+
+
+def _estimate(step: Step) -> Outlook:
     if not step.inputs.is_company:
         return coming_year(step.inputs, step.scenario)
     parts = (_tables_of(step, region) for region in step.prepared.regions)
@@ -56,8 +61,7 @@ def _tables_of(step: Step, region: str) -> list[pd.DataFrame]:
     in_a_run = (step.folder.parent / "manifest.json").is_file()
     if in_a_run and all(path.is_file() for path in paths):
         return [read_table(path) for path in paths]
-    other = step.other(region, step.scenario, folder)
-    return [other.table(name) for name in OUTLOOK_TABLES]
+    return [step.of_region(region).table(name) for name in OUTLOOK_TABLES]
 
 
 def chances(step: Step, goals: pd.DataFrame) -> pd.DataFrame:

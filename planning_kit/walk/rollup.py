@@ -13,8 +13,6 @@ from planning_kit.agreement import Goals
 from planning_kit.data import read_table, scenario_targets
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.numbers.units import from_units, to_units
-from planning_kit.output.star import write_star
-from planning_kit.output.workbook import write_workbook
 from planning_kit.plan import folder_name
 from planning_kit.walk.step import Step
 from planning_kit.walk.talks import goals_of
@@ -86,6 +84,10 @@ def roll_up(step: Step) -> Rollup:
 
 def write_files(step: Step, company: Rollup) -> list[Path]:
     """Write the workbook and the star schema into the company's folder of the run."""
+    # Loaded here: no other notebook waits for XlsxWriter.
+    from planning_kit.output.star import write_star
+    from planning_kit.output.workbook import write_workbook
+
     folder, inputs = step.folder, step.inputs
     tables = (company.regions, company.goals, company.sums)
     book = write_workbook(folder / "company_goals.xlsx", inputs, *tables, step.settings())
@@ -104,7 +106,7 @@ def _goals(step: Step, region: str) -> Goals | None:
         allocation = allocation.rename(columns={"goal": "allocated"})[[*CELL, "allocated"]]
         cells = allocation.merge(stands, on=CELL, how="outer")
     else:
-        cells = goals_of(step.other(region, step.scenario, folder)).cells
+        cells = goals_of(step.of_region(region)).cells
     return Goals(cells.assign(region=region)[list(_NO_CELLS)], unit)
 
 

@@ -194,6 +194,11 @@ def relaxed_limits(step: Step) -> pd.DataFrame:
 
 def objectives(step: Step) -> pd.DataFrame:
     """Split with every objective and show the price of each against the proportional split."""
+    table: pd.DataFrame = step.once("objectives", lambda: _compare_objectives(step))
+    return table
+
+
+def _compare_objectives(step: Step) -> pd.DataFrame:
     if step.table("cells").empty:
         return pd.DataFrame(columns=["objective"])
     settings = step.inputs.settings
@@ -290,6 +295,5 @@ def bases(step: Step) -> pd.DataFrame:
 
 def objectives_side_by_side(step: Step) -> pd.DataFrame:
     """Set the objectives side by side: a row a measure, a column an objective."""
-    table = step.once("objectives", lambda: objectives(step))
-    turned = table.set_index("objective").T.rename_axis("measure").reset_index()
+    turned = objectives(step).set_index("objective").T.rename_axis("measure").reset_index()
     return turned.assign(measure=turned["measure"].str.replace("price_", "price, "))

@@ -23,7 +23,7 @@ from planning_kit.data import (
     write_table,
 )
 from planning_kit.numbers.units import from_units
-from planning_kit.plan import Plan, Scenario, Targets, write_atomically
+from planning_kit.plan import Plan, Scenario, Targets, folder_name, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
 from planning_kit.walk.logged import log_end, log_words
@@ -101,6 +101,14 @@ class Step:
         same = self.booked if is_here else None
         where = (self.notebook, self.plan, self.prepared, region, scenario, folder, same)
         return replace(self.open_at(*where), like=self if is_here else None)
+
+    def of_region(self, region: str) -> Self:
+        """Open the same step of a region of this run; it is opened once."""
+        folder = self.folder.parent / folder_name(region)
+        opened: Self = self.once(
+            ("region", region), lambda: self.other(region, self.scenario, folder)
+        )
+        return opened
 
     @classmethod
     def open_at(
