@@ -28,9 +28,10 @@ def write_index(run: Path, manifest: dict[str, Any]) -> Path:
         f"<style>{style}\nbody {{ max-width: 1100px; margin: 2rem auto; padding: 0 1rem; }}"
         "td, th { padding: .3rem .7rem; text-align: right; vertical-align: top; }"
         "td:first-child, td:nth-child(2), td:last-child, th:first-child, th:nth-child(2), "
-        "th:last-child { text-align: left; }</style></head>"
-        f"<body><main><h1>{title}</h1><p>{note}</p><table><thead><tr>{head}</tr></thead>"
-        f"<tbody>{rows}</tbody></table></main></body></html>\n"
+        "th:last-child { text-align: left; } td:last-child { min-width: 15rem; } "
+        "main > div { overflow-x: auto; }</style></head>"
+        f"<body><main><h1>{title}</h1><p>{note}</p><div><table><thead><tr>{head}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div></main></body></html>\n"
     )
     path = run / "index.html"
     write_atomically(path, page)

@@ -242,6 +242,7 @@ _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "04": lambda step: metrics.metrics_findings(step.inputs, talks.metric_goals(step)),
     "05": _agreement_findings,
     "06": lambda step: manager_plan_of(step).findings,
+    "07": split.allocation_findings,
     "08": lambda step: rollup_of(step).findings,
 }
 # How every table of the walk is made. Those that later steps read come without names.
