@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from planning_kit.agreement import (
     EVENT_COLUMNS,
     Event,
+    Voices,
     append,
     last_line,
     log_problems,
@@ -31,6 +32,8 @@ from planning_kit.messages import DataError
 from tests.making import make_settings
 
 PLAN = make_settings(rounding_unit=100)
+ABOVE = ("mia", "zoe")
+VOICES = Voices({"ann": ABOVE, "bob": ABOVE, "cy": ABOVE, "mia": ("zoe",), "zoe": ()})
 REPO = Path(__file__).parents[1]
 EVIDENCE = ({"account": "Ölwerk", "amount": 900, "probability": 0.5, "reason": "renewal"},)
 TALK = (
@@ -40,13 +43,13 @@ TALK = (
     Event("counter", "ann", "mia", 900, "halfway", time="2025-11-03T08:00:00Z"),
     Event("accept", "ann", "ann", 900, time="2025-11-04T08:00:00Z"),
     Event("escalate", "bob", "bob", reason="territory was cut", time="2025-11-05T08:00:00Z"),
-    Event("decide", "bob", "mia", 1700, "cut agreed", time="2025-11-06T08:00:00Z"),
+    Event("decide", "bob", "zoe", 1700, "cut agreed", time="2025-11-06T08:00:00Z"),
 )
 
 
 def filled_log(path):
     log = open_log(path, PLAN)
-    append(log, TALK)
+    append(log, TALK, VOICES, "tester")
     return log
 
 
@@ -75,13 +78,13 @@ def test_opening_and_reading_create_no_file(tmp_path):
     assert read_events(log).empty
     assert read_events(log).columns.tolist() == list(EVENT_COLUMNS)
     assert verify(log)["status"].tolist() == ["review"]
-    assert append(log, []).empty
+    assert append(log, [], VOICES).empty
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_line_is_signed_as_the_documentation_says():
     header = {
-        "format": "1",
+        "format": "2",
         "plan": "made by hand",
         "currency": "EUR",
         "rounding_unit": "100",
@@ -92,6 +95,8 @@ def test_a_line_is_signed_as_the_documentation_says():
         "sequence": 1,
         "time": "2025-11-01T08:00:00Z",
         "actor": "plan",
+        "behalf": "",
+        "user": "tester",
         "kind": "assign",
         "rep_id": "ann",
         "product_line": "",
@@ -100,9 +105,10 @@ def test_a_line_is_signed_as_the_documentation_says():
         "amount": "1000",
         "reason": "",
         "evidence": "[]",
+        "basis": "",
         "previous": signed(header),
     }
-    events = record_events(TALK[:1], PLAN)
+    events = record_events(TALK[:1], PLAN, user="tester")
     assert events["digest"].tolist() == [signed(line)]
 
 
@@ -113,7 +119,7 @@ def signed(content):
 
 def test_lines_in_a_file_and_without_a_file_are_the_same(tmp_path):
     log = filled_log(tmp_path / "a.db")
-    pd.testing.assert_frame_equal(read_events(log), record_events(TALK, PLAN))
+    pd.testing.assert_frame_equal(read_events(log), record_events(TALK, PLAN, user="tester"))
     assert verify(log)["status"].tolist() == ["pass"]
 
 
@@ -140,7 +146,7 @@ def test_a_log_opened_before_another_plan_wrote_its_first_line_is_refused_too(tm
     early = open_log(tmp_path / "a.db", make_settings(name="another"))
     filled_log(tmp_path / "a.db")
     with pytest.raises(DataError, match="the log of another plan: plan is 'made by hand'"):
-        append(early, TALK)
+        append(early, TALK, VOICES)
 
 
 def test_a_file_that_is_no_log_is_refused_and_left_alone(tmp_path):
@@ -156,7 +162,7 @@ def test_a_file_that_is_no_log_is_refused_and_left_alone(tmp_path):
 
 def test_a_folder_that_is_not_there_says_so(tmp_path):
     with pytest.raises(DataError, match=r"unable to open database file\. See that its folder"):
-        append(open_log(tmp_path / "no" / "a.db", PLAN), TALK)
+        append(open_log(tmp_path / "no" / "a.db", PLAN), TALK, VOICES)
 
 
 def test_the_file_itself_refuses_changes_and_deletions(tmp_path):
@@ -224,12 +230,14 @@ def test_exchanged_lines_are_named(copied, first, second):
 def test_an_inserted_line_is_named(copied, number):
     """The forger numbers the later lines anew and signs the new one, as any program can."""
     shutil.copy(TEMPLATE["path"], copied)
-    before = record_events(TALK, PLAN).astype(object).to_dict("records")
+    before = record_events(TALK, PLAN, user="tester").astype(object).to_dict("records")
     previous = before[number - 1]["previous"]
     forged = {
         "sequence": number,
         "time": "2025-11-01T08:00:00Z",
         "actor": "plan",
+        "behalf": "",
+        "user": "tester",
         "kind": "note",
         "rep_id": "ann",
         "product_line": "",
@@ -238,6 +246,7 @@ def test_an_inserted_line_is_named(copied, number):
         "amount": "",
         "reason": "never said",
         "evidence": "[]",
+        "basis": "",
         "previous": previous,
     }
     values = (*[forged[name] for name in EVENT_COLUMNS[:-1]], signed(forged))
@@ -266,11 +275,13 @@ def test_a_line_replaced_and_signed_anew_does_not_fit_the_next_one(copied, numbe
 
 def test_a_line_added_at_the_end_past_the_program_is_named(copied):
     shutil.copy(TEMPLATE["path"], copied)
-    last = record_events(TALK, PLAN)["digest"].iloc[-1]
+    last = record_events(TALK, PLAN, user="tester")["digest"].iloc[-1]
     forged = {
         "sequence": 8,
         "time": "2025-11-07T08:00:00Z",
         "actor": "x",
+        "behalf": "",
+        "user": "tester",
         "kind": "note",
         "rep_id": "ann",
         "product_line": "",
@@ -279,10 +290,11 @@ def test_a_line_added_at_the_end_past_the_program_is_named(copied):
         "amount": "",
         "reason": "never said",
         "evidence": "[]",
+        "basis": "",
         "previous": last,
     }
     values = (*[forged[name] for name in EVENT_COLUMNS[:-1]], signed(forged))
-    change(copied, (f"INSERT INTO events VALUES ({', '.join('?' * 13)})", values))
+    change(copied, (f"INSERT INTO events VALUES ({', '.join('?' * len(EVENT_COLUMNS))})", values))
     assert fault_of(open_log(copied, PLAN)) == "line 8 was inserted past this program."
 
 
@@ -300,7 +312,7 @@ def test_a_log_is_verified_once_for_each_state_of_its_file(tmp_path, monkeypatch
     for _ in range(3):
         assert last_line(open_log(path, PLAN)) == (7, read_events(log)["digest"].iloc[-1])
     assert numbers == [7]
-    append(log, Event("note", "ann", "mia", reason="hello"))
+    append(log, Event("note", "ann", "mia", reason="hello"), VOICES)
     assert last_line(log)[0] == len(read_events(open_log(path, PLAN))) == 8
     assert numbers == [7, 7, 8]  # as read again before the new line, and with it
     change(path, "UPDATE events SET amount = '5' WHERE sequence = 3")
@@ -336,7 +348,7 @@ def test_a_whole_new_chain_is_seen_by_a_digest_noted_elsewhere(tmp_path):
     noted = filled_log(tmp_path / "a.db").read()[1][4]["digest"]
     forged = open_log(tmp_path / "b.db", PLAN)
     cheaper = [replace(e, amount=700) if e.kind in ("counter", "accept") else e for e in TALK]
-    append(forged, cheaper)
+    append(forged, cheaper, VOICES)
     assert verify(forged)["status"].tolist() == ["pass"]
     assert verify(forged, [noted])["finding_id"].tolist() == ["agreement.noted"]
     assert verify(open_log(tmp_path / "a.db", PLAN), [noted])["status"].tolist() == ["pass"]
@@ -346,7 +358,7 @@ def test_nothing_is_added_to_a_log_out_of_order(copied):
     shutil.copy(TEMPLATE["path"], copied)
     change(copied, "UPDATE events SET amount = '1' WHERE sequence = 3")
     with pytest.raises(DataError, match=r"line 3 was changed.*Nothing is added"):
-        append(open_log(copied, PLAN), Event("note", "ann", "mia", reason="hello"))
+        append(open_log(copied, PLAN), Event("note", "ann", "mia", reason="hello"), VOICES)
 
 
 def test_one_refused_event_keeps_the_others_out_and_every_fault_is_said(tmp_path):
@@ -357,7 +369,7 @@ def test_one_refused_event_keeps_the_others_out_and_every_fault_is_said(tmp_path
         Event("counter", "bob", "mia", 850.5, "no"),
     ]
     with pytest.raises(DataError) as error:
-        append(log, wrong)
+        append(log, wrong, VOICES)
     assert "2 of 3 events refused, nothing recorded" in str(error.value)
     assert "ann: propose is not possible, the goal is accepted (by ann)" in str(error.value)
     assert "850.5 is no multiple of 100; the nearest is 900" in str(error.value)
@@ -377,8 +389,8 @@ def test_one_refused_event_keeps_the_others_out_and_every_fault_is_said(tmp_path
         (Event("note", "ann", "mia", reason="x", time="2025-12-01"), "with its zone"),
         (Event("note", "ann", "mia", reason="x", time="yesterday"), "with its zone"),
         (Event("note", "ann", "mia", reason="x", time="2025-11-06T07:00:00Z"), "only grows"),
-        (Event("note", "ann", "m", reason="x", evidence=[{"amount": 1}]), "neither account nor"),
-        (Event("note", "ann", "m", reason="x", evidence=[{"acount": 1}]), "mean 'account'"),
+        (Event("note", "ann", "mia", reason="x", evidence=[{"amount": 1}]), "neither account nor"),
+        (Event("note", "ann", "mia", reason="x", evidence=[{"acount": 1}]), "mean 'account'"),
         (
             Event(
                 "note",
@@ -390,7 +402,7 @@ def test_one_refused_event_keeps_the_others_out_and_every_fault_is_said(tmp_path
             "from 0 to 1",
         ),
         (
-            Event("note", "ann", "m", reason="x", evidence=[{"account": "A", "probability": 1}]),
+            Event("note", "ann", "mia", reason="x", evidence=[{"account": "A", "probability": 1}]),
             "amount is None",
         ),
     ],
@@ -422,11 +434,11 @@ def test_a_time_with_another_zone_is_kept_in_utc_and_now_never_runs_back():
 WRITER = """
 import sys
 from tests.making import make_settings
-from planning_kit.agreement import Event, append, open_log
+from planning_kit.agreement import Event, Voices, append, open_log
 log = open_log({path!r}, make_settings(rounding_unit=100))
 print("ready", flush=True); sys.stdin.readline()
 for number in range({count}):
-    append(log, Event("note", "ann", "{name}", reason=f"{name} {{number}}"))
+    append(log, Event("note", "ann", "{name}", reason=f"{name} {{number}}"), Voices({{"ann": ["x", "y"]}}))
 """
 
 
@@ -465,7 +477,7 @@ def test_two_processes_write_at_once_and_no_line_is_lost(tmp_path):
 KILLED = """
 import os, signal, sys
 from tests.making import make_settings
-from planning_kit.agreement import Event, append, open_log
+from planning_kit.agreement import Event, Voices, append, open_log
 from planning_kit.agreement import store
 class Row(dict):
     def __getitem__(self, name):
@@ -480,7 +492,7 @@ def slow(build):
         return head, [Row(line) for line in added]
     write(rows)
 log.store.write = slow
-append(log, [Event("note", "ann", "x", reason="z" * 9000) for _ in range(1000)])
+append(log, [Event("note", "ann", "x", reason="z" * 9000) for _ in range(1000)], Voices({{"ann": ["x"]}}))
 """
 
 
@@ -497,5 +509,5 @@ def test_a_process_killed_in_the_middle_of_an_append_leaves_the_lines_before_it(
     assert path.stat().st_size > size
     pd.testing.assert_frame_equal(read_events(log), before)
     assert verify(log)["status"].tolist() == ["pass"]
-    append(log, Event("note", "ann", "mia", reason="goes on"))
+    append(log, Event("note", "ann", "mia", reason="goes on"), VOICES)
     assert len(read_events(log)) == len(TALK) + 1

@@ -12,11 +12,12 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from planning_kit.agreement import Event, append, open_log, read_events
+from planning_kit.agreement import Event, open_log, read_events
+from planning_kit.agreement.door import Door
 from planning_kit.data import read_table
 from planning_kit.messages import DataError
 from planning_kit.plan import Plan
-from planning_kit.walk import goals_of, open_step
+from planning_kit.walk import first_words, goals_of, open_step
 from planning_kit.walk.rollup import manager_findings, roll_up
 from tests.conftest import PlanMaker
 from tests.walking import table, walk
@@ -29,19 +30,15 @@ def command(*words: str, folder: Path) -> subprocess.CompletedProcess:
 
 def assigned(plan: Plan) -> dict[str, float]:
     """Record the first words about everybody, and give what is asked of each."""
-    asked = {}
-    for region in ("North", "South"):
-        step = open_step("05_joint_agreement", region=region, plan_folder=str(plan.folder))
-        sums = step.table("allocation").groupby("rep_id")["goal"].sum()
-        asked |= sums.to_dict()
-    events = [Event("assign", rep, "plan", amount) for rep, amount in asked.items()]
-    append(open_log(plan.folder / "agreement.db", plan.settings), events)
-    return asked
+    door = Door.open(plan)
+    door.start(first_words(plan, door.prepared))
+    return door.stand().set_index("rep_id")["assigned"].to_dict()
 
 
 def accept(plan: Plan, rep_id: str, amount: float) -> None:
-    moves = [Event("propose", rep_id, rep_id, amount), Event("accept", rep_id, "mia", amount)]
-    append(open_log(plan.folder / "agreement.db", plan.settings), moves)
+    door = Door.open(plan)
+    door.say(Event("propose", rep_id, rep_id, amount))
+    door.say(Event("accept", rep_id, "mia", amount))
 
 
 def change_line(plan: Plan, number: int, amount: str) -> None:
@@ -204,10 +201,10 @@ def test_a_draft_follows_the_log_without_being_told(make_plan: PlanMaker, tmp_pa
 def test_every_step_of_everybody_adds_up_to_the_goal_that_stands(sample: Plan):
     step = open_step("05_joint_agreement", region="West", plan_folder=str(sample.folder))
     people = goals_of(step).by("rep").set_index("rep_id")["goal"]
-    log = open_log(sample.folder / "agreement.db", sample.settings)
-    append(log, [Event("assign", rep, "plan", amount) for rep, amount in people.items()])
-    append(log, [Event("escalate", "R041", "M04", reason="too far apart")])
-    append(log, [Event("decide", "R041", "M00", 1_000_000, "a smaller territory")])
+    door = Door.open(sample)
+    door.start({"West": [Event("assign", rep, "plan", goal) for rep, goal in people.items()]})
+    door.say(Event("escalate", "R041", "M04", reason="too far apart"))
+    door.say(Event("decide", "R041", "H01", 1_000_000, "a smaller territory"))
     goals = goals_of(open_step("05_joint_agreement", region="West", plan_folder=str(sample.folder)))
     steps = goals.why().groupby("rep_id")["amount"].sum()
     stands = goals.by("rep").set_index("rep_id")["goal"]

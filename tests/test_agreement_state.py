@@ -12,6 +12,7 @@ from planning_kit.agreement import (
     MOVES,
     Event,
     Log,
+    Voices,
     append,
     open_log,
     play_log,
@@ -216,7 +217,8 @@ class MemoryStore:
 
 
 PEOPLE = st.sampled_from(["ann", "bob"])
-ACTORS = st.sampled_from(["ann", "bob", "mia"])
+ACTORS = st.sampled_from(["ann", "bob", "mia", "plan"])
+VOICES = Voices({"ann": ["mia"], "bob": ["mia"], "mia": []})
 AMOUNTS = st.sampled_from([None, 0, 100, 200])
 REASONS = st.sampled_from(["", "because"])
 
@@ -227,8 +229,10 @@ class Negotiation(RuleBasedStateMachine):
     @initialize()
     def begin(self):
         self.log = Log(MemoryStore(), open_log("unused.db", PLAN).header)
-        append(self.log, [Event("assign", "ann", "mia", 200), Event("assign", "bob", "mia", 100)])
-        self.offers = {"ann": {"planner": (200, "mia")}, "bob": {"planner": (100, "mia")}}
+        first = [Event("assign", "ann", "plan", 200), Event("assign", "bob", "plan", 100)]
+        append(self.log, first, VOICES)
+        self.words = {"ann": {"assigned": (200, "plan")}, "bob": {"assigned": (100, "plan")}}
+        self.escalated_by = {}
 
     @rule(
         kind=st.sampled_from(sorted({k for kinds in MOVES.values() for k in kinds})),
@@ -241,29 +245,47 @@ class Negotiation(RuleBasedStateMachine):
         before = self.state()
         possible = self.allowed(kind, before.loc[rep_id], actor, amount, reason)
         try:
-            append(self.log, Event(kind, rep_id, actor, amount, reason))
+            append(self.log, Event(kind, rep_id, actor, amount, reason), VOICES)
         except DataError:
             pd.testing.assert_frame_equal(before, self.state())
             assert not possible
             return
         assert possible
-        self.remember(kind, rep_id, actor, amount)
+        self.remember(kind, rep_id, actor, amount, before.loc[rep_id, "status"])
         others = before.index != rep_id
         pd.testing.assert_frame_equal(before[others], self.state()[others])
 
     def allowed(self, kind, row, actor, amount, reason):
         """Tell whether a move is possible: the rules written a second time, in another way."""
+        person, words = row.name, self.words[row.name]
         talking = row["status"] in ("not started", "proposed", "countered")
+        speakers = {
+            "note": {person, "mia", "plan"},
+            "assign": {"mia", "plan"},
+            "escalate": {person, "mia"},
+            "withdraw": {person, "mia"},
+            "accept": {person, "mia"},
+            "propose": {person},
+            "counter": {"mia"},
+            "decide": {"plan"},
+        }
+        if actor not in speakers[kind] or (amount is None) != (
+            kind in ("note", "escalate", "withdraw")
+        ):
+            return False
         if kind in ("note", "escalate"):
-            return amount is None and reason != "" and (talking or kind == "note")
-        if amount is None or (kind in ("counter", "decide") and not reason):
+            return reason != "" and (talking or kind == "note")
+        if kind in ("counter", "decide") and not reason:
             return False
         if kind == "assign":
             return row["status"] == "not started" or reason != ""
+        if kind == "withdraw":
+            last = words.get(row["status"], (0, self.escalated_by.get(person)))[1]
+            return row["status"] in ("proposed", "countered", "escalated") and last == actor
         if kind == "accept":
-            offers = self.offers[row.name].values()
-            others = {number for number, by in offers if by != actor}
-            return (talking or row["status"] == "escalated") and amount in others
+            planner = words.get("countered", words["assigned"])
+            offered = planner if actor == person else words.get("proposed", (None, ""))
+            return (talking or row["status"] == "escalated") and offered[0] == amount
         needed = {
             "propose": ("not started", "proposed", "countered"),
             "decide": ("escalated",),
@@ -271,12 +293,17 @@ class Negotiation(RuleBasedStateMachine):
         }[kind]
         return row["status"] in needed
 
-    def remember(self, kind, rep_id, actor, amount):
+    def remember(self, kind, rep_id, actor, amount, status):
+        words = self.words[rep_id]
         if kind == "assign":
-            self.offers[rep_id] = {}
+            words.clear()
         if kind in ("assign", "propose", "counter"):
-            side = "rep" if kind == "propose" else "planner"
-            self.offers[rep_id][side] = (amount, actor)
+            word = {"assign": "assigned", "propose": "proposed", "counter": "countered"}[kind]
+            words[word] = (amount, actor)
+        if kind == "escalate":
+            self.escalated_by[rep_id] = actor
+        if kind == "withdraw" and status != "escalated":
+            del words[status]
 
     def state(self):
         return play_log(read_events(self.log)).set_index("rep_id")

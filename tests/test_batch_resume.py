@@ -23,7 +23,8 @@ import pytest
 from click.testing import CliRunner
 
 import planning_kit.run.batch as batch_run
-from planning_kit.agreement import Event, append, open_log
+from planning_kit.agreement import Event
+from planning_kit.agreement.door import Door
 from planning_kit.cli import main
 from planning_kit.data import open_inputs, prepare
 from planning_kit.messages import UsageError
@@ -150,7 +151,7 @@ def test_a_changed_scenario_or_input_or_parameter_is_named(plan: Plan):
     sales.write_text(sales.read_text().replace("100", "101"))
     run = run_plan(plan, plain(regions=("North",), parameters={"big": 2.0}))
     assert reasons(run)["North 01_first"].endswith(": inputs")
-    append(open_log(plan.agreement_file, plan.settings), Event("assign", "ann", "plan", 100))
+    Door.open(plan).start({"North": [Event("assign", "ann", "plan", 100)]})
     run = run_plan(plan, plain(regions=("North",), parameters={"big": 2.0}))
     assert reasons(run)["North 01_first"].endswith(": agreement")
 

@@ -17,13 +17,16 @@ from planning_kit.agreement.log import (
 from planning_kit.agreement.meet import counter_offers
 from planning_kit.agreement.state import MOVES, play_log
 from planning_kit.agreement.store import EVENT_COLUMNS
+from planning_kit.agreement.voices import PLANNER, Voices
 
 __all__ = [
     "EVENT_COLUMNS",
     "MOVES",
+    "PLANNER",
     "Event",
     "Goals",
     "Log",
+    "Voices",
     "agreement_findings",
     "append",
     "counter_offers",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from planning_kit.agreement.goals import check_goals
 from planning_kit.agreement.log import Event
+from planning_kit.agreement.voices import PLANNER
 from planning_kit.messages import DataError
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import Settings
@@ -47,14 +48,15 @@ def propose_from_table(
     parts["amount"] = from_units(parts["units"], settings.rounding_unit)
     assigned: Any = parts.itertuples()
     heard: Any = _heard(parts, proposals, settings, by_product_line).itertuples()
-    return [Event("assign", p.rep_id, "plan", p.amount, product_line=p.part) for p in assigned] + [
+    return [Event("assign", p.rep_id, PLANNER, p.amount, product_line=p.part) for p in assigned] + [
         Event(
             p.kind,
             p.rep_id,
-            p.rep_id,
+            PLANNER,
             None if p.kind == "note" else p.amount,
             p.reason,
             product_line=p.part,
+            behalf="" if p.kind == "note" else p.rep_id,
         )
         for p in heard
     ]

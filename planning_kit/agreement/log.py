@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import hashlib
 import json
 import math
+import os
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -18,6 +20,7 @@ import pandas as pd
 
 from planning_kit.agreement.state import play, utc_text
 from planning_kit.agreement.store import EVENT_COLUMNS, Line, Lines, LogStore, SqliteStore
+from planning_kit.agreement.voices import Voices
 from planning_kit.messages import (
     PROBLEM_COLUMNS,
     DataError,
@@ -41,7 +44,7 @@ class Event:
     Attributes
     ----------
     kind : str
-        assign, propose, counter, accept, escalate, decide or note.
+        assign, propose, counter, accept, escalate, decide, withdraw or note.
     rep_id : str
         Whose goal it is about.
     actor : str
@@ -49,7 +52,8 @@ class Event:
     amount : float or None
         Plan currency, a multiple of the rounding unit; None for escalate and note.
     reason : str
-        In words; needed for counter, escalate, decide, note, and for assigning anew.
+        In words; needed for counter, escalate, decide, note, for assigning anew, and where
+        somebody speaks for somebody else.
     evidence : sequence of mappings
         Lines behind a proposal: ``account`` or ``product``, ``amount`` (plan currency),
         ``probability`` (0 to 1) and ``reason``.
@@ -57,6 +61,11 @@ class Event:
         For a move about a part of the goal; empty: the whole goal.
     time : str
         ISO time with its zone; empty: now.
+    behalf : str
+        In whose name the actor speaks; empty: the own.
+    basis : mapping of str to str
+        What an assigned number rests on: ``scenario``, ``region``, ``target`` (plan currency) and
+        ``allocation`` (digest of the person's cells).
     """
 
     kind: str
@@ -68,6 +77,8 @@ class Event:
     product_line: str = ""
     territory_id: str = ""
     time: str = ""
+    behalf: str = ""
+    basis: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,14 +125,25 @@ def open_log(path: str | Path, settings: Settings) -> Log:
     return log
 
 
-def append(log: Log, events: Event | Iterable[Event]) -> pd.DataFrame:
+def append(
+    log: Log, events: Event | Iterable[Event], voices: Voices, user: str = ""
+) -> pd.DataFrame:
     """Add one or several events, all or none, and give the lines as written.
+
+    Parameters
+    ----------
+    log, events
+        Where to, and what.
+    voices
+        Who may speak about whom.
+    user
+        Who is logged in; empty: the user of the operating system.
 
     Raises
     ------
     DataError
-        A move is not possible (the message says what is), the log is out of order, or somebody
-        else held it too long. Nothing is written then.
+        A move is not possible (the message says what is) or not that person's to make, the log
+        is out of order, or somebody else held it too long. Nothing is written then.
     """
     wanted = [events] if isinstance(events, Event) else list(events)
     added: list[Line] = []
@@ -131,7 +153,7 @@ def append(log: Log, events: Event | Iterable[Event]) -> pd.DataFrame:
         _check_header(head, log.header)
         if fault := _first_fault(log.header, head, lines):
             raise DataError(f"agreement log: {fault}. Nothing is added to a log out of order.")
-        added.extend(_extend(log.header, lines, wanted))
+        added.extend(_extend(log.header, lines, wanted, voices=voices, user=user or _login()))
         end = {"last_line": str(len(lines) + len(added)), "last_digest": added[-1]["digest"]}
         return {**log.header, **end}, added
 
@@ -178,7 +200,9 @@ def log_problems(path: Path, settings: Settings) -> list[dict[str, Any]]:
     return []
 
 
-def record_events(events: Iterable[Event], settings: Settings, time: str = "") -> pd.DataFrame:
+def record_events(
+    events: Iterable[Event], settings: Settings, time: str = "", user: str = ""
+) -> pd.DataFrame:
     """Give the lines a new log would hold after these events, without a file.
 
     Parameters
@@ -188,9 +212,11 @@ def record_events(events: Iterable[Event], settings: Settings, time: str = "") -
     time
         For events without one; empty: midnight (UTC) of the plan's first day, because the same
         table has to give the same bytes on every run.
+    user
+        Who is logged in.
     """
     moment = time or f"{settings.starts_on.isoformat()}T00:00:00+00:00"
-    return _events_table(_extend(_header(settings), [], list(events), moment))
+    return _events_table(_extend(_header(settings), [], list(events), moment, user=user))
 
 
 def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
@@ -222,7 +248,7 @@ def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
 
 def _header(settings: Settings) -> dict[str, str]:
     return {
-        "format": "1",
+        "format": "2",
         "plan": settings.name,
         "currency": settings.currency,
         "rounding_unit": f"{Decimal(f'{settings.rounding_unit:.12g}'):f}",
@@ -302,7 +328,12 @@ def _end_fault(head: Mapping[str, str], digests: list[str]) -> str:
 
 
 def _extend(
-    header: Mapping[str, str], lines: list[Line], events: list[Event], time: str = ""
+    header: Mapping[str, str],
+    lines: list[Line],
+    events: list[Event],
+    time: str = "",
+    voices: Voices | None = None,
+    user: str = "",
 ) -> list[Line]:
     """Turn events into lines that continue the chain; every refused move is named."""
     talks = play(lines)
@@ -311,8 +342,12 @@ def _extend(
     last = lines[-1] if lines else {"sequence": 0, "time": "", "digest": _digest(header)}
     for event in events:
         try:
-            line = _line(event, Decimal(header["rounding_unit"]), last, time)
-            play([line], talks)
+            line = _line(event, Decimal(header["rounding_unit"]), last, time, user)
+            if voices:
+                voices.require(
+                    event.kind, line["rep_id"], line["actor"], line["behalf"], line["reason"]
+                )
+            play([line], talks, voices)
         except DataError as error:
             faults.append(str(error))
             continue
@@ -325,13 +360,15 @@ def _extend(
     return added
 
 
-def _line(event: Event, unit: Decimal, last: Line, time: str) -> Line:
+def _line(event: Event, unit: Decimal, last: Line, time: str, user: str) -> Line:
     units = None if event.amount is None else _whole_units(event, unit)
     now = max(utc_text(time or datetime.now(UTC).isoformat()), last["time"])
     line = {
         "sequence": last["sequence"] + 1,
         "time": utc_text(event.time) if event.time else now,
         "actor": event.actor.strip(),
+        "behalf": event.behalf.strip(),
+        "user": user,
         "kind": event.kind,
         "rep_id": event.rep_id.strip(),
         "product_line": event.product_line,
@@ -340,6 +377,7 @@ def _line(event: Event, unit: Decimal, last: Line, time: str) -> Line:
         "amount": "" if units is None else f"{units * unit:f}",
         "reason": event.reason.strip(),
         "evidence": _evidence_text(event),
+        "basis": json.dumps(dict(event.basis), sort_keys=True) if event.basis else "",
         "previous": last["digest"],
     }
     if not (line["rep_id"] and line["actor"]):
@@ -354,6 +392,13 @@ def _line(event: Event, unit: Decimal, last: Line, time: str) -> Line:
             f"({last['time']}); the log only grows: leave the time out."
         )
     return line
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container whose user has no name
+        return str(os.getuid()) if hasattr(os, "getuid") else ""
 
 
 def _whole_units(event: Event, unit: Decimal) -> int:

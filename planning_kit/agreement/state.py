@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from planning_kit.agreement.voices import Voices
 from planning_kit.messages import DataError, require_labels
 
 STATE_COLUMNS = (
@@ -29,12 +30,12 @@ STATE_COLUMNS = (
     "agreed_cells",
 )
 CLOSED = ("accepted", "decided")
-_OPEN_MOVES = ("assign", "propose", "counter", "accept", "escalate", "note")
+_OPEN_MOVES = ("assign", "propose", "counter", "accept", "escalate", "withdraw", "note")
 MOVES = {
     "not started": ("assign", "propose", "accept", "escalate", "note"),
     "proposed": _OPEN_MOVES,
     "countered": _OPEN_MOVES,
-    "escalated": ("assign", "accept", "decide", "note"),
+    "escalated": ("assign", "accept", "decide", "withdraw", "note"),
     "accepted": ("assign", "note"),
     "decided": ("assign", "note"),
 }
@@ -62,6 +63,7 @@ class Talk:
     rounds: int = 0
     numbers: dict[str, dict[Cell, Decimal]] = field(default_factory=dict)
     said_by: dict[str, str] = field(default_factory=dict)
+    before: str = ""  # the status that an escalation came out of
     backing: dict[Cell, float] = field(default_factory=dict)
     last: Mapping[str, Any] = field(default_factory=dict)
 
@@ -137,16 +139,21 @@ def play_log(events: pd.DataFrame, until: str | None = None) -> pd.DataFrame:
 
 
 def play(
-    lines: Iterable[Mapping[str, Any]], talks: dict[str, Talk] | None = None
+    lines: Iterable[Mapping[str, Any]],
+    talks: dict[str, Talk] | None = None,
+    voices: Voices | None = None,
 ) -> dict[str, Talk]:
-    """Carry out lines in order on the talks so far; a refused line changes nothing."""
+    """Carry out lines in order on the talks so far; a refused line changes nothing.
+
+    With ``voices`` a number is only accepted by the side that it was offered to.
+    """
     talks = {} if talks is None else talks
     for line in lines:
         rep_id = str(line["rep_id"])
         if rep_id not in talks and line["kind"] != "assign":
             require_labels([rep_id], talks, f"{line['kind']} (people with an assigned goal)")
         talk = talks.get(rep_id) or Talk(rep_id)
-        _check_move(talk, line)
+        _check_move(talk, line, voices)
         _carry_out(talk, line)
         talks[rep_id] = talk
     return talks
@@ -165,9 +172,14 @@ def _amount(line: Mapping[str, Any]) -> Decimal | None:
     return None if missing else Decimal(str(line["amount"]))
 
 
-def _check_move(talk: Talk, line: Mapping[str, Any]) -> None:
+def _who(line: Mapping[str, Any]) -> str:
+    """Name whose word a line is: the speaker's own, or that of whom the speaker stands for."""
+    return _text(line.get("behalf")) or str(line["actor"])
+
+
+def _check_move(talk: Talk, line: Mapping[str, Any], voices: Voices | None = None) -> None:
     kind, amount = line["kind"], _amount(line)
-    require_labels([kind], (*_STATUS_AFTER, "note"), f"{talk.rep_id}: kind of event")
+    require_labels([kind], (*_STATUS_AFTER, "withdraw", "note"), f"{talk.rep_id}: kind of event")
     possible = MOVES[talk.status]
     if kind not in possible:
         reopen = "; assign with a reason reopens it" if talk.status in CLOSED else ""
@@ -184,9 +196,23 @@ def _check_move(talk: Talk, line: Mapping[str, Any]) -> None:
     if amount is not None and amount < 0:
         raise DataError(f"{talk.rep_id}: {kind} of {amount:,}: a goal is not negative.")
     if kind == "accept":
-        _offer(talk, amount, str(line["actor"]))
+        word = _offer(talk, amount, _who(line))
+        if voices and word not in voices.may_accept(talk.rep_id, _who(line)):
+            other = voices.manager(talk.rep_id) if word == "proposed" else talk.rep_id
+            raise DataError(
+                f"{talk.rep_id}: {_who(line)} may not accept what was {word}; {other} may."
+            )
+    if kind == "withdraw":
+        _check_withdrawal(talk, _who(line))
     if _cell(line) != WHOLE and kind not in ("assign", "note"):
         _check_part(talk, line)
+
+
+def _check_withdrawal(talk: Talk, who: str) -> None:
+    """Only the own last word is taken back."""
+    said = talk.said_by.get(talk.status, "")
+    if said != who:
+        raise DataError(f"{talk.rep_id}: {who} may not withdraw what {said} said.")
 
 
 def _check_part(talk: Talk, line: Mapping[str, Any]) -> None:
@@ -215,17 +241,32 @@ def _carry_out(talk: Talk, line: Mapping[str, Any]) -> None:
     if kind == "assign":
         _restart(talk)
     if kind == "accept":
-        talk.numbers["agreed"] = dict(talk.numbers[_offer(talk, amount, str(line["actor"]))])
+        talk.numbers["agreed"] = dict(talk.numbers[_offer(talk, amount, _who(line))])
     elif kind in _WORD and amount is not None:
         others = {} if cell == WHOLE else _other_parts(talk, kind)
         talk.numbers[_WORD[kind]] = {**others, cell: amount}
-        talk.said_by[_WORD[kind]] = str(line["actor"])
+        talk.said_by[_WORD[kind]] = _who(line)
+    elif kind == "escalate":
+        talk.before, talk.said_by["escalated"] = talk.status, _who(line)
+    elif kind == "withdraw":
+        _take_back(talk)
     if kind == "propose":
         talk.rounds += talk.status != "proposed"
         kept = {} if cell == WHOLE else {c: v for c, v in talk.backing.items() if c != WHOLE}
         talk.backing = kept | _backing(line, cell)
     if kind != "note":  # a note is no word in the negotiation
-        talk.status, talk.last = _STATUS_AFTER[kind], line
+        talk.status, talk.last = _STATUS_AFTER.get(kind, talk.status), line
+
+
+def _take_back(talk: Talk) -> None:
+    if talk.status == "escalated":
+        talk.status = talk.before
+        return
+    talk.numbers.pop(talk.status)
+    if talk.status == "proposed":
+        talk.backing = {}
+    left = [word for word in ("countered", "proposed") if talk.numbers.get(word)]
+    talk.status = left[0] if left else "not started"
 
 
 def _restart(talk: Talk) -> None:
@@ -255,7 +296,7 @@ def _row(talk: Talk) -> tuple[Any, ...]:
     backed = math.fsum(talk.backing[c] for c in sorted(talk.backing))
     coverage = backed / float(goal) if talk.backing and goal else math.nan
     cells = [[*c, f"{v:f}"] for c, v in sorted(talk.numbers.get("agreed", {}).items())]
-    last = (talk.last["kind"], talk.last["actor"], talk.last["time"])
+    last = (talk.last["kind"], _who(talk.last), talk.last["time"])
     return (
         talk.rep_id,
         *numbers,

@@ -15,6 +15,8 @@ EVENT_COLUMNS = (
     "sequence",
     "time",
     "actor",
+    "behalf",
+    "user",
     "kind",
     "rep_id",
     "product_line",
@@ -23,6 +25,7 @@ EVENT_COLUMNS = (
     "amount",
     "reason",
     "evidence",
+    "basis",
     "previous",
     "digest",
 )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from planning_kit import __version__
+from planning_kit.cli.agree import agree
 from planning_kit.messages import PlanningError
 from planning_kit.steps import COMPANY_STEP
 
@@ -381,6 +382,9 @@ def doctor(as_json: bool) -> None:
             click.echo(f"{row['status']:8} {row['what']:28} {row['detail']}")
     if any(row["status"] == "missing" for row in rows):
         sys.exit(1)
+
+
+main.add_command(agree)
 
 
 @main.group()

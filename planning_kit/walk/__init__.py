@@ -10,6 +10,7 @@ from planning_kit.walk.expected import (
     outlook_of,
     target_range,
 )
+from planning_kit.walk.first_words import first_words
 from planning_kit.walk.opening import open_step
 from planning_kit.walk.split import (
     allocation_findings,
@@ -43,6 +44,7 @@ __all__ = [
     "chosen_person",
     "data_coverage",
     "data_until",
+    "first_words",
     "frontier",
     "goals_of",
     "metric_year",

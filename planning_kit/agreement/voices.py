@@ -1,0 +1,106 @@
+"""Who may speak in the talk about a goal: the person, the own manager, whoever stands above both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from planning_kit.messages import DataError, require_labels
+
+PLANNER = "plan"  # speaks for the plan: assigns, and stands in where a chain ends
+_OF_THE_PERSON = ("propose",)
+_OF_THE_MANAGER = ("counter",)
+
+
+@dataclass(frozen=True)
+class Voices:
+    """The people of a plan, and who stands above each.
+
+    Attributes
+    ----------
+    above : mapping of str to sequence of str
+        By id of a person the ids of the managers, the own one first, up to the top.
+
+    Examples
+    --------
+    >>> voices = Voices({"ann": ["mia", "zoe"], "mia": ["zoe"], "zoe": []})
+    >>> voices.manager("ann"), voices.deciders("ann"), voices.manager("zoe")
+    ('mia', ['zoe'], 'plan')
+    >>> voices.require("counter", "ann", "zoe")
+    Traceback (most recent call last):
+    ...
+    planning_kit.messages.errors.DataError: ann: zoe may not counter; mia may (the own manager).
+    """
+
+    above: Mapping[str, Sequence[str]]
+
+    def manager(self, rep_id: str) -> str:
+        """Name the own manager; the planner where the chain does not know one."""
+        return next(iter(self.above.get(rep_id, ())), PLANNER)
+
+    def deciders(self, rep_id: str) -> list[str]:
+        """Name who stands above person and manager; the planner where nobody does."""
+        return list(self.above.get(rep_id, ())[1:]) or [PLANNER]
+
+    def require(
+        self, kind: str, rep_id: str, actor: str, behalf: str = "", reason: str = ""
+    ) -> None:
+        """Check that somebody may make a move about a person's goal.
+
+        Parameters
+        ----------
+        kind
+            The move, see `planning_kit.agreement.MOVES`. Whose number somebody may accept depends
+            on the talk: `may_accept`.
+        rep_id
+            Whose goal it is about.
+        actor, behalf
+            Who speaks, and in whose name; empty: the own.
+        reason
+            Needed where somebody speaks for somebody else.
+
+        Raises
+        ------
+        DataError
+            Nobody knows the id (the nearest is named), or the move is somebody else's.
+        """
+        require_labels([rep_id], self.above, "people of this plan")
+        names = [name for name in (actor, behalf) if name]
+        everybody = {PLANNER, *self.above, *(name for up in self.above.values() for name in up)}
+        require_labels(names, everybody, f"{rep_id}: who speaks")
+        if behalf and behalf != actor:
+            self._require_stand_in(rep_id, actor, behalf, reason)
+        who, (allowed, words) = behalf or actor, self._allowed(kind, rep_id)
+        if who not in allowed:
+            others = " or ".join(dict.fromkeys(allowed))
+            raise DataError(f"{rep_id}: {who} may not {kind}; {others} may ({words}).")
+
+    def may_accept(self, rep_id: str, who: str) -> list[str]:
+        """Give the words somebody may accept: the person the planner's, the manager the proposal."""
+        if who == rep_id:
+            return ["countered", "assigned"]
+        return ["proposed"] if who == self.manager(rep_id) else []
+
+    def _allowed(self, kind: str, rep_id: str) -> tuple[list[str], str]:
+        chain = [*self.above.get(rep_id, ()), PLANNER]
+        manager = self.manager(rep_id)
+        if kind in _OF_THE_PERSON:
+            return [rep_id], "the person"
+        if kind in _OF_THE_MANAGER:
+            return [manager], "the own manager"
+        if kind == "decide":
+            return self.deciders(rep_id), "who stands above both"
+        if kind == "assign":
+            return chain, "the planner and the managers above"
+        if kind == "note":
+            return [rep_id, *chain], "the person and everybody above"
+        return [rep_id, manager], "the person and the own manager"
+
+    def _require_stand_in(self, rep_id: str, actor: str, behalf: str, reason: str) -> None:
+        above = [*self.above.get(behalf, ()), PLANNER]
+        if actor not in above:
+            raise DataError(
+                f"{rep_id}: {actor} may not speak for {behalf}; {' or '.join(above)} may."
+            )
+        if not reason.strip():
+            raise DataError(f"{rep_id}: {actor} speaks for {behalf}: that needs a reason in words.")

@@ -1,0 +1,247 @@
+"""`planning-kit agree`: every move of the negotiation as a command."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from planning_kit.agreement.door import Door
+
+_SHOWN = ["region", "rep_id", "rep", "assigned", "proposed", "countered", "agreed", "status"]
+
+
+@click.group()
+def agree() -> None:
+    """Negotiate goals: begin, propose, counter, accept, decide; see where everybody stands.
+
+    \b
+    Example:
+      planning-kit agree start --plan my-plan
+      planning-kit agree propose R038 1_284_000 --as R038 --plan my-plan
+      planning-kit agree counter R038 1_426_100 --as M04 --reason "half way" --plan my-plan
+      planning-kit agree accept R038 1_426_100 --as R038 --plan my-plan
+      planning-kit agree show West --plan my-plan
+    """
+
+
+_FOLDER = click.option("--plan", "folder", default="", help="The plan's folder; else found here.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="As JSON on stdout.")
+
+
+class _Amount(click.ParamType):
+    """An amount as people write it: 1284000, 1_284_000 or 1,284,000."""
+
+    name = "amount"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        from decimal import Decimal, InvalidOperation
+
+        text = str(value).replace("_", "")
+        whole, _, rest = text.partition(",")
+        parts = [whole, *rest.split(",")] if rest else [whole]
+        if len(parts) > 1 and all(len(part.partition(".")[0]) == 3 for part in parts[1:]):
+            text = "".join(parts)  # commas between thousands, and nothing else
+        try:
+            return Decimal(text)
+        except InvalidOperation:
+            self.fail(f"{value!r} is no amount; write it like 1284000 or 1_284_000.", param, ctx)
+
+
+def _open(folder: str) -> Door:
+    from planning_kit.agreement.door import Door
+    from planning_kit.plan import load_plan
+
+    return Door.open(load_plan(folder))
+
+
+def _print(table: pd.DataFrame, as_json: bool, columns: list[str] | None = None) -> None:
+    if as_json:
+        click.echo(table.to_json(orient="records", force_ascii=False, date_format="iso"))
+        return
+    shown = table[columns] if columns else table
+    amounts = [name for name in shown if str(shown[name].dtype) == "float64"]
+    texts: dict[str, Any] = {
+        str(n): [f"{v:,.12g}" if v == v else "-" for v in shown[n]] for n in amounts
+    }
+    click.echo(shown.assign(**texts).fillna("").to_string(index=False))
+
+
+@agree.command()
+@click.option("--region", "regions", multiple=True, help="Only this region; may be repeated.")
+@click.option("--scenario", default="base", help="Whose allocation is offered.")
+@_FOLDER
+@_JSON
+def start(folder: str, regions: tuple[str, ...], scenario: str, as_json: bool) -> None:
+    """Offer everybody the allocated goal, and take the proposals of the table; once.
+
+    A second start adds who is new, writes nothing else, and lists who negotiates under another
+    target, scenario or allocation than today's.
+
+    \b
+    Example:
+      planning-kit agree start --plan my-plan --region West
+    """
+    from planning_kit.walk import first_words
+
+    door = _open(folder)
+    table = door.start(first_words(door.plan, door.prepared, scenario, regions))
+    added = int((table["what"] == "added").sum())
+    told = table[~table["what"].isin(["added", "unchanged"])]
+    if as_json:
+        _print(table, as_json)
+    else:
+        click.echo(f"added {added}, unchanged {len(table) - added - len(told)}")
+        if len(told):
+            _print(told, as_json)
+
+
+@agree.command()
+@click.argument("of", default="", metavar="[REGION or PERSON]")
+@_FOLDER
+@_JSON
+def show(of: str, folder: str, as_json: bool) -> None:
+    """Show where everybody stands; of one person also what was said.
+
+    \b
+    Example:
+      planning-kit agree show West --plan my-plan
+    """
+    door = _open(folder)
+    state = door.stand(of)
+    if as_json:
+        _print(state, as_json)
+    elif state.empty:
+        click.echo("nobody negotiates yet; begin with: planning-kit agree start")
+    else:
+        _print(state, as_json, _SHOWN)
+        if of in set(state["rep_id"]):
+            said = ["sequence", "time", "actor", "behalf", "kind", "amount", "reason"]
+            _print(door.lines(of), as_json, said)
+
+
+@agree.command()
+@_FOLDER
+@_JSON
+def verify(folder: str, as_json: bool) -> None:
+    """Check every line of the log against the one before it; exit 3 where one was changed.
+
+    \b
+    Example:
+      planning-kit agree verify --plan my-plan
+    """
+    from planning_kit import agreement
+    from planning_kit.plan import load_plan
+
+    plan = load_plan(folder)
+    found = agreement.verify(agreement.open_log(plan.agreement_file, plan.settings))
+    _print(found, as_json, ["status", "message", "advice"])
+    if (found["status"] == "fail").any():
+        sys.exit(3)
+
+
+def _move(
+    kind: str, words: str, example: str, *, amount: str = "needed", reason: bool = False
+) -> Callable[..., None]:
+    """Make the command of one move."""
+
+    def run(
+        rep_id: str, speaker: str, behalf: str, reason: str, folder: str, as_json: bool, **rest: Any
+    ) -> None:
+        from planning_kit.agreement import Event
+
+        door = _open(folder)
+        number = rest.get("amount")
+        if kind == "reopen" and number is None:
+            number = door.assigned(rep_id)
+        event = Event(
+            "assign" if kind == "reopen" else kind,
+            rep_id,
+            speaker,
+            number,
+            reason,
+            product_line=rest.get("product_line", ""),
+            territory_id=rest.get("territory_id", ""),
+            behalf=behalf,
+        )
+        _print(door.say(event), as_json, None if as_json else _SHOWN)
+
+    run.__doc__ = f"""{words}
+
+    \b
+    Example:
+      planning-kit agree {kind} {example}
+    """
+    options = [
+        _JSON,
+        _FOLDER,
+        click.option("--reason", required=reason, default=None if reason else "", help="In words."),
+        click.option(
+            "--for", "behalf", default="", help="In whose name, where not the own; needs a reason."
+        ),
+        click.option("--as", "speaker", required=True, help="Id of the person who says it."),
+    ]
+    if kind in ("propose", "counter"):
+        options.append(
+            click.option("--line", "product_line", default="", help="Of this line only.")
+        )
+        options.append(
+            click.option("--territory", "territory_id", default="", help="Of this one only.")
+        )
+    if amount:
+        options.append(click.argument("amount", type=_Amount(), required=amount == "needed"))
+    options.append(click.argument("rep_id", metavar="PERSON"))
+    for option in options:
+        run = option(run)
+    return agree.command(kind)(run)
+
+
+_move(
+    "propose",
+    "Say the own number: the person does.",
+    "R038 1284000 --as R038 --reason 'two contracts end'",
+)
+_move(
+    "counter",
+    "Answer a proposal with another number: the own manager does.",
+    "R038 1426100 --as M04 --reason 'half way'",
+    reason=True,
+)
+_move(
+    "accept",
+    "Accept the other side's number: the person the offered one, the manager the proposal.",
+    "R038 1426100 --as R038",
+)
+_move(
+    "escalate",
+    "Hand it to somebody above both, as no number is near.",
+    "R040 --as M04 --reason 'too far apart'",
+    amount="",
+    reason=True,
+)
+_move(
+    "decide",
+    "Decide what was escalated: somebody above both does.",
+    "R040 900000 --as M00 --reason 'a smaller territory'",
+    reason=True,
+)
+_move("withdraw", "Take the own last word back.", "R038 --as R038", amount="")
+_move(
+    "note",
+    "Write down what was said, without a number.",
+    "R038 --as M04 --reason 'calls back on Monday'",
+    amount="",
+    reason=True,
+)
+_move(
+    "reopen",
+    "Begin anew, with the number assigned before or another one.",
+    "R038 --as M04 --reason 'took over a territory'",
+    amount="may be",
+    reason=True,
+)

@@ -1,0 +1,246 @@
+"""Who may say what about whose goal, and the commands that let them."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from planning_kit.agreement import Event, Voices, read_events
+from planning_kit.agreement.door import Door
+from planning_kit.cli import main
+from planning_kit.messages import DataError
+from planning_kit.plan import Plan, load_plan
+from planning_kit.walk import first_words
+from tests.conftest import PlanMaker
+
+# ann and bob report to mia, cid to max, both to zoe; eve has nobody above.
+REPS = (
+    "rep_id,rep_name,manager_id,region\nann,Ann,mia,\nbob,Bob,mia,\ncid,Cid,max,\neve,Eve,,\n"
+    "mia,Mia,zoe,North\nmax,Max,zoe,South\nzoe,Zoe,,North\n"
+)
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a plan whose negotiation has begun; tests copy it."""
+    folder = tmp_path_factory.mktemp("door") / "plan"
+    plan = PlanMaker(folder)(
+        extra="[targets]\ncompany = 1000\n",
+        reps=REPS,
+        assignments="rep_id,territory_id,starts_on\nann,t1,2024-01-01\nbob,t2,2024-01-01\n"
+        "cid,t3,2024-01-01\neve,t4,2024-01-01\n",
+        territories="territory_id,region\nt1,North\nt2,North\nt3,South\nt4,South\n",
+        sales="sold_on,rep_id,amount,product_id\n"
+        + "".join(f"2025-0{m}-15,{who},100,p1\n" for m in range(1, 10) for who in WHO),
+        goals=None,
+        proposals="starts_on,ends_on,rep_id,proposed\n2026-01-01,2026-12-31,bob,200\n",
+    )
+    done = agree(plan, "start")
+    assert done.exit_code == 0, done.output
+    assert done.output == "added 4, unchanged 0\n"
+    return folder
+
+
+WHO = ("ann", "bob", "cid", "eve")
+
+
+@pytest.fixture
+def plan(begun: Path, tmp_path: Path) -> Plan:
+    shutil.copytree(begun, tmp_path / "plan")
+    return load_plan(tmp_path / "plan")
+
+
+def agree(plan: Plan, *words: str) -> Result:
+    return CliRunner().invoke(main, ["agree", *words, "--plan", str(plan.folder)])
+
+
+def refused(plan: Plan, *words: str) -> str:
+    """Give why a move is refused, after checking that nothing was written."""
+    before = len(read_events(Door.open(plan).log))
+    done = agree(plan, *words)
+    assert done.exit_code == 3, done.output
+    assert len(read_events(Door.open(plan).log)) == before
+    assert done.stderr.startswith("planning-kit: agreement log: ") and "\n" not in done.stderr[:-1]
+    return done.stderr
+
+
+def status(plan: Plan, rep_id: str) -> str:
+    return Door.open(plan).stand(rep_id)["status"].item()
+
+
+# --- who may speak -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("accept", "ann", "250", "--as", "nobody-at-all"), "unknown label: 'nobody-at-all'"),
+        (("accept", "ann", "250", "--as", "an"), "did you mean 'ann'"),
+        (("propose", "anne", "250", "--as", "ann"), "did you mean 'ann'"),
+        (("propose", "bob", "250", "--as", "ann"), "ann may not propose; bob may (the person)"),
+        (("propose", "bob", "250", "--as", "mia"), "mia may not propose; bob may"),
+        (("counter", "bob", "220", "--as", "max", "--reason", "x"), "mia may (the own manager)"),
+        (("counter", "bob", "220", "--as", "zoe", "--reason", "x"), "zoe may not counter"),
+        (("accept", "bob", "200", "--as", "max"), "max may not accept"),
+        (("accept", "bob", "200", "--as", "zoe"), "zoe may not accept"),
+        (("accept", "bob", "200", "--as", "bob"), "is the own number"),
+        (("accept", "ann", "250", "--as", "mia"), "mia may not accept what was assigned; ann may"),
+        (("escalate", "bob", "--as", "cid", "--reason", "x"), "cid may not escalate"),
+        (("withdraw", "bob", "--as", "mia"), "mia may not withdraw what bob said"),
+        (("reopen", "bob", "--as", "ann", "--reason", "x"), "ann may not assign"),
+        (("note", "ann", "--as", "max", "--reason", "x"), "max may not note"),
+        (("propose", "ann", "250", "--as", "mia", "--for", "ann"), "needs a reason in words"),
+        (
+            ("propose", "ann", "250", "--as", "max", "--for", "ann", "--reason", "phone"),
+            "max may not speak for ann; mia or zoe or plan may",
+        ),
+    ],
+)
+def test_whoever_may_not_speak_is_refused_in_a_sentence(plan: Plan, words: tuple, why: str):
+    assert why in refused(plan, *words)
+
+
+def test_only_somebody_above_both_decides(plan: Plan):
+    assert agree(plan, "escalate", "bob", "--as", "bob", "--reason", "far apart").exit_code == 0
+    for who in ("bob", "mia", "max"):
+        words = ("decide", "bob", "100", "--as", who, "--reason", "x")
+        assert "zoe may (who stands above both)" in refused(plan, *words)
+    done = agree(plan, "decide", "bob", "230", "--as", "zoe", "--reason", "smaller territory")
+    assert done.exit_code == 0 and status(plan, "bob") == "decided"
+
+
+def test_the_planner_stands_in_where_the_chain_ends(plan: Plan):
+    assert "plan may (the own manager)" in refused(
+        plan, "counter", "eve", "200", "--as", "zoe", "--reason", "x"
+    )
+    for words in (
+        ("propose", "eve", "200", "--as", "eve"),
+        ("counter", "eve", "240", "--as", "plan", "--reason", "half way"),
+        ("escalate", "eve", "--as", "eve", "--reason", "too far"),
+        ("decide", "eve", "220", "--as", "plan", "--reason", "so be it"),
+    ):
+        assert agree(plan, *words).exit_code == 0
+    assert status(plan, "eve") == "decided"
+
+
+def test_speaking_for_somebody_keeps_both_names(plan: Plan):
+    words = ("propose", "ann", "240", "--as", "mia", "--for", "ann", "--reason", "on the phone")
+    assert agree(plan, *words).exit_code == 0
+    line = Door.open(plan).lines("ann").iloc[-1]
+    assert (line["actor"], line["behalf"], line["user"]) == ("mia", "ann", getpass.getuser())
+    assert "is the own number" in refused(plan, "accept", "ann", "240", "--as", "ann")
+    assert agree(plan, "accept", "ann", "240", "--as", "mia").exit_code == 0
+
+
+def test_what_the_table_proposed_was_said_by_the_person(plan: Plan):
+    lines = Door.open(plan).lines("bob")
+    assert lines["kind"].tolist() == ["assign", "propose"]
+    assert lines[["actor", "behalf"]].iloc[1].tolist() == ["plan", "bob"]
+    assert Door.open(plan).stand("bob")["last_by"].item() == "bob"
+
+
+def test_an_app_says_who_is_logged_in(plan: Plan):
+    Door.open(plan).say(Event("propose", "ann", "ann", 230), user="ann@example.org")
+    assert Door.open(plan).lines("ann")["user"].iloc[-1] == "ann@example.org"
+
+
+def test_managers_in_a_circle_end_somewhere(make_plan: PlanMaker):
+    voices = Voices({"a": ["b", "c"], "b": ["c", "b"], "c": ["b", "c"]})
+    assert voices.manager("a") == "b" and voices.deciders("a") == ["c"]
+    with pytest.raises(DataError, match="may not decide"):
+        voices.require("decide", "a", "b")
+
+
+# --- the moves ---------------------------------------------------------------------------------
+
+
+def test_a_talk_by_commands_alone(plan: Plan):
+    for words, ends in (
+        (("propose", "ann", "2_00", "--as", "ann", "--reason", "two contracts"), "proposed"),
+        (("counter", "ann", "240", "--as", "mia", "--reason", "half way"), "countered"),
+        (("note", "ann", "--as", "zoe", "--reason", "seen"), "countered"),
+        (("withdraw", "ann", "--as", "mia"), "proposed"),
+        (("withdraw", "ann", "--as", "ann"), "not started"),
+        (("propose", "ann", "220", "--as", "ann"), "proposed"),
+        (("escalate", "ann", "--as", "mia", "--reason", "far"), "escalated"),
+        (("withdraw", "ann", "--as", "mia"), "proposed"),
+        (("accept", "ann", "220", "--as", "mia"), "accepted"),
+        (("reopen", "ann", "--as", "mia", "--reason", "a larger territory"), "not started"),
+        (("accept", "ann", "250", "--as", "ann"), "accepted"),
+    ):
+        done = agree(plan, *words)
+        assert done.exit_code == 0, done.output
+        assert status(plan, "ann") == ends and ends in done.output
+    assert agree(plan, "verify").exit_code == 0
+
+
+def test_show_answers_for_company_region_and_person(plan: Plan):
+    assert agree(plan, "show").output.count("\n") == 5
+    north = agree(plan, "show", "North").output
+    assert "Ann" in north and "Cid" not in north
+    person = agree(plan, "show", "bob").output
+    assert "from the table of proposals" in person
+    assert "did you mean 'North'" in agree(plan, "show", "Nort").stderr
+    rows = json.loads(agree(plan, "show", "North", "--json").stdout)
+    assert [(row["rep_id"], row["status"]) for row in rows] == [
+        ("ann", "not started"),
+        ("bob", "proposed"),
+    ]
+
+
+def test_a_second_start_writes_nothing_and_says_what_is_not_as_it_was(plan: Plan):
+    written = plan.agreement_file.read_bytes()
+    assert agree(plan, "start").output == "added 0, unchanged 4\n"
+    assert plan.agreement_file.read_bytes() == written
+    toml = plan.folder / "plan.toml"
+    toml.write_text(toml.read_text().replace("company = 1000", "company = 1200"))
+    proposals = plan.folder / "data" / "proposals.csv"
+    proposals.write_text(proposals.read_text() + "2026-01-01,2026-12-31,cid,300\n")
+    found = json.loads(agree(plan, "start", "--json").stdout)
+    told = {(row["rep_id"], row["what"]) for row in found}
+    assert ("ann", "the target was 500, now 600; another allocation") in told
+    assert ("cid", "proposal of the table that is not in the log") in told
+    assert plan.agreement_file.read_bytes() == written
+
+
+def test_start_adds_who_is_new(plan: Plan):
+    reps = plan.folder / "data" / "reps.csv"
+    reps.write_text(reps.read_text() + "dan,Dan,max,South\n")
+    sales = plan.folder / "data" / "sales.csv"
+    sales.write_text(sales.read_text() + "2025-10-01,dan,100,p1\n")
+    assert agree(plan, "start", "--region", "South").output.startswith("added 1, unchanged 0\n")
+    assert status(plan, "dan") == "not started"
+
+
+@pytest.mark.parametrize(
+    ("amount", "is_read"), [("1_000", True), ("1,000", True), ("10,0", False), ("much", False)]
+)
+def test_amounts_are_read_as_people_write_them(plan: Plan, amount: str, is_read: bool):
+    done = agree(plan, "propose", "ann", amount, "--as", "ann")
+    assert done.exit_code == (0 if is_read else 2), done.output
+    if is_read:
+        assert Door.open(plan).stand("ann")["proposed"].item() == 1000
+    else:
+        assert "is no amount" in done.output
+
+
+@pytest.mark.parametrize(
+    "move",
+    "start show propose counter accept escalate decide withdraw note reopen verify".split(),
+)
+def test_every_move_has_help_with_an_example_and_json(move: str):
+    said = CliRunner().invoke(main, ["agree", move, "--help"]).output
+    assert "Example:\n    planning-kit agree " + move in said and "--json" in said
+
+
+def test_the_offered_goals_are_those_of_the_allocation(plan: Plan):
+    door = Door.open(plan)
+    words = first_words(plan, door.prepared)
+    assigned = {e.rep_id: e.amount for part in words.values() for e in part if e.kind == "assign"}
+    assert sum(assigned.values()) == 1000
+    assert door.stand().set_index("rep_id")["assigned"].to_dict() == assigned
