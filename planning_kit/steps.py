@@ -177,7 +177,7 @@ _ALL = (
         reads=("allocation",),
         keeps=("agreed",),
         writes=("offers", "agreement_state", "agreement_log", "agreement_findings"),
-        scenario=("review",),
+        scenario=("review", "over_assignment"),
         reads_agreement=True,
     ),
     WalkStep(

@@ -32,7 +32,7 @@ def test_the_workbook_adds_up_and_runs_nothing(company):
     assert goals["goal"].iloc[1:].sum() == step.inputs.target
     formulas = [c.value for s in book for row in s.iter_rows() for c in row if c.data_type == "f"]
     # Only our own: allocated - target, and standing - target.
-    assert set(formulas) == {f"={c}{n}-C{n}" for c in "DE" for n in (3, 4, 5)}
+    assert set(formulas) == {f"={c}{n}-D{n}" for c in "EF" for n in (3, 4, 5)}
     texts = [c.value for row in book["Goals"].iter_rows() for c in row if isinstance(c.value, str)]
     assert '=HYPERLINK("http://x")' in texts
     computed = openpyxl.load_workbook(step.folder / "company_goals.xlsx", data_only=True)

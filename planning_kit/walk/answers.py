@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import pandas as pd
-
 from planning_kit import manager, review
 from planning_kit.messages.amounts import chance_text, number_text, share_text
 from planning_kit.output.cards import Card, chance_card, money_card
@@ -65,14 +63,14 @@ def _review(step: Step) -> list[Card]:
     ]
 
 
-def _target(step: Step, goals: pd.DataFrame | None = None) -> list[Card]:
+def _target(step: Step, note: str = "") -> list[Card]:
     """Say what is asked, what is expected, and how likely the one reaches the other."""
     settings, outlook = step.inputs.settings, outlook_of(step)
-    known, chance = outlook.ranges().iloc[0], outlook.chance(step.inputs.target, goals)
+    known, chance = outlook.ranges().iloc[0], outlook.chance(step.inputs.target)
     ends = [number_text(known[end]) for end in ("low", "high")]
     exact = [chance_text(end) for end in (chance.low, chance.high)]
     return [
-        money_card("target", step.inputs.target, settings, _padding(step)),
+        money_card("target", step.inputs.target, settings, note),
         money_card(
             "expected", known["expected"], settings, f"eight of ten years: {' to '.join(ends)}"
         ),
@@ -95,7 +93,7 @@ def _split(step: Step) -> list[Card]:
     gap = goals.allocated() - step.street_target if len(goals.cells) else None
     likely = outlook_of(step).chances(step.table("allocation"))["chance"].dropna()
     return [
-        *_target(step),
+        *_target(step, _padding(step)),
         money_card(
             "allocated less what is asked",
             gap,
@@ -174,7 +172,7 @@ def _company(step: Step) -> list[Card]:
     agreed = cells.loc[cells["basis"] == "agreed", "rep_id"].nunique()
     settings = step.inputs.settings
     return [
-        *_target(step),
+        *_target(step, _padding(step)),
         money_card(
             "goals that stand",
             whole["standing"],

@@ -13,6 +13,7 @@ from planning_kit.agreement import Event, propose_from_table
 from planning_kit.data import Prepared
 from planning_kit.messages import require_labels
 from planning_kit.plan import Plan, folder_name
+from planning_kit.steps import step_of
 from planning_kit.walk.notebook import NotebookStep
 
 
@@ -44,7 +45,7 @@ def first_words(
     return {
         region: _offered(
             NotebookStep.open_at(
-                "05_joint_agreement",
+                step_of("05").name,
                 plan,
                 prepared,
                 region,
