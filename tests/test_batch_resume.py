@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -287,6 +288,8 @@ def nobody_left(place: Path, seconds: float = 5.0) -> bool:
 
 def begin(plan: Plan, place: Path, *words: str, **more) -> subprocess.Popen:
     command = [*RUNNER, str(plan.folder), "--jobs", "2", "--no-html", *words]
+    # Whoever starts the tests in the background hands down that Ctrl-C is ignored.
+    more.setdefault("preexec_fn", partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
     return subprocess.Popen(
         command,
         env={**os.environ, "TMPDIR": str(place)},
