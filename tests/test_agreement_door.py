@@ -5,12 +5,13 @@ from __future__ import annotations
 import getpass
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from planning_kit.agreement import Event, Voices, read_events
+from planning_kit.agreement import Event, read_events
 from planning_kit.agreement.door import Door
 from planning_kit.cli import main
 from planning_kit.messages import DataError
@@ -47,6 +48,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 WHO = ("ann", "bob", "cid", "eve")
+CIRCLE = {"ann": "mia", "mia": "ann"}
 
 
 @pytest.fixture
@@ -149,11 +151,13 @@ def test_an_app_says_who_is_logged_in(plan: Plan):
     assert Door.open(plan).lines("ann")["user"].iloc[-1] == "ann@example.org"
 
 
-def test_managers_in_a_circle_end_somewhere(make_plan: PlanMaker):
-    voices = Voices({"a": ["b", "c"], "b": ["c", "b"], "c": ["b", "c"]})
-    assert voices.manager("a") == "b" and voices.deciders("a") == ["c"]
-    with pytest.raises(DataError, match="may not decide"):
-        voices.require("decide", "a", "b")
+def test_nobody_decides_the_own_goal_where_managers_go_in_a_circle(plan: Plan):
+    people = Door.open(plan).people.assign(manager_id=lambda p: p["rep_id"].map(CIRCLE))
+    voices = replace(Door.open(plan), people=people).voices
+    assert voices.above["ann"] == ["mia"] and voices.above["mia"] == ["ann"]
+    for who in ("ann", "mia"):
+        with pytest.raises(DataError, match="may not decide; plan may"):
+            voices.require("decide", "ann", who)
 
 
 # --- the moves ---------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from planning_kit.agreement.log import Event, Log, append, open_log, read_events
 from planning_kit.agreement.state import play_log
 from planning_kit.agreement.voices import Voices
 from planning_kit.data import Prepared, prepare, read_tables
+from planning_kit.data.region import managers_above
 from planning_kit.messages import require_labels
 from planning_kit.plan import Plan
 
@@ -44,7 +45,7 @@ class Door:
     def voices(self) -> Voices:
         """Say who may speak about whom."""
         boss = dict(self.people[["rep_id", "manager_id"]].dropna().to_numpy())
-        return Voices({rep_id: _above(rep_id, boss) for rep_id in self.people["rep_id"]})
+        return Voices({rep_id: managers_above(rep_id, boss) for rep_id in self.people["rep_id"]})
 
     def start(self, offered: Mapping[str, Sequence[Event]]) -> pd.DataFrame:
         """Put first words into the log, once.
@@ -112,13 +113,6 @@ class Door:
         """Give what was said about one person's goal, line by line."""
         events = read_events(self.log)
         return events[events["rep_id"] == rep_id].reset_index(drop=True)
-
-
-def _above(rep_id: str, boss: Mapping[str, str]) -> list[str]:
-    chain: list[str] = []
-    while (rep_id := boss.get(rep_id, "")) and rep_id not in chain:
-        chain.append(rep_id)
-    return chain
 
 
 def _row(region: str, event: Event, what: str) -> dict[str, Any]:

@@ -109,12 +109,7 @@ class Region:
 
     def managers_above(self, rep_id: str) -> list[str]:
         """Name the managers of a person, the own one first, up to the top of the company."""
-        chain: list[str] = []
-        boss = self._boss.get(rep_id)
-        while boss is not None and boss not in (*chain, rep_id):
-            chain.append(boss)
-            boss = self._boss.get(boss)
-        return chain
+        return managers_above(rep_id, self._boss)
 
     @cached_property
     def _boss(self) -> dict[str, str]:
@@ -186,6 +181,22 @@ class Region:
                 ("product", self.products),
             )
         }
+
+
+def managers_above(rep_id: str, boss: Mapping[str, str]) -> list[str]:
+    """Follow the managers of a person up; a circle ends before it comes back to somebody.
+
+    Examples
+    --------
+    >>> managers_above("ann", {"ann": "mia", "mia": "zoe", "zoe": "ann"})
+    ['mia', 'zoe']
+    """
+    chain: list[str] = []
+    above = boss.get(rep_id)
+    while above is not None and above not in (*chain, rep_id):
+        chain.append(above)
+        above = boss.get(above)
+    return chain
 
 
 def review_months(settings: Settings) -> tuple[date, date]:
