@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from planning_kit.agreement.keys import VARIABLE
 from planning_kit.plan import Plan, load_plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -31,6 +35,14 @@ TABLES = {
     ),
     "goals": "starts_on,ends_on,rep_id,goal\n2025-01-01,2025-12-31,ann,120\n2025-01-01,2025-12-31,bob,30\n",
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys_of_tests() -> Iterator[None]:
+    """Keep the keys of the tests' plans apart from those of whoever runs them."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ[VARIABLE] = folder
+        yield
 
 
 class PlanMaker:

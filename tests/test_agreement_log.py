@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -28,6 +29,7 @@ from planning_kit.agreement import (
     verify,
 )
 from planning_kit.agreement import log as log_module
+from planning_kit.agreement.keys import VARIABLE
 from planning_kit.messages import DataError
 from tests.making import make_settings
 
@@ -69,8 +71,15 @@ def change(path, *statements):
 
 def fault_of(log):
     rows = verify(log)
-    assert rows["status"].tolist() == ["fail"]
+    assert rows["status"].tolist()[:1] == ["fail"]
     return rows["message"].iloc[0]
+
+
+def fault_without_key(path):
+    """Say what somebody finds who has the log and not its key."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setenv(VARIABLE, folder)
+        return fault_of(open_log(path, PLAN))
 
 
 def test_opening_and_reading_create_no_file(tmp_path):
@@ -78,13 +87,13 @@ def test_opening_and_reading_create_no_file(tmp_path):
     assert read_events(log).empty
     assert read_events(log).columns.tolist() == list(EVENT_COLUMNS)
     assert verify(log)["status"].tolist() == ["review"]
-    assert append(log, [], VOICES).empty
+    assert append(log, [], VOICES) == []
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_line_is_signed_as_the_documentation_says():
     header = {
-        "format": "2",
+        "format": "3",
         "plan": "made by hand",
         "currency": "EUR",
         "rounding_unit": "100",
@@ -119,7 +128,11 @@ def signed(content):
 
 def test_lines_in_a_file_and_without_a_file_are_the_same(tmp_path):
     log = filled_log(tmp_path / "a.db")
-    pd.testing.assert_frame_equal(read_events(log), record_events(TALK, PLAN, user="tester"))
+    written, noted = read_events(log), record_events(TALK, PLAN, user="tester")
+    assert (written["signature"] != "").all() and (noted["signature"] == "").all()
+    pd.testing.assert_frame_equal(
+        written.drop(columns="signature"), noted.drop(columns="signature")
+    )
     assert verify(log)["status"].tolist() == ["pass"]
 
 
@@ -189,6 +202,7 @@ def copied(tmp_path_factory):
 
 
 NUMBERS = st.integers(1, len(TALK))
+SIGNATURE = f"{'0' * 8}:{'0' * 64}"  # as somebody without the key would write it
 
 
 @given(NUMBERS, st.sampled_from(EVENT_COLUMNS[1:]))
@@ -197,6 +211,9 @@ def test_an_edited_line_is_named(copied, number, column):
     shutil.copy(TEMPLATE["path"], copied)
     change(copied, f"UPDATE events SET {column} = '77' WHERE sequence = {number}")
     message = fault_of(open_log(copied, PLAN))
+    if column == "signature":
+        assert message.startswith(f"line {number} is not signed with the key of this plan")
+        return
     assert message == f"line {number} was changed after it was recorded."
     assert len(open_log(copied, PLAN).read()[1]) == len(TALK)  # for whoever looks into it
     with pytest.raises(DataError, match=f"line {number} was changed after it was recorded"):
@@ -249,14 +266,15 @@ def test_an_inserted_line_is_named(copied, number):
         "basis": "",
         "previous": previous,
     }
-    values = (*[forged[name] for name in EVENT_COLUMNS[:-1]], signed(forged))
+    values = (*[forged[name] for name in EVENT_COLUMNS[:-2]], signed(forged), SIGNATURE)
     shift = [
         f"UPDATE events SET sequence = {k + 1} WHERE sequence = {k}"
         for k in range(len(TALK), number - 1, -1)
     ]
     marks = ", ".join("?" * len(EVENT_COLUMNS))
     change(copied, *shift, (f"INSERT INTO events VALUES ({marks})", values))
-    message = fault_of(open_log(copied, PLAN))
+    assert fault_of(open_log(copied, PLAN)).startswith(f"line {number} is not signed with the key")
+    message = fault_without_key(copied)
     assert message.startswith(f"line {number + 1} was recorded as line {number}: a line before it")
     assert "inserted" in message
 
@@ -266,11 +284,12 @@ def test_an_inserted_line_is_named(copied, number):
 def test_a_line_replaced_and_signed_anew_does_not_fit_the_next_one(copied, number):
     shutil.copy(TEMPLATE["path"], copied)
     line = dict(open_log(copied, PLAN).read()[1][number - 1], reason="said otherwise")
-    line["digest"] = signed({k: v for k, v in line.items() if k != "digest"})
+    line["digest"] = signed({k: v for k, v in line.items() if k not in ("digest", "signature")})
     values = (line["reason"], line["digest"], number)
     change(copied, ("UPDATE events SET reason = ?, digest = ? WHERE sequence = ?", values))
+    assert fault_of(open_log(copied, PLAN)).startswith(f"line {number} is not signed with the key")
     expected = f"line {number + 1} does not follow line {number}: one of them was replaced."
-    assert fault_of(open_log(copied, PLAN)) == expected
+    assert fault_without_key(copied) == expected
 
 
 def test_a_line_added_at_the_end_past_the_program_is_named(copied):
@@ -293,9 +312,10 @@ def test_a_line_added_at_the_end_past_the_program_is_named(copied):
         "basis": "",
         "previous": last,
     }
-    values = (*[forged[name] for name in EVENT_COLUMNS[:-1]], signed(forged))
+    values = (*[forged[name] for name in EVENT_COLUMNS[:-2]], signed(forged), SIGNATURE)
     change(copied, (f"INSERT INTO events VALUES ({', '.join('?' * len(EVENT_COLUMNS))})", values))
-    assert fault_of(open_log(copied, PLAN)) == "line 8 was inserted past this program."
+    assert fault_of(open_log(copied, PLAN)).startswith("line 8 is not signed with the key")
+    assert fault_without_key(copied) == "line 8 was inserted past this program."
 
 
 def test_a_log_is_verified_once_for_each_state_of_its_file(tmp_path, monkeypatch):
@@ -304,9 +324,9 @@ def test_a_log_is_verified_once_for_each_state_of_its_file(tmp_path, monkeypatch
     numbers: list[int] = []
     first_fault = log_module._first_fault
 
-    def counted(header, head, lines):
+    def counted(header, head, lines, *key):
         numbers.append(len(lines))
-        return first_fault(header, head, lines)
+        return first_fault(header, head, lines, *key)
 
     monkeypatch.setattr(log_module, "_first_fault", counted)
     for _ in range(3):
@@ -314,7 +334,7 @@ def test_a_log_is_verified_once_for_each_state_of_its_file(tmp_path, monkeypatch
     assert numbers == [7]
     append(log, Event("note", "ann", "mia", reason="hello"), VOICES)
     assert last_line(log)[0] == len(read_events(open_log(path, PLAN))) == 8
-    assert numbers == [7, 7, 8]  # as read again before the new line, and with it
+    assert numbers == [7, 8]
     change(path, "UPDATE events SET amount = '5' WHERE sequence = 3")
     with pytest.raises(DataError, match="line 3 was changed"):
         last_line(log)
@@ -433,6 +453,7 @@ def test_a_time_with_another_zone_is_kept_in_utc_and_now_never_runs_back():
 
 WRITER = """
 import sys
+import tempfile
 from tests.making import make_settings
 from planning_kit.agreement import Event, Voices, append, open_log
 log = open_log({path!r}, make_settings(rounding_unit=100))

@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -18,8 +18,9 @@ from typing import Any
 
 import pandas as pd
 
-from planning_kit.agreement.state import play, utc_text
-from planning_kit.agreement.store import EVENT_COLUMNS, Line, Lines, LogStore, SqliteStore
+from planning_kit.agreement.keys import NOT_HERE, Seal, is_signed, sign
+from planning_kit.agreement.state import Talk, play, utc_text
+from planning_kit.agreement.store import EVENT_COLUMNS, Kept, Line, Lines, LogStore, store_of
 from planning_kit.agreement.voices import Voices
 from planning_kit.messages import (
     PROBLEM_COLUMNS,
@@ -87,12 +88,35 @@ class Log:
 
     store: LogStore
     header: Mapping[str, str]
+    _heard: dict[str, tuple[Line, Talk]] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def seal(self) -> Seal:
+        """Give the key of the plan and the note of this log's end."""
+        return Seal.of(self.header, self.store.place)
 
     def read(self) -> Lines:
         """Give head and lines as they are, after checking that they belong to this plan."""
         head, lines = self.store.read()
         _check_header(head, self.header)
         return head, lines
+
+    def read_head(self) -> None:
+        """Check that the log belongs to this plan, without reading its lines."""
+        _check_header(self.store.head(), self.header)
+
+    def heard(self, kept: Kept, rep_id: str) -> tuple[int, Talk | None]:
+        """Give a talk as this process knows it, with the number of its last line; 0: it does not."""
+        line, talk = self._heard.get(rep_id, ({}, None))
+        still = kept.at(line["sequence"]) if line else None
+        if still is None or still["digest"] != line["digest"]:
+            return 0, None
+        return line["sequence"], talk and talk.copy()
+
+    def remember(self, talks: Mapping[str, Talk], lines: Iterable[Line]) -> None:
+        """Keep what talks have come to with the lines just added."""
+        for line in lines:
+            self._heard[line["rep_id"]] = line, talks[line["rep_id"]]
 
     def sound_lines(self) -> list[Line]:
         """Give the lines of a log whose whole chain holds.
@@ -102,16 +126,19 @@ class Log:
         DataError
             Naming the first line that was changed, removed or inserted.
         """
-        return _sound_lines(self.store, tuple(self.header.items()), self.store.state())
+        seal = self.seal
+        known = (seal, tuple(seal.keys()), seal.note())
+        return _sound_lines(self.store, tuple(self.header.items()), known, self.store.state())
 
 
-def open_log(path: str | Path, settings: Settings) -> Log:
-    """Open the agreement log of a plan; the file appears with the first line appended.
+def open_log(place: str | Path, settings: Settings) -> Log:
+    """Open the agreement log of a plan; it appears with the first line appended.
 
     Parameters
     ----------
-    path
-        The file, usually ``agreement.db`` in the plan folder.
+    place
+        The file, usually ``agreement.db`` in the plan folder, or the address of a PostgreSQL
+        database (``postgresql://…``).
     settings
         Name, period, currency and rounding unit of the plan are part of the chain.
 
@@ -120,14 +147,14 @@ def open_log(path: str | Path, settings: Settings) -> Log:
     DataError
         The file is the log of another plan (each difference is named), or no log at all.
     """
-    log = Log(SqliteStore(Path(path)), _header(settings))
-    log.read()
+    log = Log(store_of(place), _header(settings))
+    log.read_head()
     return log
 
 
 def append(
     log: Log, events: Event | Iterable[Event], voices: Voices, user: str = ""
-) -> pd.DataFrame:
+) -> list[Line]:
     """Add one or several events, all or none, and give the lines as written.
 
     Parameters
@@ -147,19 +174,23 @@ def append(
     """
     wanted = [events] if isinstance(events, Event) else list(events)
     added: list[Line] = []
+    talks: dict[str, Talk] = {}
 
-    def build(kept: Lines) -> Lines:
-        head, lines = kept
-        _check_header(head, log.header)
-        if fault := _first_fault(log.header, head, lines):
-            raise DataError(f"agreement log: {fault}. Nothing is added to a log out of order.")
-        added.extend(_extend(log.header, lines, wanted, voices=voices, user=user or _login()))
-        end = {"last_line": str(len(lines) + len(added)), "last_digest": added[-1]["digest"]}
+    def build(kept: Kept) -> Lines:
+        _check_header(kept.head, log.header)
+        keys = log.seal.keys_to_sign(begins=not kept.head)
+        talks.update(_talks_so_far(log, kept, {event.rep_id.strip() for event in wanted}, keys))
+        added.extend(_extend(log.header, kept.last(), wanted, talks, voices, user or _login()))
+        for line in added:
+            line["signature"] = sign(keys, line["digest"])
+        end = {"last_line": str(added[-1]["sequence"]), "last_digest": added[-1]["digest"]}
         return {**log.header, **end}, added
 
     if wanted:
         log.store.write(build)
-    return _events_table(added)
+        log.seal.write_note(added[-1])
+        log.remember(talks, added)
+    return added
 
 
 def read_events(log: Log) -> pd.DataFrame:
@@ -189,12 +220,13 @@ def last_line(log: Log) -> tuple[int, str]:
     return len(lines), lines[-1]["digest"] if lines else ""
 
 
-def log_problems(path: Path, settings: Settings) -> list[dict[str, Any]]:
+def log_problems(place: str | Path, settings: Settings) -> list[dict[str, Any]]:
     """Give what is wrong with the log of a plan as problem rows (see `PROBLEM_COLUMNS`)."""
     try:
-        open_log(path, settings).sound_lines()
+        open_log(place, settings).sound_lines()
     except DataError as error:
-        where, said = ("fail", "agreement log", path.name, None, "", ""), str(error).rstrip(".")
+        name = place.name if isinstance(place, Path) else ""
+        where, said = ("fail", "agreement log", name, None, "", ""), str(error).rstrip(".")
         values = (*where, "agreement", said, _PUT_BACK)
         return [dict(zip(PROBLEM_COLUMNS, values, strict=True))]
     return []
@@ -216,14 +248,16 @@ def record_events(
         Who is logged in.
     """
     moment = time or f"{settings.starts_on.isoformat()}T00:00:00+00:00"
-    return _events_table(_extend(_header(settings), [], list(events), moment, user=user))
+    lines = _extend(_header(settings), None, list(events), {}, None, user, moment)
+    return _events_table(lines)
 
 
 def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
     """Check the whole chain and name the first line that was changed, removed or inserted.
 
-    Whoever may write the file can also write a whole new chain. Digests noted elsewhere, for
-    example on goal letters, show that: each has to be the digest of some line.
+    With the plan key, a chain that was written anew as a whole, a line that was added past this
+    program and a cut end are found too. Without it digests noted elsewhere, for example on goal
+    letters, show that: each has to be the digest of some line.
 
     Returns
     -------
@@ -231,8 +265,9 @@ def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
         Findings.
     """
     head, lines = log.read()
-    where, rows = "agreement log", []
-    if fault := _first_fault(log.header, head, lines):
+    seal = log.seal
+    keys, where, rows = seal.keys(), "agreement log", []
+    if fault := _first_fault(log.header, head, lines, keys, seal.note()):
         rows.append(finding("agreement.log", "fail", where, f"{fault}.", _COMPARE))
     if lost := sorted({str(d) for d in known_digests} - {str(line["digest"]) for line in lines}):
         message = f"{len(lost)} digests noted elsewhere are not in the log: {shorten(lost)}."
@@ -241,14 +276,22 @@ def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
     if not rows and not lines:
         rows.append(finding("agreement.log", "review", where, "nothing was recorded yet."))
     if not rows:
-        message = f"{len(lines)} lines in order; the last digest is {lines[-1]['digest']}."
+        signed = "in order and signed" if keys else "in order"
+        message = f"{len(lines)} lines {signed}; the last digest is {lines[-1]['digest']}."
         rows.append(finding("agreement.log", "pass", where, message))
+    if lines and not keys:
+        said = "the signatures were not checked"
+        advice = f"{NOT_HERE.format(folder=seal.key_file.parent)}."
+        rows.append(finding("agreement.key", "review", where, f"{said}.", advice))
+    if seal.is_open():
+        message = f"other users of this machine can read the plan key {seal.key_file}."
+        rows.append(finding("agreement.key", "review", where, message, "chmod 600"))
     return findings_table(rows)
 
 
 def _header(settings: Settings) -> dict[str, str]:
     return {
-        "format": "2",
+        "format": "3",
         "plan": settings.name,
         "currency": settings.currency,
         "rounding_unit": f"{Decimal(f'{settings.rounding_unit:.12g}'):f}",
@@ -276,21 +319,31 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def _line_digest(line: Line, **changed: Any) -> str:
-    return _digest({**{k: v for k, v in line.items() if k != "digest"}, **changed})
+    said = {k: v for k, v in line.items() if k not in ("digest", "signature")}
+    return _digest({**said, **changed})
 
 
-@lru_cache(maxsize=4)  # a log is verified once a process and state of its file
+@lru_cache(maxsize=4)  # a log is verified once a process, state of its lines, keys and note
 def _sound_lines(
-    store: LogStore, header: tuple[tuple[str, str], ...], state: Hashable
+    store: LogStore,
+    header: tuple[tuple[str, str], ...],
+    known: tuple[Seal, tuple[str, ...], tuple[int, str]],
+    state: Hashable,
 ) -> list[Line]:
     head, lines = store.read()
     _check_header(head, dict(header))
-    if fault := _first_fault(dict(header), head, lines):
+    if fault := _first_fault(dict(header), head, lines, known[0].keys(), known[2]):
         raise DataError(f"agreement log: {fault}. {_COMPARE}")
     return lines
 
 
-def _first_fault(header: Mapping[str, str], head: Mapping[str, str], lines: list[Line]) -> str:
+def _first_fault(
+    header: Mapping[str, str],
+    head: Mapping[str, str],
+    lines: list[Line],
+    keys: Mapping[str, bytes],
+    note: tuple[int, str],
+) -> str:
     """Say which line breaks the chain first; empty: none."""
     previous = _digest(header)
     for number, line in enumerate(lines, start=1):
@@ -300,8 +353,25 @@ def _first_fault(header: Mapping[str, str], head: Mapping[str, str], lines: list
             return _name_change(number, line, len(lines))
         if line["previous"] != previous:
             return f"line {number} does not follow line {number - 1}: one of them was replaced"
+        if not is_signed(keys, line["digest"], str(line["signature"])):
+            return f"line {number} is not signed with the key of this plan: it was forged"
         previous = line["digest"]
-    return _end_fault(head, [line["digest"] for line in lines])
+    return _end_fault(head, [line["digest"] for line in lines]) or _note_fault(
+        note, len(lines), lambda number: lines[number - 1]
+    )
+
+
+def _note_fault(note: tuple[int, str], count: int, at: Callable[[int], Line | None]) -> str:
+    """Compare the log with the note of its last line beside the key."""
+    number, digest = note
+    if number < 0:
+        return "the note of the last line, beside the plan key, was changed"
+    if number > count:
+        return f"line {count + 1} was removed: {number} lines are noted beside the plan key"
+    line = at(number) if number else None
+    if line is not None and line["digest"] != digest:
+        return f"line {number} is not the one noted beside the plan key: another log is here"
+    return ""
 
 
 def _name_change(number: int, line: Line, count: int) -> str:
@@ -327,22 +397,51 @@ def _end_fault(head: Mapping[str, str], digests: list[str]) -> str:
     return "the note of the last line, in the table 'head', was changed"
 
 
+def _talks_so_far(
+    log: Log, kept: Kept, people: Iterable[str], keys: Mapping[str, bytes]
+) -> dict[str, Talk]:
+    """Play what was said about some people, after looking at these lines and at the log's end.
+
+    Only what is new since this process looked last is read; the whole log where anything is wrong.
+    """
+    last, talks = kept.last(), {}
+    fault = _note_fault(log.seal.note(), last["sequence"] if last else 0, kept.at)
+    ends = [last["digest"]] if last else []
+    sound = not fault and kept.head.get("last_digest", "") == "".join(ends)
+    for rep_id in sorted(people) if sound else ():
+        seen, talk = log.heard(kept, rep_id)
+        fresh = kept.about(rep_id, seen)
+        sound = sound and all(_is_sound(line, keys) for line in [*fresh, *([last] * bool(last))])
+        if sound and (fresh or talk):
+            talks.update(play(fresh, {rep_id: talk} if talk else {}))
+    if sound:
+        return talks
+    fault = _first_fault(log.header, kept.head, kept.lines(), keys, log.seal.note()) or fault
+    raise DataError(f"agreement log: {fault}. Nothing is added to a log out of order.")
+
+
+def _is_sound(line: Line, keys: Mapping[str, bytes]) -> bool:
+    return line["digest"] == _line_digest(line) and is_signed(
+        keys, line["digest"], str(line["signature"])
+    )
+
+
 def _extend(
     header: Mapping[str, str],
-    lines: list[Line],
+    last: Line | None,
     events: list[Event],
+    talks: dict[str, Talk],
+    voices: Voices | None,
+    user: str,
     time: str = "",
-    voices: Voices | None = None,
-    user: str = "",
 ) -> list[Line]:
     """Turn events into lines that continue the chain; every refused move is named."""
-    talks = play(lines)
     added: list[Line] = []
     faults = []
-    last = lines[-1] if lines else {"sequence": 0, "time": "", "digest": _digest(header)}
+    before = last or {"sequence": 0, "time": "", "digest": _digest(header)}
     for event in events:
         try:
-            line = _line(event, Decimal(header["rounding_unit"]), last, time, user)
+            line = _line(event, Decimal(header["rounding_unit"]), before, time, user)
             if voices:
                 voices.require(
                     event.kind, line["rep_id"], line["actor"], line["behalf"], line["reason"]
@@ -351,8 +450,8 @@ def _extend(
         except DataError as error:
             faults.append(str(error))
             continue
-        last = {**line, "digest": _line_digest(line)}
-        added.append(last)
+        before = {**line, "digest": _line_digest(line), "signature": ""}
+        added.append(before)
     if faults:
         more = f" And {len(faults) - 5} more." if len(faults) > 5 else ""
         count = f"{len(faults)} of {len(events)} events refused, nothing recorded"

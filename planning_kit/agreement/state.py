@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -65,7 +65,16 @@ class Talk:
     said_by: dict[str, str] = field(default_factory=dict)
     before: str = ""  # the status that an escalation came out of
     backing: dict[Cell, float] = field(default_factory=dict)
+    basis: str = ""  # what the assigned number rests on, as in its line
+    tied_to: str = ""  # the assumption that an agreement rests on
+    promises: list[Mapping[str, Any]] = field(default_factory=list)
     last: Mapping[str, Any] = field(default_factory=dict)
+
+    def copy(self) -> Talk:
+        """Give a talk that can go on without changing this one."""
+        numbers = {word: dict(cells) for word, cells in self.numbers.items()}
+        own = {"numbers": numbers, "said_by": dict(self.said_by), "backing": dict(self.backing)}
+        return replace(self, promises=list(self.promises), **own)
 
     def total(self, word: str) -> Decimal | None:
         """Add up what was assigned, proposed, countered or agreed; None: nobody said it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from planning_kit.messages import DataError, require_labels
 
@@ -33,6 +34,10 @@ class Voices:
     """
 
     above: Mapping[str, Sequence[str]]
+
+    @cached_property
+    def _everybody(self) -> set[str]:
+        return {PLANNER, *self.above, *(name for up in self.above.values() for name in up)}
 
     def manager(self, rep_id: str) -> str:
         """Name the own manager; the planner where the chain does not know one."""
@@ -66,8 +71,7 @@ class Voices:
         """
         require_labels([rep_id], self.above, "people of this plan")
         names = [name for name in (actor, behalf) if name]
-        everybody = {PLANNER, *self.above, *(name for up in self.above.values() for name in up)}
-        require_labels(names, everybody, f"{rep_id}: who speaks")
+        require_labels(names, self._everybody, f"{rep_id}: who speaks")
         if behalf and behalf != actor:
             self._require_stand_in(rep_id, actor, behalf, reason)
         who, (allowed, words) = behalf or actor, self._allowed(kind, rep_id)

@@ -191,7 +191,7 @@ def folder_name(label: str) -> str:
     return f"{plain}-{digest}".lstrip("-")
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, mode: int = 0o644) -> None:
     """Write a file under a temporary name and rename it: it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     blob = content.encode("utf-8") if isinstance(content, str) else content
@@ -199,7 +199,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(blob)
-        os.chmod(name, 0o644)
+        os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
