@@ -187,6 +187,7 @@ _ALL = (
         needs=("goals", "manager_time"),
         keeps=("manager_capacity",),
         kept_from=("review", "levers"),
+        reads_agreement=True,
         writes=(
             *("manager_goals", "manager_hours", "coaching"),
             *("manager_time_review", "manager_findings"),

@@ -146,5 +146,3 @@ def stop(data: Path, process: subprocess.Popen[bytes]) -> None:
     else:
         process.terminate()
     process.wait(timeout=60)
-
-

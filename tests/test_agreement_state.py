@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from planning_kit.agreement import (
     still_open,
     verify,
 )
+from planning_kit.agreement.store import Kept
 from planning_kit.messages import DataError
 from tests.making import make_settings
 
@@ -123,8 +125,11 @@ def test_a_note_is_no_word_in_the_negotiation():
 @pytest.mark.parametrize(
     ("talk", "message"),
     [
-        ([PROPOSE], "1 unknown label: 'ann'"),
-        ([ASSIGN, Event("propose", "anne", "ann", 100)], "did you mean 'ann'"),
+        ([PROPOSE], "ann: propose is not possible, no goal was assigned yet; begin"),
+        (
+            [ASSIGN, Event("propose", "anne", "ann", 100)],
+            "anne: propose is not possible, no goal was assigned yet",
+        ),
         (
             [ASSIGN, COUNTER],
             "counter is not possible, the goal is not started .by plan.. "
@@ -146,7 +151,7 @@ def test_a_note_is_no_word_in_the_negotiation():
         ([ASSIGN, PROPOSE, Event("accept", "ann", "ann", 800)], "own number, the other side"),
         (
             [ASSIGN, PROPOSE, COUNTER, ACCEPT, Event("propose", "ann", "ann", 700)],
-            "the goal is accepted .by ann.. Possible now: assign, note; assign with a reason reopens",
+            "accepted .by ann.. Possible now: assign, sign, note, promise; assign with a reason reopens",
         ),
         ([ASSIGN, Event("decide", "ann", "mia", 900, "so be it")], "decide is not possible"),
         ([ASSIGN, Event("agree", "ann", "mia", 900)], "kind of event: 1 unknown label: 'agree'"),
@@ -199,21 +204,37 @@ def test_publishing_waits_for_everybody():
     assert still_open(play_log(record_events(stuck, PLAN))) == []
 
 
+PLACES = itertools.count()
+
+
 class MemoryStore:
     """A place for lines without a file, as a team's database would be one."""
 
     def __init__(self):
-        self.head, self.lines = {}, []
+        self.notes, self.lines = {}, []
+        self.place = f"memory {id(self)} {next(PLACES)}"
 
     def state(self):
         return len(self.lines)
 
+    def head(self):
+        return dict(self.notes)
+
     def read(self):
-        return dict(self.head), list(self.lines)
+        return dict(self.notes), list(self.lines)
 
     def write(self, build):
-        head, added = build(self.read())
-        self.head, self.lines = head, self.lines + added
+        self.notes, added = build(Kept(dict(self.notes), self.select))
+        self.lines = self.lines + added
+
+    def select(self, end, *values):
+        """Answer the four questions that a writer asks."""
+        if end.startswith("WHERE sequence"):
+            return [line for line in self.lines if line["sequence"] == values[0]]
+        if end.startswith("WHERE rep_id"):
+            about = [line for line in self.lines if line["rep_id"] == values[0]]
+            return [line for line in about if line["sequence"] > values[1]]
+        return self.lines[-1:] if "DESC" in end else list(self.lines)
 
 
 PEOPLE = st.sampled_from(["ann", "bob"])
@@ -261,6 +282,8 @@ class Negotiation(RuleBasedStateMachine):
         talking = row["status"] in ("not started", "proposed", "countered")
         speakers = {
             "note": {person, "mia", "plan"},
+            "promise": {"mia", "plan"},
+            "sign": {person, "mia"},
             "assign": {"mia", "plan"},
             "escalate": {person, "mia"},
             "withdraw": {person, "mia"},
@@ -270,11 +293,13 @@ class Negotiation(RuleBasedStateMachine):
             "decide": {"plan"},
         }
         if actor not in speakers[kind] or (amount is None) != (
-            kind in ("note", "escalate", "withdraw")
+            kind in ("note", "promise", "sign", "escalate", "withdraw")
         ):
             return False
-        if kind in ("note", "escalate"):
-            return reason != "" and (talking or kind == "note")
+        if kind in ("note", "promise", "escalate"):
+            return reason != "" and (talking or kind != "escalate")
+        if kind == "sign":
+            return row["status"] in ("accepted", "decided")
         if kind in ("counter", "decide") and not reason:
             return False
         if kind == "assign":

@@ -9,7 +9,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -361,7 +360,7 @@ def test_an_older_copy_in_place_of_the_log_is_found_and_not_written_to(tmp_path:
     path.write_bytes(older)
     (row,) = verify(open_log(path, PLAN)).itertuples()
     assert row.status == "fail" and "17 lines are noted beside the plan key" in row.message
-    with pytest.raises(DataError, match="line 17 was removed.*Nothing is added"):
+    with pytest.raises(DataError, match=r"line 17 was removed.*Nothing is added"):
         append(open_log(path, PLAN), Event("note", "r1", "mia", reason="again"), VOICES)
 
 

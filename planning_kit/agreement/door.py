@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import pandas as pd
 
-from planning_kit.agreement.log import Event, Log, append, open_log, read_events
-from planning_kit.agreement.state import play_log
+from planning_kit.agreement.goals import Goals
+from planning_kit.agreement.log import Event, Log, append, last_line, open_log, read_events
+from planning_kit.agreement.publish import (
+    Version,
+    changes_between,
+    describe,
+    freeze,
+    versions_of,
+)
+from planning_kit.agreement.state import CLOSED, PUBLISH, TIED_TO, play_log
 from planning_kit.agreement.voices import Voices
 from planning_kit.data import Prepared, prepare, read_tables
 from planning_kit.data.region import managers_above
-from planning_kit.messages import require_labels
+from planning_kit.messages import DataError, require_labels, shorten
 from planning_kit.plan import Plan
 
 
@@ -38,7 +47,7 @@ class Door:
         """
         prepared = prepare(plan)
         people = read_tables(prepared.region_folder(None), ["reps"])["reps"]
-        log = open_log(plan.agreement_file, plan.settings)
+        log = open_log(plan.agreement_place, plan.settings)
         return cls(plan, prepared, log, people)
 
     @property
@@ -90,8 +99,17 @@ class Door:
         DataError
             The move is not possible, or not that person's to make; the message says what is.
         """
+        if event.kind == "promise":
+            require_labels([event.basis.get("owner", "")], self.voices.everybody, "owner")
+        if event.basis.get(TIED_TO):
+            require_labels([event.basis[TIED_TO]], self.assumptions(), "assumption")
         append(self.log, event, self.voices, user)
         return self.stand(event.rep_id)
+
+    def assumptions(self) -> list[str]:
+        """Name the assumptions an agreement may be tied to: of the tables and the base scenario."""
+        known = read_tables(self.prepared.region_folder(None), ["assumptions"])["assumptions"]
+        return sorted({*known["assumption_id"], *self.plan.scenario("base").assumptions})
 
     def stand(self, of: str = "") -> pd.DataFrame:
         """Say where everybody stands: in the company, in a region, or one person."""
@@ -105,6 +123,59 @@ class Door:
         require_labels([of], [*self.prepared.regions, *people], "regions and people in the log")
         return state[(state["region"] == of) | (state["rep_id"] == of)].reset_index(drop=True)
 
+    def versions(self, region: str) -> list[Version]:
+        """List what was published of a region, in order."""
+        known = versions_of(read_events(self.log), self.plan.published_folder)
+        return [version for version in known if version.region == region]
+
+    def publish(self, region: str, goals: Goals, target: float, event: Event) -> pd.DataFrame:
+        """Freeze the goals of a region: everybody accepted, or it was decided.
+
+        Parameters
+        ----------
+        region, goals, target
+            What stands, and what all goals were to add up to (plan currency).
+        event
+            Who publishes (``actor``, ``behalf``) and why: a gap to the target, and every version
+            but the first, needs a reason, which is signed like every line.
+
+        Returns
+        -------
+        pandas.DataFrame
+            What has changed since the version before, see
+            `planning_kit.agreement.publish.changes_between`.
+
+        Raises
+        ------
+        DataError
+            Somebody is not through, a reason is missing, it is not that person's to publish, or
+            nothing has changed since the last version.
+        """
+        self.voices.require_publisher(goals.people(), event.actor, event.behalf, event.reason)
+        events, state, earlier = read_events(self.log), self.stand(), self.versions(region)
+        _require_through(region, goals, state)
+        gap = goals.gap(target)
+        _require_reason(region, gap, earlier, event.reason)
+        known = state[state["rep_id"].isin(goals.people())]
+        words = known[["rep_id", "rep", "status", "last_by", "last_at"]].reset_index(drop=True)
+        folder = self.plan.published_folder
+        version = freeze(folder, region, len(earlier) + 1, goals, words)
+        if earlier and earlier[-1].digest == version.digest:
+            shutil.rmtree(version.folder)
+            raise DataError(f"{region}: nothing has changed since version {earlier[-1].number}.")
+        before = earlier[-1].table("goals") if earlier else None
+        changes = changes_between(before, version.table("goals"), events, goals.unit)
+        basis = {"region": region, "version": str(version.number), "digest": version.digest}
+        basis |= {"goals": f"{goals.standing():.12g}", "gap": f"{gap:.12g}"}
+        facts = {"by": event.behalf or event.actor, "why": event.reason, **basis}
+        describe(version, {**facts, "log": last_line(self.log)[1]}, changes)
+        try:
+            append(self.log, replace(event, kind=PUBLISH, rep_id="", basis=basis), self.voices)
+        except DataError:
+            shutil.rmtree(version.folder)
+            raise
+        return changes
+
     def assigned(self, rep_id: str) -> float:
         """Give the number that was last assigned to a person, plan currency."""
         return float(self.stand(rep_id)["assigned"].iloc[0])
@@ -113,6 +184,32 @@ class Door:
         """Give what was said about one person's goal, line by line."""
         events = read_events(self.log)
         return events[events["rep_id"] == rep_id].reset_index(drop=True)
+
+
+def _require_through(region: str, goals: Goals, state: pd.DataFrame) -> None:
+    """Stop where somebody has neither accepted nor had the goal decided."""
+    through = set(state.loc[state["status"].isin(CLOSED), "rep_id"])
+    if waiting := [rep_id for rep_id in goals.people() if rep_id not in through]:
+        raise DataError(
+            f"{region} cannot be published: {len(waiting)} of {len(goals.people())} people have not "
+            f"accepted, and nothing was decided for them: {shorten(waiting)}."
+        )
+
+
+def _require_reason(region: str, gap: float, earlier: Sequence[Version], reason: str) -> None:
+    """Stop where what is published needs a reason that is not there."""
+    if reason.strip():
+        return
+    if gap:
+        side = "above" if gap > 0 else "below"
+        raise DataError(
+            f"{region}: the goals that stand are {abs(gap):,.10g} {side} what is asked for; to publish "
+            "them so needs a reason in words."
+        )
+    if earlier:
+        raise DataError(
+            f"{region}: version {earlier[-1].number} is published; another one needs a reason in words."
+        )
 
 
 def _row(region: str, event: Event, what: str) -> dict[str, Any]:
@@ -136,7 +233,7 @@ def _differences(
                 if name != "allocation"
                 else "another allocation"
                 for name, value in event.basis.items()
-                if was and was.get(name) != value
+                if was and name != "kit" and was.get(name) != value
             ]
             rows.append(_row(region, event, "; ".join(words) or "unchanged"))
         elif event.kind == "propose" and (event.rep_id, float(event.amount or 0)) not in proposals:

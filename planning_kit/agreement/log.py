@@ -19,7 +19,8 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.agreement.keys import NOT_HERE, Seal, is_signed, sign
-from planning_kit.agreement.state import Talk, play, utc_text
+from planning_kit.agreement.promises import promise_basis
+from planning_kit.agreement.state import PUBLISH, Talk, play, utc_text
 from planning_kit.agreement.store import EVENT_COLUMNS, Kept, Line, Lines, LogStore, store_of
 from planning_kit.agreement.voices import Voices
 from planning_kit.messages import (
@@ -45,7 +46,8 @@ class Event:
     Attributes
     ----------
     kind : str
-        assign, propose, counter, accept, escalate, decide, withdraw or note.
+        assign, propose, counter, accept, escalate, decide, withdraw, note, promise, sign; or
+        publish, which is about a region and nobody's talk.
     rep_id : str
         Whose goal it is about.
     actor : str
@@ -65,8 +67,10 @@ class Event:
     behalf : str
         In whose name the actor speaks; empty: the own.
     basis : mapping of str to str
-        What an assigned number rests on: ``scenario``, ``region``, ``target`` (plan currency) and
-        ``allocation`` (digest of the person's cells).
+        What the move rests on. Of an assigned number ``kit`` (version), ``scenario``, ``region``,
+        ``target`` (plan currency) and ``allocation`` (digest of the person's cells), which go with
+        every later move about it; of an agreement, optionally, the assumption it is
+        ``tied_to``; of a promise ``owner``, ``until`` (a day) and ``hours``.
     """
 
     kind: str
@@ -116,7 +120,8 @@ class Log:
     def remember(self, talks: Mapping[str, Talk], lines: Iterable[Line]) -> None:
         """Keep what talks have come to with the lines just added."""
         for line in lines:
-            self._heard[line["rep_id"]] = line, talks[line["rep_id"]]
+            if line["rep_id"] in talks:
+                self._heard[line["rep_id"]] = line, talks[line["rep_id"]]
 
     def sound_lines(self) -> list[Line]:
         """Give the lines of a log whose whole chain holds.
@@ -152,9 +157,7 @@ def open_log(place: str | Path, settings: Settings) -> Log:
     return log
 
 
-def append(
-    log: Log, events: Event | Iterable[Event], voices: Voices, user: str = ""
-) -> list[Line]:
+def append(log: Log, events: Event | Iterable[Event], voices: Voices, user: str = "") -> list[Line]:
     """Add one or several events, all or none, and give the lines as written.
 
     Parameters
@@ -406,12 +409,13 @@ def _talks_so_far(
     """
     last, talks = kept.last(), {}
     fault = _note_fault(log.seal.note(), last["sequence"] if last else 0, kept.at)
-    ends = [last["digest"]] if last else []
-    sound = not fault and kept.head.get("last_digest", "") == "".join(ends)
+    ends = [last] if last else []
+    noted = kept.head.get("last_digest", "")
+    sound = not fault and noted == "".join(line["digest"] for line in ends)
     for rep_id in sorted(people) if sound else ():
         seen, talk = log.heard(kept, rep_id)
         fresh = kept.about(rep_id, seen)
-        sound = sound and all(_is_sound(line, keys) for line in [*fresh, *([last] * bool(last))])
+        sound = sound and all(_is_sound(line, keys) for line in [*fresh, *ends])
         if sound and (fresh or talk):
             talks.update(play(fresh, {rep_id: talk} if talk else {}))
     if sound:
@@ -442,11 +446,12 @@ def _extend(
     for event in events:
         try:
             line = _line(event, Decimal(header["rounding_unit"]), before, time, user)
-            if voices:
+            if voices and event.kind != PUBLISH:
                 voices.require(
                     event.kind, line["rep_id"], line["actor"], line["behalf"], line["reason"]
                 )
             play([line], talks, voices)
+            line["basis"] = _basis_text({**_terms(talks, event), **event.basis})
         except DataError as error:
             faults.append(str(error))
             continue
@@ -476,10 +481,13 @@ def _line(event: Event, unit: Decimal, last: Line, time: str, user: str) -> Line
         "amount": "" if units is None else f"{units * unit:f}",
         "reason": event.reason.strip(),
         "evidence": _evidence_text(event),
-        "basis": json.dumps(dict(event.basis), sort_keys=True) if event.basis else "",
+        "basis": _basis_text(event.basis),
         "previous": last["digest"],
     }
-    if not (line["rep_id"] and line["actor"]):
+    if event.kind == "promise":
+        names = {name: event.basis.get(name, "") for name in ("owner", "until", "hours")}
+        promise_basis(names["owner"], names["until"], names["hours"])
+    if not ((line["rep_id"] or event.kind == PUBLISH) and line["actor"]):
         raise DataError(f"{event.kind} of {event.rep_id!r} by {event.actor!r}: a name is empty.")
     try:
         "".join(map(str, line.values())).encode()
@@ -491,6 +499,16 @@ def _line(event: Event, unit: Decimal, last: Line, time: str, user: str) -> Line
             f"({last['time']}); the log only grows: leave the time out."
         )
     return line
+
+
+def _terms(talks: Mapping[str, Talk], event: Event) -> dict[str, str]:
+    """Give what a move is made under: the basis of the goal that was assigned last."""
+    talk = talks.get(event.rep_id.strip())
+    return {} if talk is None or event.kind == "assign" else talk.basis
+
+
+def _basis_text(basis: Mapping[str, str]) -> str:
+    return json.dumps(dict(basis), sort_keys=True) if basis else ""
 
 
 def _login() -> str:

@@ -28,17 +28,21 @@ STATE_COLUMNS = (
     "last_by",
     "last_at",
     "agreed_cells",
+    "tied_to",
 )
 CLOSED = ("accepted", "decided")
-_OPEN_MOVES = ("assign", "propose", "counter", "accept", "escalate", "withdraw", "note")
+TIED_TO = "tied_to"  # in the basis of an acceptance: the assumption it rests on
+BESIDE = ("note", "promise")  # said beside the talk: they change no number and no status
+_OPEN_MOVES = ("assign", "propose", "counter", "accept", "escalate", "withdraw", *BESIDE)
 MOVES = {
-    "not started": ("assign", "propose", "accept", "escalate", "note"),
+    "not started": ("assign", "propose", "accept", "escalate", *BESIDE),
     "proposed": _OPEN_MOVES,
     "countered": _OPEN_MOVES,
-    "escalated": ("assign", "accept", "decide", "withdraw", "note"),
-    "accepted": ("assign", "note"),
-    "decided": ("assign", "note"),
+    "escalated": ("assign", "accept", "decide", "withdraw", *BESIDE),
+    "accepted": ("assign", "sign", *BESIDE),
+    "decided": ("assign", "sign", *BESIDE),
 }
+PUBLISH = "publish"  # about a region, not about a person's talk
 _STATUS_AFTER = {
     "assign": "not started",
     "propose": "proposed",
@@ -47,8 +51,9 @@ _STATUS_AFTER = {
     "escalate": "escalated",
     "decide": "decided",
 }
+KINDS = (*_STATUS_AFTER, "withdraw", "sign", *BESIDE)
 _WORD = {"assign": "assigned", "propose": "proposed", "counter": "countered", "decide": "agreed"}
-_NEEDS_REASON = ("counter", "escalate", "decide", "note")
+_NEEDS_REASON = ("counter", "escalate", "decide", *BESIDE)
 _NEEDS_AMOUNT = ("assign", "propose", "counter", "accept", "decide")
 Cell = tuple[str, str]  # product line, territory
 WHOLE: Cell = ("", "")
@@ -65,16 +70,19 @@ class Talk:
     said_by: dict[str, str] = field(default_factory=dict)
     before: str = ""  # the status that an escalation came out of
     backing: dict[Cell, float] = field(default_factory=dict)
-    basis: str = ""  # what the assigned number rests on, as in its line
+    basis: dict[str, str] = field(default_factory=dict)  # what the assigned number rests on
     tied_to: str = ""  # the assumption that an agreement rests on
-    promises: list[Mapping[str, Any]] = field(default_factory=list)
     last: Mapping[str, Any] = field(default_factory=dict)
 
     def copy(self) -> Talk:
         """Give a talk that can go on without changing this one."""
         numbers = {word: dict(cells) for word, cells in self.numbers.items()}
-        own = {"numbers": numbers, "said_by": dict(self.said_by), "backing": dict(self.backing)}
-        return replace(self, promises=list(self.promises), **own)
+        return replace(
+            self,
+            numbers=numbers,
+            said_by=dict(self.said_by),
+            backing=dict(self.backing),
+        )
 
     def total(self, word: str) -> Decimal | None:
         """Add up what was assigned, proposed, countered or agreed; None: nobody said it."""
@@ -128,7 +136,8 @@ def play_log(events: pd.DataFrame, until: str | None = None) -> pd.DataFrame:
         currency; empty: nobody said it), ``status``, ``rounds`` (proposals after another word),
         ``coverage`` (probability times amount of the evidence lines, over the agreed goal, or over
         the proposal while nothing is agreed; empty: no evidence, or a goal of 0), the last word,
-        and ``agreed_cells`` (JSON: product line, territory, amount).
+        ``agreed_cells`` (JSON: product line, territory, amount), and ``tied_to``, the assumption
+        that the agreement rests on.
 
     Raises
     ------
@@ -158,9 +167,14 @@ def play(
     """
     talks = {} if talks is None else talks
     for line in lines:
+        if line["kind"] == PUBLISH:
+            continue
         rep_id = str(line["rep_id"])
         if rep_id not in talks and line["kind"] != "assign":
-            require_labels([rep_id], talks, f"{line['kind']} (people with an assigned goal)")
+            raise DataError(
+                f"{rep_id}: {line['kind']} is not possible, no goal was assigned yet; begin with: "
+                "planning-kit agree start."
+            )
         talk = talks.get(rep_id) or Talk(rep_id)
         _check_move(talk, line, voices)
         _carry_out(talk, line)
@@ -188,7 +202,7 @@ def _who(line: Mapping[str, Any]) -> str:
 
 def _check_move(talk: Talk, line: Mapping[str, Any], voices: Voices | None = None) -> None:
     kind, amount = line["kind"], _amount(line)
-    require_labels([kind], (*_STATUS_AFTER, "withdraw", "note"), f"{talk.rep_id}: kind of event")
+    require_labels([kind], KINDS, f"{talk.rep_id}: kind of event")
     possible = MOVES[talk.status]
     if kind not in possible:
         reopen = "; assign with a reason reopens it" if talk.status in CLOSED else ""
@@ -247,8 +261,12 @@ def _offer(talk: Talk, amount: Decimal | None, actor: str) -> str:
 
 def _carry_out(talk: Talk, line: Mapping[str, Any]) -> None:
     kind, amount, cell = line["kind"], _amount(line), _cell(line)
+    basis = json.loads(_text(line.get("basis")) or "{}")
     if kind == "assign":
         _restart(talk)
+        talk.basis = basis
+    if kind in ("accept", "decide"):
+        talk.tied_to = str(basis.get(TIED_TO, ""))
     if kind == "accept":
         talk.numbers["agreed"] = dict(talk.numbers[_offer(talk, amount, _who(line))])
     elif kind in _WORD and amount is not None:
@@ -263,7 +281,7 @@ def _carry_out(talk: Talk, line: Mapping[str, Any]) -> None:
         talk.rounds += talk.status != "proposed"
         kept = {} if cell == WHOLE else {c: v for c, v in talk.backing.items() if c != WHOLE}
         talk.backing = kept | _backing(line, cell)
-    if kind != "note":  # a note is no word in the negotiation
+    if kind not in (*BESIDE, "sign"):  # these are no word in the negotiation
         talk.status, talk.last = _STATUS_AFTER.get(kind, talk.status), line
 
 
@@ -280,7 +298,7 @@ def _take_back(talk: Talk) -> None:
 
 def _restart(talk: Talk) -> None:
     talk.numbers = {k: v for k, v in talk.numbers.items() if k == "assigned"}
-    talk.backing = {}
+    talk.backing, talk.tied_to = {}, ""
 
 
 def _other_parts(talk: Talk, kind: str) -> dict[Cell, Decimal]:
@@ -314,4 +332,5 @@ def _row(talk: Talk) -> tuple[Any, ...]:
         coverage,
         *last,
         json.dumps(cells, ensure_ascii=False),
+        talk.tied_to,
     )

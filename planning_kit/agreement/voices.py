@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,7 +36,8 @@ class Voices:
     above: Mapping[str, Sequence[str]]
 
     @cached_property
-    def _everybody(self) -> set[str]:
+    def everybody(self) -> set[str]:
+        """Name everybody who may speak about anybody."""
         return {PLANNER, *self.above, *(name for up in self.above.values() for name in up)}
 
     def manager(self, rep_id: str) -> str:
@@ -71,7 +72,7 @@ class Voices:
         """
         require_labels([rep_id], self.above, "people of this plan")
         names = [name for name in (actor, behalf) if name]
-        require_labels(names, self._everybody, f"{rep_id}: who speaks")
+        require_labels(names, self.everybody, f"{rep_id}: who speaks")
         if behalf and behalf != actor:
             self._require_stand_in(rep_id, actor, behalf, reason)
         who, (allowed, words) = behalf or actor, self._allowed(kind, rep_id)
@@ -98,7 +99,31 @@ class Voices:
             return chain, "the planner and the managers above"
         if kind == "note":
             return [rep_id, *chain], "the person and everybody above"
+        if kind == "promise":
+            return chain, "the planner and the managers above"
         return [rep_id, manager], "the person and the own manager"
+
+    def require_publisher(
+        self, people: Iterable[str], actor: str, behalf: str = "", reason: str = ""
+    ) -> None:
+        """Check that somebody may publish the goals of some people: the planner, or above them all.
+
+        Raises
+        ------
+        DataError
+            As in `require`.
+        """
+        everybody = list(people)
+        require_labels([name for name in (actor, behalf) if name], self.everybody, "who publishes")
+        above = [set(self.above.get(rep_id, ())) for rep_id in everybody]
+        allowed = {PLANNER, *(set.intersection(*above) if above else ())}
+        if behalf and behalf != actor:
+            self._require_stand_in("publish", actor, behalf, reason)
+        if (behalf or actor) not in allowed:
+            raise DataError(
+                f"publish: {behalf or actor} may not; {' or '.join(sorted(allowed))} may (the "
+                "planner and who stands above everybody)."
+            )
 
     def _require_stand_in(self, rep_id: str, actor: str, behalf: str, reason: str) -> None:
         above = [*self.above.get(behalf, ()), PLANNER]

@@ -105,7 +105,7 @@ def check(plan_folder: str, as_json: bool) -> None:
     plan, storage = _open_plan(plan_folder)
     problems = check_plan(plan)
     is_readable = not (problems["status"] == "fail").any()
-    found = log_problems(plan.agreement_file, plan.settings)
+    found = log_problems(plan.agreement_place, plan.settings)
     found += check_scenarios(plan, prepare(plan) if is_readable else None)
     problems = pd.concat([problems_table(found), problems], ignore_index=True)
     written = write_problems(plan, problems)

@@ -120,29 +120,83 @@ def show(of: str, folder: str, as_json: bool) -> None:
         click.echo("nobody negotiates yet; begin with: planning-kit agree start")
     else:
         _print(state, as_json, _SHOWN)
+        for version in door.versions(of):
+            click.echo(f"published: version {version.number} ({version.digest})")
         if of in set(state["rep_id"]):
             said = ["sequence", "time", "actor", "behalf", "kind", "amount", "reason"]
             _print(door.lines(of), as_json, said)
 
 
 @agree.command()
+@click.option("--digest", "noted", multiple=True, help="Noted elsewhere, as on a letter.")
+@click.option(
+    "--new-key", is_flag=True, help="Where all is in order, sign with a new key from now on."
+)
 @_FOLDER
 @_JSON
-def verify(folder: str, as_json: bool) -> None:
-    """Check every line of the log against the one before it; exit 3 where one was changed.
+def verify(folder: str, noted: tuple[str, ...], new_key: bool, as_json: bool) -> None:
+    """Check every line of the log, its signatures and what was published; exit 3 where one was changed.
 
     \b
     Example:
       planning-kit agree verify --plan my-plan
     """
-    from planning_kit import agreement
+    from planning_kit.agreement.publish import check_all
     from planning_kit.plan import load_plan
 
-    plan = load_plan(folder)
-    found = agreement.verify(agreement.open_log(plan.agreement_file, plan.settings))
+    found = check_all(load_plan(folder), noted, new_key)
     _print(found, as_json, ["status", "message", "advice"])
     if (found["status"] == "fail").any():
         sys.exit(3)
+
+
+@agree.command()
+@click.argument("region")
+@click.option("--as", "speaker", required=True, help="Id of who publishes; plan: the planner.")
+@click.option("--for", "behalf", default="", help="In whose name; needs a reason.")
+@click.option("--reason", default="", help="Why with a gap to the target, or why once more.")
+@click.option("--scenario", default="base", help="Whose allocation the goals began with.")
+@_FOLDER
+@_JSON
+def publish(
+    region: str,
+    speaker: str,
+    behalf: str,
+    reason: str,
+    scenario: str,
+    folder: str,
+    as_json: bool,
+) -> None:
+    """Freeze the goals of a region once everybody has accepted, or it was decided.
+
+    The tables go to published/REGION/v1 in the plan's folder; their digest stands in the log.
+    Whatever changes later is published as the next version, and shown as a difference.
+
+    \b
+    Example:
+      planning-kit agree publish West --as plan --plan my-plan
+    """
+    from planning_kit.agreement import Event
+    from planning_kit.walk import publish_region
+
+    event = Event("publish", "", speaker, reason=reason, behalf=behalf)
+    version, changes = publish_region(_open(folder), region, event, scenario)
+    if as_json:
+        _print(changes, as_json)
+        return
+    where = version.folder.relative_to(version.folder.parents[2])
+    click.echo(f"{region}: version {version.number} is published ({version.digest}), in {where}")
+    if version.number > 1:
+        _print(changes, as_json)
+
+
+def _basis(kind: str, speaker: str, given: dict[str, Any]) -> dict[str, str]:
+    """Give what a move rests on besides the goal that was assigned."""
+    if kind == "promise":
+        from planning_kit.agreement.promises import promise_basis
+
+        return promise_basis(given["owner"] or speaker, given["until"], given["hours"])
+    return {"tied_to": given["tied_to"]} if given.get("tied_to") else {}
 
 
 def _move(
@@ -168,6 +222,7 @@ def _move(
             product_line=rest.get("product_line", ""),
             territory_id=rest.get("territory_id", ""),
             behalf=behalf,
+            basis=_basis(kind, speaker, rest),
         )
         _print(door.say(event), as_json, None if as_json else _SHOWN)
 
@@ -193,6 +248,15 @@ def _move(
         options.append(
             click.option("--territory", "territory_id", default="", help="Of this one only.")
         )
+    if kind in ("accept", "decide"):
+        said = "Assumption it rests on: breached, the talk opens again."
+        options.append(click.option("--tied-to", "tied_to", default="", help=said))
+    if kind == "promise":
+        options += [
+            click.option("--hours", default=0.0, help="It takes in all; into the owner's plan."),
+            click.option("--owner", default="", help="Who keeps it; else who says it."),
+            click.option("--until", required=True, help="Day it is due, as 2026-03-31."),
+        ]
     if amount:
         options.append(click.argument("amount", type=_Amount(), required=amount == "needed"))
     options.append(click.argument("rep_id", metavar="PERSON"))
@@ -235,6 +299,13 @@ _move(
     "note",
     "Write down what was said, without a number.",
     "R038 --as M04 --reason 'calls back on Monday'",
+    amount="",
+    reason=True,
+)
+_move(
+    "promise",
+    "Promise something in return, with a day and the hours it takes: a manager does.",
+    "R038 --as M04 --until 2026-03-31 --hours 12 --reason 'coaching on site'",
     amount="",
     reason=True,
 )

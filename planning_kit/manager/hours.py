@@ -70,7 +70,9 @@ class ManagerPlan:
     levers: ManagerLevers
 
 
-def manager_plan(inputs: Region, scenario: Scenario) -> ManagerPlan:
+def manager_plan(
+    inputs: Region, scenario: Scenario, promised: pd.DataFrame | None = None
+) -> ManagerPlan:
     """Plan the hours of every manager by activity and month, and check that they fit.
 
     Managers are those who lead somebody who carries a goal (in the company: anybody active), and
@@ -84,6 +86,14 @@ def manager_plan(inputs: Region, scenario: Scenario) -> ManagerPlan:
     A manager of people in several regions is one person: the hours that those elsewhere need are
     not there for this region.
 
+    Parameters
+    ----------
+    inputs, scenario
+        The region, and the levers.
+    promised
+        Hours that managers promised, by ``manager_id`` and ``month`` (see
+        `planning_kit.agreement.promises.promised_hours`). None: none.
+
     Raises
     ------
     DataError
@@ -95,6 +105,10 @@ def manager_plan(inputs: Region, scenario: Scenario) -> ManagerPlan:
     calendar = _calendar(inputs, managers, levers)
     present = _presence(inputs, team, calendar)
     firm = _firm_hours(inputs, calendar, present, levers)
+    if promised is not None and len(promised):
+        rows = pd.MultiIndex.from_frame(calendar[KEYS])
+        given = promised.set_index(KEYS)["hours"].reindex(rows).fillna(0.0)
+        firm["promised"] = given.to_numpy(dtype=float)
     coached = _coach(calendar.assign(spare=_spare(calendar, firm)), present, levers)
     raised = coached.groupby(["manager_id", "month"])["hours"].sum()
     firm["coaching"] = raised.reindex(pd.MultiIndex.from_frame(calendar[KEYS])).fillna(0).to_numpy()
@@ -216,6 +230,7 @@ def _firm_hours(
             "planning": levers.planning_hours,
             "one_on_one": people * levers.one_on_one_hours_a_rep,
             "coaching": people * levers.coaching_hours_a_rep,
+            "promised": 0.0,
             "field_work": field_days * day,
             "market_reading": levers.market_reading_hours,
             "trade_show": _spread(levers.trade_shows, number) * levers.trade_show_days * day,

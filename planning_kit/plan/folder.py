@@ -21,7 +21,7 @@ from planning_kit.plan.settings import Settings, read_settings
 COMPANY = "company"  # its folder in a run and among prepared inputs; no region's has this name
 COPY_FOLDER = "plan"  # of a run: its copy of what people write; no region's has this name either
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|plan|prepared|latest)$", re.I)
-_SECTIONS = ("plan", "targets", "checks", "people", "regions", "files", "sources")
+_SECTIONS = ("plan", "targets", "checks", "people", "agreement", "regions", "files", "sources")
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,33 @@ class Plan:
 
     @property
     def agreement_file(self) -> Path:
-        """Where the agreement log is; the file appears with its first line."""
+        """Where the agreement log is, unless a database keeps it."""
         return self.folder / "agreement.db"
+
+    @property
+    def agreement_place(self) -> Path | str:
+        """Where the agreement log is: its file, or the address of the database that keeps it.
+
+        Raises
+        ------
+        DataError
+            ``plan.toml`` names an environment variable for the address, and it is not set.
+        """
+        variable = self.settings.agreement_database
+        if not variable:
+            return self.agreement_file
+        if address := os.environ.get(variable, ""):
+            return address
+        raise DataError(
+            f"plan.toml, agreement: the environment variable {variable!r} is not set; it holds the "
+            "address of the database that keeps the log, for example "
+            "postgresql://user:password@host/goals."
+        )
+
+    @property
+    def published_folder(self) -> Path:
+        """Where published goals are frozen."""
+        return self.folder / "published"
 
     def scenario(self, name: str) -> Scenario:
         """Open a scenario by name; ``base`` may be missing and is then empty."""

@@ -13,6 +13,7 @@ ACTIVITIES = (
     "planning",
     "one_on_one",
     "coaching",
+    "promised",
     "field_work",
     "market_reading",
     "trade_show",
@@ -26,6 +27,7 @@ _BASIS = {
     "one_on_one": "{one_on_one_hours_a_rep:g} h a person and month",
     "coaching": "at least {coaching_hours_a_rep:g} h a person and month, raised to "
     "{coaching_share:.0%} of the hours where these allow it",
+    "promised": "promised in the agreements, spread to the day they are due",
     "field_work": "field days a person and quarter: {field_days_a_rep_quarter:g}",
     "market_reading": "{market_reading_hours:g} h a month",
     "trade_show": "{trade_shows:g} shows a year, {trade_show_days:g} days each",

@@ -79,6 +79,9 @@ class Settings:
         Productivity of a new hire by month, until 1.0 (full).
     account_loss_share : float
         Share of a leaver's yearly sales lost by the hand-over.
+    agreement_database : str
+        Environment variable with the address of the PostgreSQL database that keeps the agreement
+        log; empty: the file ``agreement.db`` of the plan folder does.
     """
 
     name: str
@@ -97,6 +100,7 @@ class Settings:
     vacancy_months: float = 3.0
     ramp: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)
     account_loss_share: float = 0.15
+    agreement_database: str = ""
 
 
 _PLAN_KEYS = (
@@ -163,6 +167,7 @@ def read_settings(written: Written) -> Settings:
         vacancy_months=number(people, "vacancy_months", 0, 60),
         ramp=_read_ramp(people),
         account_loss_share=number(people, "account_loss_share", 0, 1),
+        agreement_database=written.section("agreement", ("database",)).text("database"),
     )
 
 

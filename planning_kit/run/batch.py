@@ -17,7 +17,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from planning_kit import __version__
-from planning_kit.agreement import last_line, open_log
 from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
 from planning_kit.data.kept import table_path
 from planning_kit.data.notation import literal
@@ -59,6 +58,7 @@ from planning_kit.run.storage import Storage
 from planning_kit.run.task import Basis, RegionTask
 from planning_kit.run.worker import run_region
 from planning_kit.steps import COMPANY_STEP, MADE_BY
+from planning_kit.walk.logged import log_end_today
 
 _LOOK_EVERY = 0.5  # seconds
 
@@ -161,7 +161,7 @@ def run_plan(
         prepared = prepare(plan, fresh=True)
         _require(options.regions, prepared.regions, "region")
         _check_notebooks(plan, options)
-        scenario, agreement = plan.scenario(options.scenario), _agreement(plan)
+        scenario, agreement = plan.scenario(options.scenario), log_end_today(plan, prepared)
         check_scenario(plan, prepared, scenario)
         records = _waiting(plan, prepared, scenario, options.regions)
         others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
@@ -240,12 +240,6 @@ def _waiting(
     return {record.folder: record for record in found}
 
 
-def _agreement(plan: Plan) -> dict[str, Any]:
-    """Verify the agreement log and note its last line: what comes later is not of this run."""
-    lines, digest = last_line(open_log(plan.agreement_file, plan.settings))
-    return {"lines": lines, "digest": digest}
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
@@ -293,10 +287,11 @@ def _task(run: _Run, record: RunRecord) -> RegionTask:
         "run_folder": str(run.folder),
         "scenario": options.scenario,
     }
-    inputs, notebooks = "", plan.notebooks()[-1:]
+    inputs, said, notebooks = "", "", plan.notebooks()[-1:]
     if not of_company:
         parameters["region"] = record.region
         inputs = region_digest(plan, run.prepared, record.region, record.target or 0.0)
+        said = run.facts["agreement"]["regions"].get(record.region, "nothing")
         notebooks = plan.notebooks()[:-1]
     return RegionTask(
         record.region,
@@ -306,6 +301,7 @@ def _task(run: _Run, record: RunRecord) -> RegionTask:
         parameters,
         run.basis,
         inputs,
+        said,
         run.prepared.folder.name,
         run.storage.url if run.storage and run.elsewhere else "",
         *(options.seconds, options.html, options.fork, options.force),

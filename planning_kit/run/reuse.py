@@ -92,7 +92,7 @@ def made_from(notebook: Path, task: RegionTask) -> dict[str, str]:
     if step and step.scenario is not None and all(tables.values()):
         sections = ("name", "targets", *step.scenario)
         scenario = digest({section: basis.scenario.get(section) for section in sections})
-        agreement = basis.agreement if step.reads_agreement else ""
+        agreement = (task.agreement or agreement) if step.reads_agreement else ""
     values = {k: v for k, v in task.parameters_of(notebook).items() if k not in _PLACES}
     return {
         "notebook": source,

@@ -24,7 +24,7 @@ class Basis:
     scenarios : str
         Of all scenario files.
     agreement : str
-        Of the agreement log.
+        Of the whole agreement log.
     runs : tuple of str
         Folders of earlier runs, newest first.
     """
@@ -53,8 +53,9 @@ class RegionTask:
         Parameters of every notebook (each takes those it has).
     basis : Basis
         What all notebooks of the run rest on.
-    inputs : str
-        Digest of the region's inputs; empty: all of the plan's.
+    inputs, agreement : str
+        Digests of the region's inputs, and of what was said about its people; empty: all of the
+        plan's.
     prepared : str
         Name of the folder of the prepared inputs.
     storage : str
@@ -72,6 +73,7 @@ class RegionTask:
     parameters: dict[str, Any]
     basis: Basis
     inputs: str = ""
+    agreement: str = ""
     prepared: str = ""
     storage: str = ""
     seconds: int = 600

@@ -12,6 +12,7 @@ from planning_kit.walk.expected import (
 )
 from planning_kit.walk.first_words import first_words
 from planning_kit.walk.opening import open_step
+from planning_kit.walk.publishing import publish_region
 from planning_kit.walk.split import (
     allocation_findings,
     allocation_rules,
@@ -54,6 +55,7 @@ __all__ = [
     "offers",
     "open_step",
     "outlook_of",
+    "publish_region",
     "relaxed_limits",
     "sum_goals",
     "target_range",

@@ -10,7 +10,7 @@ from planning_kit.output.cards import Card, chance_card, money_card
 from planning_kit.walk.expected import outlook_of
 from planning_kit.walk.rollup import Rollup, roll_up
 from planning_kit.walk.step import Step
-from planning_kit.walk.talks import goals_of, metric_goals, negotiation_state
+from planning_kit.walk.talks import goals_of, hours_promised, metric_goals, negotiation_state
 
 
 def rollup_of(step: Step) -> Rollup:
@@ -22,7 +22,8 @@ def rollup_of(step: Step) -> Rollup:
 def manager_plan_of(step: Step) -> manager.ManagerPlan:
     """Set the managers' goals against their hours, once for a step."""
     found: manager.ManagerPlan = step.once(
-        "manager_plan", lambda: manager.manager_plan(step.inputs, step.scenario)
+        "manager_plan",
+        lambda: manager.manager_plan(step.inputs, step.scenario, hours_promised(step)),
     )
     return found
 

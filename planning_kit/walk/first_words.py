@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pandas as pd
 
+from planning_kit import __version__
 from planning_kit.agreement import Event, propose_from_table
 from planning_kit.data import Prepared
 from planning_kit.messages import require_labels
@@ -40,26 +41,34 @@ def first_words(
         A region nobody knows, or goals that cannot be allocated.
     """
     require_labels(regions, prepared.regions, "regions")
+    wanted = regions or prepared.regions
+    return {name: _offered(latest_step(plan, prepared, name, scenario)) for name in wanted}
+
+
+def latest_step(
+    plan: Plan, prepared: Prepared, region: str, scenario: str = "base"
+) -> NotebookStep:
+    """Open the agreement of a region outside of a run: on the newest complete run's tables.
+
+    What that run made of today's inputs and scenario is taken; the rest is worked out now.
+
+    Raises
+    ------
+    DataError
+        A region nobody knows.
+    """
+    require_labels([region], prepared.regions, "regions")
     latest = plan.runs_folder / "latest"
     run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
-    return {
-        region: _offered(
-            NotebookStep.open_at(
-                step_of("05").name,
-                plan,
-                prepared,
-                region,
-                plan.scenario(scenario),
-                plan.runs_folder / run / folder_name(region),
-            )
-        )
-        for region in regions or prepared.regions
-    }
+    folder = plan.runs_folder / run / folder_name(region)
+    chosen = plan.scenario(scenario)
+    return NotebookStep.open_at(step_of("05").name, plan, prepared, region, chosen, folder)
 
 
 def _offered(step: NotebookStep) -> list[Event]:
     allocation, inputs = step.table("allocation"), step.inputs
     rests_on = {
+        "kit": __version__,
         "scenario": step.scenario.name,
         "region": inputs.name,
         "target": f"{inputs.target:.12g}",

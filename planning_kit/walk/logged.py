@@ -9,8 +9,31 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.agreement import last_line, open_log, read_events
+from planning_kit.data import Prepared, read_tables
 from planning_kit.messages import DataError
 from planning_kit.plan import Plan
+
+
+def log_end_today(plan: Plan, prepared: Prepared) -> dict[str, Any]:
+    """Verify the agreement log and note its last line: what comes later is not of a run begun now.
+
+    Returns
+    -------
+    dict
+        ``lines``, ``digest`` and ``signature`` of the last line, and by region (``regions``) the
+        digest of the last line about its people.
+
+    Raises
+    ------
+    DataError
+        The log is out of order.
+    """
+    events = read_events(open_log(plan.agreement_place, plan.settings))
+    people = read_tables(prepared.region_folder(None), ["reps"])["reps"]
+    home = events["rep_id"].map(people.set_index("rep_id")["current_region"])
+    last = events.groupby(home)["digest"].last()
+    end = {name: "".join(events[name].iloc[-1:]) for name in ("digest", "signature")}
+    return {"lines": len(events), **end, "regions": {str(k): v for k, v in last.items()}}
 
 
 def log_end(plan: Plan, run: Path) -> dict[str, Any]:
@@ -27,8 +50,8 @@ def log_end(plan: Plan, run: Path) -> dict[str, Any]:
     manifest = run / "manifest.json"
     noted = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
     if "agreement" in noted:
-        return dict(noted["agreement"])
-    lines, digest = last_line(open_log(plan.agreement_file, plan.settings))
+        return {name: noted["agreement"][name] for name in ("lines", "digest")}
+    lines, digest = last_line(open_log(plan.agreement_place, plan.settings))
     return {"lines": lines, "digest": digest}
 
 
@@ -40,7 +63,7 @@ def logged_events(plan: Plan, run: Path) -> pd.DataFrame:
     DataError
         The log is out of order, or is not the one that the run began with.
     """
-    events = read_events(open_log(plan.agreement_file, plan.settings))
+    events = read_events(open_log(plan.agreement_place, plan.settings))
     end = log_end(plan, run)
     known = events[events["sequence"] <= end["lines"]]
     if end["lines"] and known["digest"].iloc[-1:].tolist() != [end["digest"]]:

@@ -26,7 +26,7 @@ from planning_kit.numbers.units import from_units
 from planning_kit.plan import Plan, Scenario, Targets, folder_name, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
-from planning_kit.walk.logged import log_end, log_words
+from planning_kit.walk.logged import log_end, log_words, logged_events
 
 
 @dataclass
@@ -140,8 +140,8 @@ class Step:
         """Digest everything a kept table is made from; one of another key is not taken.
 
         The package, the settings, the region's inputs, the parts of the scenario that its step
-        reads, the target where the step splits it, the kept tables behind it, and how far the
-        agreement log goes where its step reads it.
+        reads, the target where the step splits it, the kept tables behind it, and what the
+        agreement log says about the region's people where its step reads it.
         """
         if table not in self._keys:
             maker = STEPS[MADE_BY[table]]
@@ -154,12 +154,19 @@ class Step:
                 self.scenario.digest(sections),
                 self.inputs.target if sections is None else None,
                 [self.key(name) for name in maker.reads],
-                log_end(self.plan, self.folder.parent) if maker.reads_agreement else None,
+                self._said() if maker.reads_agreement else None,
             ]
             text = json.dumps(made_of, sort_keys=True, default=str)
             digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
             self._keys[table] = digest[:16]
         return self._keys[table]
+
+    def _said(self) -> str:
+        """Give the digest of the last line of the log that is about people here."""
+        lines = logged_events(self.plan, self.folder.parent)
+        if not self.inputs.is_company:
+            lines = lines[lines["rep_id"].isin(self.inputs.team()["rep_id"])]
+        return "".join(lines["digest"].iloc[-1:])
 
     def settings(self) -> pd.DataFrame:
         """Say in plain words what this notebook works on."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from planning_kit import agreement, metrics, outlook, review
-from planning_kit.agreement import Goals
+from planning_kit.agreement import Goals, open_log, read_events
+from planning_kit.agreement.promises import promised_hours, promises_of
 from planning_kit.allocation import phase
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import month_starts
@@ -62,12 +63,17 @@ def goals_of(step: Step) -> Goals:
     DataError
         The agreement log is out of order, or speaks of a part that no goal has.
     """
-    goals: Goals = step.once("goals", lambda: _standing(step))
+    goals: Goals = step.once("goals", lambda: _standing(step, _lines_here(step)))
     return goals
 
 
-def _standing(step: Step) -> Goals:
-    lines = _lines_here(step)
+def goals_today(step: Step) -> Goals:
+    """Give the goals that stand after every line of the log, also those said since the run."""
+    lines = read_events(open_log(step.plan.agreement_place, step.plan.settings))
+    return _standing(step, _of_people_here(step, lines))
+
+
+def _standing(step: Step, lines: pd.DataFrame) -> Goals:
     return agreement.standing_goals(
         step.table("allocation"),
         step.inputs.settings.rounding_unit,
@@ -94,8 +100,22 @@ def _events(step: Step) -> pd.DataFrame:
 
 
 def _lines_here(step: Step) -> pd.DataFrame:
-    lines = logged_events(step.plan, step.folder.parent)
+    return _of_people_here(step, logged_events(step.plan, step.folder.parent))
+
+
+def _of_people_here(step: Step, lines: pd.DataFrame) -> pd.DataFrame:
     return lines[lines["rep_id"].isin(step.inputs.team()["rep_id"])].reset_index(drop=True)
+
+
+def promises(step: Step) -> pd.DataFrame:
+    """List what was promised to people here, see `planning_kit.agreement.promises.promises_of`."""
+    table: pd.DataFrame = step.once("promises", lambda: promises_of(_lines_here(step)))
+    return table
+
+
+def hours_promised(step: Step) -> pd.DataFrame:
+    """Give the hours of these promises by manager and month."""
+    return promised_hours(promises(step), step.inputs.settings)
 
 
 def negotiation_state(step: Step) -> pd.DataFrame:
