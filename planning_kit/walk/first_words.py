@@ -12,7 +12,7 @@ import pandas as pd
 from planning_kit.agreement import Event, propose_from_table
 from planning_kit.data import Prepared
 from planning_kit.messages import require_labels
-from planning_kit.plan import Plan, folder_name
+from planning_kit.plan import Plan, Scenario, folder_name
 from planning_kit.steps import step_of
 from planning_kit.walk.notebook import NotebookStep
 
@@ -40,21 +40,19 @@ def first_words(
         A region nobody knows, or goals that cannot be allocated.
     """
     require_labels(regions, prepared.regions, "regions")
-    latest = plan.runs_folder / "latest"
-    run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
+    chosen = plan.scenario(scenario)
     return {
-        region: _offered(
-            NotebookStep.open_at(
-                step_of("05").name,
-                plan,
-                prepared,
-                region,
-                plan.scenario(scenario),
-                plan.runs_folder / run / folder_name(region),
-            )
-        )
+        region: _offered(newest_step(plan, prepared, region, chosen))
         for region in regions or prepared.regions
     }
+
+
+def newest_step(plan: Plan, prepared: Prepared, region: str, scenario: Scenario) -> NotebookStep:
+    """Open the step of the agreement in the newest complete run; without one in the draft."""
+    latest = plan.runs_folder / "latest"
+    run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
+    folder = plan.runs_folder / run / folder_name(region)
+    return NotebookStep.open_at(step_of("05").name, plan, prepared, region, scenario, folder)
 
 
 def _offered(step: NotebookStep) -> list[Event]:
