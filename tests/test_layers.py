@@ -82,7 +82,7 @@ def test_no_two_files_import_each_other():
     ("library", "rooms"),
     [
         ("altair", {"output"}),
-        ("typst", set()),
+        ("typst", {"output"}),
         ("xlsxwriter", {"output"}),
         ("papermill", {"run"}),
         ("ipywidgets", {"widgets"}),

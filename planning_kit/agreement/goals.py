@@ -42,7 +42,7 @@ class Goals:
     unit : float
         Rounding unit, plan currency.
     log_digest : str
-        Digest of the log's last line about these goals; empty: it has none.
+        Digest of the log's last move about these goals; empty: it has none.
     tables : callable
         Gives the tables ``monthly_goals`` and ``allocation_steps`` by name, for `table` and `why`.
     """
@@ -63,6 +63,13 @@ class Goals:
         units = [_units(self.cells[name], self.unit) for name in ("allocated", "goal")]
         rows = zip(*(self.cells[name] for name in self.labels), *units, strict=True)
         text = json.dumps([self.log_digest, self.unit, *rows], default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def version_of(self, rep_id: str) -> str:
+        """Digest of one person's numbers, cell by cell: whatever others say leaves it as it is."""
+        own = self.cells[self.cells["rep_id"] == rep_id]
+        rows = zip(*(own[n] for n in self.labels), _units(own["goal"], self.unit), strict=True)
+        text = json.dumps([self.unit, *rows], default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property

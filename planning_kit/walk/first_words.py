@@ -42,15 +42,14 @@ def first_words(
     """
     require_labels(regions, prepared.regions, "regions")
     wanted = regions or prepared.regions
-    return {name: _offered(latest_step(plan, prepared, name, scenario)) for name in wanted}
+    return {name: _offered(step_today(plan, prepared, name, scenario)) for name in wanted}
 
 
-def latest_step(
-    plan: Plan, prepared: Prepared, region: str, scenario: str = "base"
-) -> NotebookStep:
-    """Open the agreement of a region outside of a run: on the newest complete run's tables.
+def step_today(plan: Plan, prepared: Prepared, region: str, scenario: str = "base") -> NotebookStep:
+    """Open the agreement of a region outside of a run, after every line of the log.
 
-    What that run made of today's inputs and scenario is taken; the rest is worked out now.
+    What the newest complete run made of today's inputs and scenario is taken; the rest is worked
+    out now.
 
     Raises
     ------
@@ -60,9 +59,11 @@ def latest_step(
     require_labels([region], prepared.regions, "regions")
     latest = plan.runs_folder / "latest"
     run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
-    folder = plan.runs_folder / run / folder_name(region)
-    chosen = plan.scenario(scenario)
-    return NotebookStep.open_at(step_of("05").name, plan, prepared, region, chosen, folder)
+    folders = [plan.runs_folder / name / folder_name(region) for name in (run, "draft")]
+    chosen, name = plan.scenario(scenario), step_of("05").name
+    newest = NotebookStep.open_at(name, plan, prepared, region, chosen, folders[0])
+    # A run knows the log as it was when it began; a draft has no such note.
+    return replace(newest.under(newest.scenario, newest.inputs.target), folder=folders[1])
 
 
 def _offered(step: NotebookStep) -> list[Event]:

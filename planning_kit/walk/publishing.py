@@ -7,8 +7,8 @@ import pandas as pd
 from planning_kit.agreement import Event
 from planning_kit.agreement.door import Door
 from planning_kit.agreement.publish import Version
-from planning_kit.walk.first_words import latest_step
-from planning_kit.walk.talks import goals_today
+from planning_kit.walk.first_words import step_today
+from planning_kit.walk.talks import goals_of
 
 
 def publish_region(
@@ -26,6 +26,6 @@ def publish_region(
     DataError
         A region nobody knows, or goals that cannot be published yet.
     """
-    step = latest_step(door.plan, door.prepared, region, scenario)
-    changes = door.publish(region, goals_today(step), step.street_target, event)
+    step = step_today(door.plan, door.prepared, region, scenario)
+    changes = door.publish(region, goals_of(step), step.street_target, event)
     return door.versions(region)[-1], changes

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from planning_kit import agreement, metrics, outlook, review
-from planning_kit.agreement import Goals, open_log, read_events
+from planning_kit.agreement import Goals
 from planning_kit.agreement.promises import promised_hours, promises_of
+from planning_kit.agreement.state import BESIDE
 from planning_kit.allocation import phase
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import month_starts
@@ -63,22 +64,18 @@ def goals_of(step: Step) -> Goals:
     DataError
         The agreement log is out of order, or speaks of a part that no goal has.
     """
-    goals: Goals = step.once("goals", lambda: _standing(step, _lines_here(step)))
+    goals: Goals = step.once("goals", lambda: _standing(step))
     return goals
 
 
-def goals_today(step: Step) -> Goals:
-    """Give the goals that stand after every line of the log, also those said since the run."""
-    lines = read_events(open_log(step.plan.agreement_place, step.plan.settings))
-    return _standing(step, _of_people_here(step, lines))
-
-
-def _standing(step: Step, lines: pd.DataFrame) -> Goals:
+def _standing(step: Step) -> Goals:
+    lines = _lines_here(step)
+    moves = lines[~lines["kind"].isin([*BESIDE, "sign"])]
     return agreement.standing_goals(
         step.table("allocation"),
         step.inputs.settings.rounding_unit,
         agreement.play_log(lines),
-        log_digest="".join(lines["digest"].iloc[-1:]),
+        log_digest="".join(moves["digest"].iloc[-1:]),
         tables=step.table,
     )
 
@@ -100,10 +97,7 @@ def _events(step: Step) -> pd.DataFrame:
 
 
 def _lines_here(step: Step) -> pd.DataFrame:
-    return _of_people_here(step, logged_events(step.plan, step.folder.parent))
-
-
-def _of_people_here(step: Step, lines: pd.DataFrame) -> pd.DataFrame:
+    lines = logged_events(step.plan, step.folder.parent)
     return lines[lines["rep_id"].isin(step.inputs.team()["rep_id"])].reset_index(drop=True)
 
 
