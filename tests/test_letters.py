@@ -137,7 +137,7 @@ def test_what_there_is_not_has_no_section():
         assert title not in said
     assert "no entry" in said
     kept = text_of(press().print(replace(bare, promises=[("A consultant", date(2026, 3, 31))])))
-    assert "What the company promises you" in kept and "• A consultant (March 31, 2026)" in kept
+    assert "What the company promises you" in kept and "• A consultant (31 March 2026)" in kept
 
 
 def test_a_draft_says_so_and_has_no_lines_to_sign():
