@@ -8,15 +8,21 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
 from planning_kit.agreement import Event, read_events
 from planning_kit.agreement.door import Door
+from planning_kit.agreement.promises import promised_hours, promises_of
 from planning_kit.cli import main
+from planning_kit.data import open_inputs, prepare
 from planning_kit.messages import DataError
 from planning_kit.plan import Plan, load_plan
+from planning_kit.review import attainment
 from planning_kit.walk import first_words
+from planning_kit.walk.answers import manager_plan_of
+from planning_kit.walk.first_words import step_today
 from tests.conftest import PlanMaker
 
 # ann and bob report to mia, cid to max, both to zoe; eve has nobody above.
@@ -240,6 +246,186 @@ def test_amounts_are_read_as_people_write_them(plan: Plan, amount: str, is_read:
 def test_every_move_has_help_with_an_example_and_json(move: str):
     said = CliRunner().invoke(main, ["agree", move, "--help"]).output
     assert "Example:\n    planning-kit agree " + move in said and "--json" in said
+
+
+# --- promises, ties, published goals -----------------------------------------------------------
+
+
+def test_a_promise_has_an_owner_a_day_and_hours(plan: Plan):
+    words = ("promise", "ann", "--as", "zoe", "--reason", "coaching on site")
+    assert "Missing option '--until'" in agree(plan, *words).output
+    for more, why in (
+        (("--until", "soon"), "until 'soon' is no day"),
+        (("--until", "2026-03-31", "--hours", "-1"), "hours are -1.0"),
+        (("--until", "2026-03-31", "--owner", "mai"), "did you mean 'mia'"),
+    ):
+        assert why in agree(plan, *words, *more).stderr
+    assert "ann may not promise" in refused(
+        plan, "promise", "ann", "--as", "ann", "--reason", "x", "--until", "2026-03-31"
+    )
+    more = ("--until", "2026-03-31", "--hours", "12", "--owner", "mia")
+    assert agree(plan, *words, *more).exit_code == 0
+    assert agree(plan, *words, "--until", "2020-01-01", "--hours", "2").exit_code == 0
+    assert status(plan, "ann") == "not started"
+    promises = promises_of(read_events(Door.open(plan).log))
+    assert promises[["rep_id", "promise", "owner", "hours"]].to_numpy().tolist() == [
+        ["ann", "coaching on site", "zoe", 2.0],
+        ["ann", "coaching on site", "mia", 12.0],
+    ]
+
+
+def test_promised_hours_are_spread_up_to_the_month_they_are_due_in(plan: Plan):
+    rows = [
+        ("mia", "2026-03-31", "2025-11-30", 12),  # January to March
+        ("mia", "2026-06-01", "2026-05-20", 4),  # May and June
+        ("mia", "2026-02-28", "2026-07-01", 3),  # said too late: when it was due
+        ("zoe", "2027-05-01", "2026-11-02", 8),  # beyond the plan: to its end
+        ("zoe", "2025-01-01", "2025-01-01", 1),
+        ("zoe", "2026-01-01", "2025-01-01", 0),
+    ]
+    table = pd.DataFrame(rows, columns=["owner", "until", "said_on", "hours"])
+    for name in ("until", "said_on"):
+        table[name] = pd.to_datetime(table[name])
+    hours = promised_hours(table, plan.settings).set_index(["manager_id", "month"])["hours"]
+    assert {(who, month.month): amount for (who, month), amount in hours.items()} == {
+        **{("mia", 1): 4, ("mia", 2): 7, ("mia", 3): 4, ("mia", 5): 2, ("mia", 6): 2},
+        **{("zoe", 1): 1, ("zoe", 11): 4, ("zoe", 12): 4},
+    }
+    assert promised_hours(table[:0], plan.settings).empty
+
+
+def test_promised_hours_stand_in_the_managers_plan(plan: Plan):
+    before = manager_plan_of(step_today(plan, Door.open(plan).prepared, "North"))
+    words = ("promise", "ann", "--as", "mia", "--until", "2026-02-28", "--hours", "40")
+    assert agree(plan, *words, "--reason", "joint visits").exit_code == 0
+    after = manager_plan_of(step_today(plan, Door.open(plan).prepared, "North"))
+    needed = after.capacity["hours_required"] - before.capacity["hours_required"]
+    mine = after.capacity["manager_id"] == "mia"
+    # Where the year is full already, coaching beyond its floor makes room for what was promised.
+    assert needed[mine].sum() <= 40 and (needed[~mine] == 0).all()
+    promised = after.hours[after.hours["activity"] == "promised"].set_index(["manager_id", "month"])
+    assert promised["hours"].loc["mia"].sum() == 40
+
+
+def test_an_agreement_may_rest_on_an_assumption_that_is_known(plan: Plan):
+    words = ("accept", "ann", "250", "--as", "ann", "--tied-to")
+    assert "assumption: 1 unknown label: 'A1'" in agree(plan, *words, "A1").stderr
+    (plan.folder / "scenarios").mkdir()
+    (plan.folder / "scenarios" / "base.toml").write_text(ASSUMED)
+    done = agree(plan, *words, "A1")
+    assert done.exit_code == 0, done.stderr
+    assert Door.open(plan).stand("ann")["tied_to"].item() == "A1"
+
+
+ASSUMED = """
+[assumptions.A1]
+statement = "no competitor comes to North"
+driver = "competitor_effect"
+low = -0.1
+base = 0.0
+high = 0.0
+"""
+
+
+def everybody_of_north_is_through(plan: Plan) -> None:
+    for words in (
+        ("accept", "ann", "250", "--as", "ann"),
+        ("escalate", "bob", "--as", "mia", "--reason", "far apart"),
+        ("decide", "bob", "230", "--as", "zoe", "--reason", "smaller territory"),
+    ):
+        assert agree(plan, *words).exit_code == 0
+
+
+def test_goals_are_published_once_everybody_is_through(plan: Plan):
+    said = agree(plan, "publish", "North", "--as", "plan").stderr
+    assert "2 of 2 people have not accepted, and nothing was decided for them: 'ann', 'bob'" in said
+    everybody_of_north_is_through(plan)
+    said = agree(plan, "publish", "North", "--as", "plan").stderr
+    assert "20 below what is asked for; to publish them so needs a reason in words" in said
+    why = ("--reason", "the territory shrank")
+    for who, words in (("mia", "mia may not"), ("ann", "ann may not"), ("zoo", "mean 'zoe'")):
+        done = agree(plan, "publish", "North", "--as", who, *why)
+        assert done.exit_code == (0 if who == "mia" else 3) or words in done.stderr
+    published = Door.open(plan).versions("North")
+    assert [version.number for version in published] == [1]
+    goals = published[0].table("goals")
+    assert goals.groupby("rep_id")["goal"].sum().to_dict() == {"ann": 250.0, "bob": 230.0}
+    assert set(goals["basis"]) == {"agreed", "decided"}
+    steps = published[0].table("steps").groupby("rep_id")["amount"].sum()
+    assert steps.to_dict() == {"ann": 250.0, "bob": 230.0}
+    line = read_events(Door.open(plan).log).iloc[-1]
+    said = json.loads(line["basis"])
+    assert (line["kind"], line["actor"], line["reason"]) == ("publish", "mia", why[1])
+    assert (said["version"], said["gap"], said["digest"]) == ("1", "-20", published[0].digest)
+    assert "published: version 1" in agree(plan, "show", "North").output
+
+
+def test_what_changes_later_is_a_new_version_shown_as_a_difference(plan: Plan):
+    everybody_of_north_is_through(plan)
+    why = ("--reason", "so be it")
+    assert agree(plan, "publish", "North", "--as", "zoe", *why).exit_code == 0
+    assert (
+        "nothing has changed since version 1"
+        in agree(plan, "publish", "North", "--as", "zoe", *why).stderr
+    )
+    assert [p.name for p in (plan.published_folder / "North").iterdir()] == ["v1"]
+    for words in (
+        ("reopen", "ann", "270", "--as", "mia", "--reason", "won a tender"),
+        ("accept", "ann", "270", "--as", "ann"),
+    ):
+        assert agree(plan, *words).exit_code == 0
+    assert (
+        "version 1 is published; another one needs a reason"
+        in agree(plan, "publish", "North", "--as", "zoe").stderr
+    )
+    done = agree(plan, "publish", "North", "--as", "zoe", "--reason", "tender of ann", "--json")
+    (row,) = json.loads(done.stdout)
+    assert (row["rep_id"], row["was"], row["goal"], row["difference"]) == ("ann", 250, 270, 20)
+    assert (row["by"], row["why"]) == ("ann", "won a tender")
+    first, second = Door.open(plan).versions("North")
+    assert first.table("goals")["goal"].sum() == 480 and second.table("goals")["goal"].sum() == 500
+    assert second.table("changes")["rep_id"].tolist() == ["ann"]
+
+
+def test_a_published_table_that_was_changed_or_lost_is_named(plan: Plan):
+    everybody_of_north_is_through(plan)
+    agree(plan, "publish", "North", "--as", "zoe", "--reason", "so be it")
+    assert agree(plan, "verify").exit_code == 0
+    goals = plan.published_folder / "North" / "v1" / "goals.csv"
+    text = goals.read_text()
+    goals.write_text(text.replace(",ann,", ",bob,", 1))
+    done = agree(plan, "verify")
+    assert done.exit_code == 3 and "version 1 of North was changed after it was" in done.output
+    goals.unlink()
+    assert "version 1 of North is not there" in agree(plan, "verify").output
+    goals.write_text(text)
+    assert agree(plan, "verify").exit_code == 0
+
+
+def test_a_run_of_another_log_and_a_digest_of_no_line_are_named_by_verify(plan: Plan):
+    digest = read_events(Door.open(plan).log)["digest"].iloc[2]
+    assert agree(plan, "verify", "--digest", digest).exit_code == 0
+    assert agree(plan, "verify", "--digest", "0" * 64).exit_code == 3
+    run = plan.runs_folder / "1"
+    run.mkdir(parents=True)
+    (run / "manifest.json").write_text(json.dumps({"agreement": {"digest": "f" * 64}}))
+    assert "1 digests noted elsewhere are not in the log" in agree(plan, "verify").output
+
+
+def test_next_years_plan_reads_published_goals_as_its_last_ones(plan: Plan, tmp_path: Path):
+    everybody_of_north_is_through(plan)
+    agree(plan, "publish", "North", "--as", "zoe", "--reason", "so be it")
+    goals = plan.published_folder / "North" / "v1" / "goals.csv"
+    text = (plan.folder / "plan.toml").read_text()
+    text = text.replace("starts_on = 2026-01-01", "starts_on = 2027-01-01")
+    text += '\n[sources.goals]\nfile = "data/goals.csv"\n'
+    shutil.copytree(plan.folder / "data", tmp_path / "next" / "data")
+    shutil.copy(goals, tmp_path / "next" / "data" / "goals.csv")
+    (tmp_path / "next" / "plan.toml").write_text(text)
+    coming = load_plan(tmp_path / "next")
+    region = open_inputs(coming, prepare(coming), "North")
+    reviewed = attainment(region, ["rep_id"]).set_index("rep_id")["goal"]
+    assert reviewed.to_dict() == {"ann": 250.0, "bob": 230.0}
 
 
 def test_the_offered_goals_are_those_of_the_allocation(plan: Plan):

@@ -14,6 +14,7 @@ import pytest
 
 from planning_kit.agreement import Event, open_log, read_events
 from planning_kit.agreement.door import Door
+from planning_kit.agreement.keys import is_signed
 from planning_kit.data import read_table
 from planning_kit.messages import DataError
 from planning_kit.plan import Plan
@@ -131,10 +132,31 @@ def test_the_last_digest_stands_in_the_manifest_and_in_every_report(agreed_run):
     plan, run, _ = agreed_run
     digests = read_events(open_log(plan.folder / "agreement.db", plan.settings))["digest"]
     noted = json.loads((run / "manifest.json").read_text())["agreement"]
-    assert noted == {"lines": 4, "digest": digests.iloc[-1]}
+    assert (noted["lines"], noted["digest"]) == (4, digests.iloc[-1])
+    assert noted["regions"] == {"North": digests.iloc[-1], "South": digests.iloc[1]}
+    seal = open_log(plan.folder / "agreement.db", plan.settings).seal
+    assert is_signed(seal.keys(), noted["digest"], noted["signature"])
     reports = [*run.glob("*/0*.html")]
     assert len(reports) == 2 * 8 + 1
     assert all(digests.iloc[-1] in report.read_text(encoding="utf-8") for report in reports)
+
+
+def test_after_one_acceptance_exactly_the_notebooks_that_read_it_run_again(agreed_run):
+    plan, run, asked = agreed_run
+    accept(plan, "bob", asked["bob"])
+    done = command("run", str(plan.folder), "--jobs", "1", folder=plan.folder)
+    assert done.returncode == 0, done.stderr
+    second = max(path.parent for path in plan.runs_folder.glob("*/manifest.json"))
+    assert second != run
+    records = json.loads((second / "manifest.json").read_text())["regions"]
+    again = {
+        record["folder"]: [
+            n["name"][:2] for n in record["notebooks"] if n["kernel"] != "taken over"
+        ]
+        for record in records
+    }
+    assert again == {"North": [], "South": ["04", "05", "06", "07"], "company": ["08"]}
+    assert table(second, "South", "agreed")["basis"].tolist()[0] == "agreed"
 
 
 # --- a log that was changed ----------------------------------------------------------------------

@@ -78,7 +78,7 @@ def promises_of(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def promised_hours(promises: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Spread the hours of every promise evenly over the plan's months up to its day.
+    """Spread the hours of every promise evenly over the plan's months up to the one it is due in.
 
     Returns
     -------
@@ -86,11 +86,12 @@ def promised_hours(promises: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         ``manager_id`` (the owner), ``month``, ``hours``.
     """
     months = pd.to_datetime(month_starts(settings.starts_on, settings.ends_on))
-    parts = []
+    parts, last = [], pd.Timestamp(settings.ends_on)
     rows: Any = promises[promises["hours"] > 0].itertuples()
     for row in rows:
-        due = months[(months <= row.until) & (months + pd.offsets.MonthEnd(0) >= row.said_on)]
-        due = due if len(due) else months[:1]
+        until = min(max(row.until, months[0]), last)
+        given = min(row.said_on, until).replace(day=1)
+        due = months[(months <= until) & (months >= given)]
         parts.append(
             pd.DataFrame({"manager_id": row.owner, "month": due, "hours": row.hours / len(due)})
         )

@@ -89,10 +89,11 @@ def made_from(notebook: Path, task: RegionTask) -> dict[str, str]:
     step = STEPS.get(notebook.stem) if is_ours else None
     tables = _tables_before(notebook.stem, task, is_ours)
     scenario, agreement = digest([basis.scenario, basis.scenarios]), basis.agreement
+    if step:
+        agreement = (task.agreement or agreement) if step.reads_agreement else ""
     if step and step.scenario is not None and all(tables.values()):
         sections = ("name", "targets", *step.scenario)
         scenario = digest({section: basis.scenario.get(section) for section in sections})
-        agreement = (task.agreement or agreement) if step.reads_agreement else ""
     values = {k: v for k, v in task.parameters_of(notebook).items() if k not in _PLACES}
     return {
         "notebook": source,
