@@ -23,6 +23,7 @@ from planning_kit.review import attainment
 from planning_kit.walk import first_words
 from planning_kit.walk.answers import manager_plan_of
 from planning_kit.walk.first_words import step_today
+from planning_kit.walk.resting import resting_findings, tied_findings
 from tests.conftest import PlanMaker
 
 # ann and bob report to mia, cid to max, both to zoe; eve has nobody above.
@@ -315,6 +316,33 @@ def test_an_agreement_may_rest_on_an_assumption_that_is_known(plan: Plan):
     done = agree(plan, *words, "A1")
     assert done.exit_code == 0, done.stderr
     assert Door.open(plan).stand("ann")["tied_to"].item() == "A1"
+    assert agree(plan, "start").output.startswith("added 0, unchanged 4\n")
+    # A competitor comes after all: what was agreed on the opposite is talked about again.
+    (plan.folder / "scenarios" / "base.toml").write_text(ASSUMED + "actual = -0.2\n")
+    step = step_today(plan, Door.open(plan).prepared, "North")
+    (tied,) = [row for row in tied_findings(step)]
+    assert tied["status"] == "fail" and "A1 is breached: -0.2, assumed -0.1 to 0" in tied["message"]
+    found = json.loads(agree(plan, "start", "--json").stdout)
+    (told,) = [row["what"] for row in found if row["what"].startswith("reopened")]
+    assert "no competitor comes to North" in told and status(plan, "ann") == "not started"
+    assert Door.open(plan).stand("ann")["tied_to"].item() == ""
+    assert "reopened" not in agree(plan, "start").output
+    assert tied_findings(step_today(plan, Door.open(plan).prepared, "North")) == []
+
+
+def test_an_offer_before_the_register_has_owners_is_a_finding(plan: Plan):
+    def said(scenario: str) -> dict[str, str]:
+        (plan.folder / "scenarios").mkdir(exist_ok=True)
+        (plan.folder / "scenarios" / "base.toml").write_text(scenario)
+        step = step_today(plan, Door.open(plan).prepared, "North")
+        found = resting_findings(step, talks_begun=True)
+        return {row["finding_id"]: row["message"] for row in found}
+
+    assert "no assumption that anybody wrote down" in said("")["allocation.assumptions"]
+    found = said(ASSUMED)
+    assert "nobody has confirmed 1: 'A1'; they are worth" in found["allocation.assumptions"]
+    assert "1 of 1 assumptions have no owner: 'A1'" in found["agreement.before_register"]
+    assert said(ASSUMED + 'owner = "Mia"\n') == {}
 
 
 ASSUMED = """

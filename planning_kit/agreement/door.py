@@ -56,7 +56,9 @@ class Door:
         boss = dict(self.people[["rep_id", "manager_id"]].dropna().to_numpy())
         return Voices({rep_id: managers_above(rep_id, boss) for rep_id in self.people["rep_id"]})
 
-    def start(self, offered: Mapping[str, Sequence[Event]]) -> pd.DataFrame:
+    def start(
+        self, offered: Mapping[str, Sequence[Event]], reopened: Sequence[Event] = ()
+    ) -> pd.DataFrame:
         """Put first words into the log, once.
 
         People who are in the log already keep what was said; what has changed under their talk
@@ -67,11 +69,13 @@ class Door:
         offered
             By region the assigned goals and the proposals of the table, see
             `planning_kit.walk.first_words`.
+        reopened
+            Goals to be negotiated anew, because what they were tied to no longer holds.
 
         Returns
         -------
         pandas.DataFrame
-            ``region``, ``rep_id``, ``what`` (added, unchanged, or what is not as it was) and
+            ``region``, ``rep_id``, ``what`` (added, unchanged, reopened, or what is not as it was) and
             ``amount`` (plan currency).
 
         Raises
@@ -88,7 +92,9 @@ class Door:
             events += fresh
             rows += [_row(region, e, "added") for e in fresh if e.kind == "assign"]
             rows += _differences(region, [e for e in words if e.rep_id in there], known)
-        append(self.log, events, self.voices)
+        home = self.people.set_index("rep_id")["current_region"]
+        rows += [_row(home[e.rep_id], e, f"reopened: {e.reason}") for e in reopened]
+        append(self.log, [*events, *reopened], self.voices)
         return pd.DataFrame(rows, columns=["region", "rep_id", "what", "amount"])
 
     def say(self, event: Event, user: str = "") -> pd.DataFrame:

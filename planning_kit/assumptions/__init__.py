@@ -8,6 +8,7 @@ from planning_kit.assumptions.worth import (
     register,
     scenario_sets,
     sensitivity,
+    unconfirmed,
 )
 
 __all__ = [
@@ -19,4 +20,5 @@ __all__ = [
     "scenario_sets",
     "sensitivity",
     "signposts",
+    "unconfirmed",
 ]

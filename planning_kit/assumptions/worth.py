@@ -11,6 +11,7 @@ import pandas as pd
 from planning_kit.data import Region
 from planning_kit.numbers.statistics import held_inside
 from planning_kit.outlook import Assumption, coming_year
+from planning_kit.outlook.register import CARRIED
 from planning_kit.outlook.seats import look_ahead
 from planning_kit.plan import DRIVERS, Scenario
 from planning_kit.plan.drivers import scale_to_unit
@@ -49,6 +50,18 @@ SENSITIVITY_COLUMNS = (
 )
 SCENARIO_SETS = ("low", "base", "high", "stress")
 _POINT = 0.01
+
+
+def unconfirmed(register: pd.DataFrame) -> list[str]:
+    """Name the assumptions that nobody answers for: taken over from last year, or without an owner.
+
+    Parameters
+    ----------
+    register
+        From `register`.
+    """
+    open_ones = register["status"].eq(CARRIED) | register["owner"].fillna("").eq("")
+    return register.loc[open_ones, "assumption_id"].tolist()
 
 
 def register(inputs: Region, scenario: Scenario) -> pd.DataFrame:

@@ -80,17 +80,18 @@ def _print(table: pd.DataFrame, as_json: bool, columns: list[str] | None = None)
 def start(folder: str, regions: tuple[str, ...], scenario: str, as_json: bool) -> None:
     """Offer everybody the allocated goal, and take the proposals of the table; once.
 
-    A second start adds who is new, writes nothing else, and lists who negotiates under another
-    target, scenario or allocation than today's.
+    A second start adds who is new, opens agreements again whose assumption is breached, and lists
+    who negotiates under another target, scenario or allocation than today's.
 
     \b
     Example:
       planning-kit agree start --plan my-plan --region West
     """
-    from planning_kit.walk import first_words
+    from planning_kit.walk import first_words, talks_to_reopen
 
     door = _open(folder)
-    table = door.start(first_words(door.plan, door.prepared, scenario, regions))
+    words = first_words(door.plan, door.prepared, scenario, regions)
+    table = door.start(words, talks_to_reopen(door, scenario, regions))
     added = int((table["what"] == "added").sum())
     told = table[~table["what"].isin(["added", "unchanged"])]
     if as_json:

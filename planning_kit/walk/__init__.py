@@ -10,7 +10,7 @@ from planning_kit.walk.expected import (
     outlook_of,
     target_range,
 )
-from planning_kit.walk.first_words import first_words
+from planning_kit.walk.first_words import first_words, talks_to_reopen
 from planning_kit.walk.opening import open_step
 from planning_kit.walk.publishing import publish_region
 from planning_kit.walk.split import (
@@ -58,5 +58,6 @@ __all__ = [
     "publish_region",
     "relaxed_limits",
     "sum_goals",
+    "talks_to_reopen",
     "target_range",
 ]

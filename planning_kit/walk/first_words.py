@@ -11,11 +11,13 @@ import pandas as pd
 
 from planning_kit import __version__
 from planning_kit.agreement import Event, propose_from_table
+from planning_kit.agreement.door import Door
 from planning_kit.data import Prepared
 from planning_kit.messages import require_labels
 from planning_kit.plan import Plan, folder_name
 from planning_kit.steps import step_of
 from planning_kit.walk.notebook import NotebookStep
+from planning_kit.walk.resting import reopening_events
 
 
 def first_words(
@@ -43,6 +45,15 @@ def first_words(
     require_labels(regions, prepared.regions, "regions")
     wanted = regions or prepared.regions
     return {name: _offered(step_today(plan, prepared, name, scenario)) for name in wanted}
+
+
+def talks_to_reopen(door: Door, scenario: str = "base", regions: Sequence[str] = ()) -> list[Event]:
+    """Give the events that open agreements again whose assumption is breached."""
+    state = door.stand()
+    tied = set(state.loc[state["tied_to"].ne(""), "region"])
+    wanted = [name for name in regions or door.prepared.regions if name in tied]
+    steps = [step_today(door.plan, door.prepared, name, scenario) for name in wanted]
+    return [event for step in steps for event in reopening_events(step)]
 
 
 def step_today(plan: Plan, prepared: Prepared, region: str, scenario: str = "base") -> NotebookStep:

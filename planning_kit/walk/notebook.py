@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from planning_kit import agreement, assumptions, manager, metrics, outlook, review
-from planning_kit.messages import UsageError, shorten
+from planning_kit.messages import UsageError, findings_table, shorten
 from planning_kit.messages.amounts import money_text
 from planning_kit.output.cards import Cards, finding_card, show_cards
 from planning_kit.output.charts.choose import chart_for
 from planning_kit.output.shown import Shown, show_table
 from planning_kit.steps import STEPS
-from planning_kit.walk import expected, split, talks, views, what_if
+from planning_kit.walk import expected, resting, split, talks, views, what_if
 from planning_kit.walk.answers import CARDS, manager_plan_of, rollup_of
 from planning_kit.walk.asking import of_plan, of_region, of_step
 from planning_kit.walk.rollup import write_files
@@ -88,6 +88,7 @@ class NotebookStep(Step):
     price_latitude = of_region(review.price_latitude)
     # the talks
     offers = of_step(talks.offers)
+    promises = of_step(talks.promises)
     # what if
     scenarios = of_step(what_if.compare_scenarios)
     what_if = of_step(what_if.what_if)
@@ -227,18 +228,25 @@ def _assumption_findings(step: NotebookStep) -> pd.DataFrame:
 
 
 def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
-    return agreement.agreement_findings(
+    found = agreement.agreement_findings(
         talks.negotiation_state(step),
         talks.goals_of(step),
         talks.negotiation_events(step),
         step.offers(),
     )
+    more = [*resting.tied_findings(step), *resting.resting_findings(step, talks_begun=True)]
+    return pd.concat([found, findings_table(more)], ignore_index=True) if more else found
+
+
+def _allocation_findings(step: NotebookStep) -> pd.DataFrame:
+    found, more = split.allocation_findings(step), resting.resting_findings(step)
+    return pd.concat([found, findings_table(more)], ignore_index=True) if more else found
 
 
 _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "01": _review_findings,
     "02": _assumption_findings,
-    "03": split.allocation_findings,
+    "03": _allocation_findings,
     "04": lambda step: metrics.metrics_findings(step.inputs, talks.metric_goals(step)),
     "05": _agreement_findings,
     "06": lambda step: manager_plan_of(step).findings,
@@ -318,6 +326,7 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "agreement_state": lambda step: step.inputs.with_names(talks.negotiation_state(step)),
     "agreement_findings": lambda step: step.findings(),
     "agreement_log": talks.negotiation_events,
+    "promises": talks.promises,
     "manager_goals": lambda step: manager_plan_of(step).goals,
     "manager_hours": lambda step: manager_plan_of(step).hours,
     "coaching": lambda step: manager_plan_of(step).coaching,

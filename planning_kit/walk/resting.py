@@ -1,0 +1,96 @@
+"""What the goals rest on: assumptions nobody has confirmed, and agreements tied to a breached one."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from planning_kit import assumptions
+from planning_kit.agreement import PLANNER, Event
+from planning_kit.agreement.state import CLOSED
+from planning_kit.messages import finding, shorten
+from planning_kit.messages.amounts import money_text
+from planning_kit.walk.expected import data_until
+from planning_kit.walk.step import Step
+from planning_kit.walk.talks import negotiation_state
+
+BREACHED = ("below", "above")
+
+
+def resting_findings(step: Step, talks_begun: bool = False) -> list[dict[str, str]]:
+    """Name the assumptions that nobody has confirmed: goals are offered on them all the same.
+
+    Parameters
+    ----------
+    step
+        Of the allocation or of the agreement.
+    talks_begun
+        Goals are negotiated already: then who has no owner is named too.
+    """
+    register, where = step.table("register"), step.inputs.name
+    if register.empty:
+        message = "the goals rest on no assumption that anybody wrote down."
+        advice = "Write [assumptions.<id>] sections into the scenario, each with an owner."
+        return [finding("allocation.assumptions", "review", where, message, advice)]
+    open_ones = assumptions.unconfirmed(register)
+    known = dict(register[["assumption_id", "owner"]].fillna("").to_numpy())
+    rows = []
+    if open_ones:
+        worth = register.set_index("assumption_id").loc[open_ones, ["value_low", "value_high"]]
+        swing = (worth.max(axis=1) - worth.min(axis=1)).sum()
+        message = (
+            f"the goals rest on {len(register)} assumptions, and nobody has confirmed "
+            f"{len(open_ones)}: {shorten(open_ones)}; they are worth "
+            f"{money_text(swing, step.inputs.settings.currency)} from end to end."
+        )
+        advice = "Confirm or change them in the scenario, [assumptions.<id>], with an owner."
+        rows.append(finding("allocation.assumptions", "review", where, message, advice))
+    orphans = [name for name, owner in known.items() if not owner]
+    if talks_begun and orphans:
+        message = (
+            f"goals were offered while {len(orphans)} of {len(register)} assumptions have no owner: "
+            f"{shorten(orphans)}."
+        )
+        advice = "Name their owners before people are asked to accept what rests on them."
+        rows.append(finding("agreement.before_register", "review", where, message, advice))
+    return rows
+
+
+def breached_ties(step: Step) -> pd.DataFrame:
+    """List the agreements whose assumption no longer holds.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rep_id``, ``assigned`` (plan currency), ``assumption_id`` and ``why`` in words.
+    """
+    state = negotiation_state(step)
+    tied = state[state["status"].isin(CLOSED) & state["tied_to"].ne("")]
+    if tied.empty:
+        return pd.DataFrame(columns=["rep_id", "assigned", "assumption_id", "why"])
+    signs = assumptions.signposts(step.inputs, step.scenario, data_until(step)).assumptions
+    signs = signs[signs["state"].isin(BREACHED)].set_index("assumption_id")
+    gone = tied[tied["tied_to"].isin(signs.index)]
+    why = [
+        f"assumption {name} is breached: {signs.loc[name, 'actual']:g}, assumed "
+        f"{signs.loc[name, 'low']:g} to {signs.loc[name, 'high']:g} ({signs.loc[name, 'statement']})"
+        for name in gone["tied_to"]
+    ]
+    table = gone.rename(columns={"tied_to": "assumption_id"}).assign(why=why)
+    return table[["rep_id", "assigned", "assumption_id", "why"]].reset_index(drop=True)
+
+
+def tied_findings(step: Step) -> list[dict[str, str]]:
+    """Say which agreements have to be opened again."""
+    advice = "planning-kit agree start opens the talk again."
+    return [
+        finding("agreement.tied", "fail", row["rep_id"], f"{row['rep_id']}: {row['why']}.", advice)
+        for row in breached_ties(step).to_dict("records")
+    ]
+
+
+def reopening_events(step: Step) -> list[Event]:
+    """Give the events that open those talks again, with the goal that was assigned last."""
+    return [
+        Event("assign", row["rep_id"], PLANNER, row["assigned"], row["why"])
+        for row in breached_ties(step).to_dict("records")
+    ]
