@@ -56,11 +56,12 @@ test test-all: export OMP_NUM_THREADS := 1
 test test-all: export OPENBLAS_NUM_THREADS := 1
 test test-all: export MKL_NUM_THREADS := 1
 
-# All parts of a check always run, so that one failure does not hide another.
+# All parts of a check always run, so that one failure does not hide another. Whoever runs `coverage`
+# too need not run its tests twice: make test ELSEWHERE='tests/test_allocation*.py'
 .PHONY: test
 test: $(INSTALLED) ## set up, then run the fast tests and compare every notebook with its outputs
 	@failed=0; \
-	$(PYTEST) -m "not slow" || failed=1; \
+	$(PYTEST) -m "not slow" $(ELSEWHERE:%=--ignore-glob='%') || failed=1; \
 	$(PYTEST) --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks || failed=1; \
 	exit $$failed
 
@@ -73,7 +74,7 @@ test-all: $(INSTALLED) ## the same with the slow tests
 
 .PHONY: coverage
 coverage: $(INSTALLED) ## every line and branch of the allocation room is tested
-	$(BIN)/python -m pytest tests/test_allocation*.py -m "not slow" -q \
+	$(PYTEST) tests/test_allocation*.py -m "not slow" -q \
 	  --cov=planning_kit/allocation --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 .PHONY: lint

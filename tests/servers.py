@@ -109,8 +109,11 @@ def wait_until_ready(server: subprocess.Popen[bytes], url: str, log: Path) -> No
 
 
 @contextmanager
-def started_server() -> Iterator[Server]:
-    """Start a server, give it, and stop it; skip where it cannot be started."""
+def started_server(durable: bool = False) -> Iterator[Server]:
+    """Start a server, give it, and stop it; skip where it cannot be started.
+
+    Tests do not wait for the disk; ``durable`` leaves the server as it is by default.
+    """
     initdb, postgres = server_program("initdb"), server_program("postgres")
     if initdb is None or postgres is None:
         pytest.skip("no PostgreSQL server program (initdb, postgres) is installed")
@@ -124,7 +127,12 @@ def started_server() -> Iterator[Server]:
         initialise(folder, initdb, user)
         port = free_port()
         command = [*user, postgres, "-D", str(folder / "data"), "-h", "127.0.0.1", "-p", str(port)]
-        options = ("fsync=off", "unix_socket_directories=", "timezone=UTC", "shared_buffers=16MB")
+        options = (
+            f"fsync={'on' if durable else 'off'}",
+            "unix_socket_directories=",
+            "timezone=UTC",
+            "shared_buffers=16MB",
+        )
         command += [part for option in options for part in ("-c", option)]
         url = f"postgresql+psycopg://owner:{PASSWORD}@127.0.0.1:{port}/postgres"
         with log.open("wb") as file:

@@ -1,0 +1,192 @@
+"""The agreement log: eight writers at once against bare committed inserts, and one line at 7,000.
+
+Run with ``python -m benchmarks.agreement``. Each of eight processes writes lines one by one, every one
+committed, into one log: checked, chained, signed. The peer is eight processes that insert as many
+rows of the same size, one a transaction, into one table of the same database: what no log can
+do without. Both in turns; afterwards the log has to hold every line in its writer's order.
+PostgreSQL is started for the run where it is installed, with the durability it has by default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.harness import Row, show, versions, write_results
+from planning_kit.agreement import Event, Voices, append, open_log, read_events, verify
+from planning_kit.agreement.keys import VARIABLE
+from planning_kit.agreement.store import LOCK_SECONDS
+from tests.making import make_settings
+from tests.servers import started_server
+
+PLAN = make_settings(rounding_unit=100)
+WRITERS, COUNT = 8, 1000
+PEOPLE = [f"R{number:03d}" for number in range(WRITERS)]
+VOICES = Voices({**dict.fromkeys(PEOPLE, ("mia", "zoe")), "mia": ("zoe",), "zoe": ()})
+TEXT = "x" * 700  # as long as a line is with its digests
+
+
+def write_lines(place: str, name: str, count: int, ready: Any, go: Any) -> None:
+    """Write lines of one person, as an app would."""
+    log = open_log(place, PLAN)
+    log.read()
+    ready.release()
+    go.wait()
+    for number in range(count):
+        append(log, Event("note", name, "mia", reason=str(number)), VOICES)
+
+
+def insert_rows(place: str, name: str, count: int, ready: Any, go: Any) -> None:
+    """Insert bare rows, each in a transaction."""
+    if "://" in place:
+        import psycopg
+
+        with psycopg.connect(place.replace("+psycopg", ""), autocommit=True) as server:
+            ready.release()
+            go.wait()
+            for _ in range(count):
+                server.execute("INSERT INTO bare VALUES (%s, %s)", (name, TEXT))
+        return
+    with closing(sqlite3.connect(place, timeout=LOCK_SECONDS, isolation_level=None)) as file:
+        ready.release()
+        go.wait()
+        for _ in range(count):
+            file.execute("BEGIN IMMEDIATE")
+            file.execute("INSERT INTO bare VALUES (?, ?)", (name, TEXT))
+            file.execute("COMMIT")
+
+
+def together(work: Any, place: str, count: int) -> float:
+    """Let all writers go at once, and give the seconds until the last one is done."""
+    context = get_context("spawn")
+    ready, go = context.Semaphore(0), context.Event()
+    writers = [context.Process(target=work, args=(place, n, count, ready, go)) for n in PEOPLE]
+    for writer in writers:
+        writer.start()
+    for _ in writers:
+        ready.acquire()
+    begun = time.perf_counter()
+    go.set()
+    for writer in writers:
+        writer.join()
+    seconds = time.perf_counter() - begun
+    if any(writer.exitcode for writer in writers):
+        raise RuntimeError(f"{work.__name__}: a writer failed")
+    return seconds
+
+
+def lost(place: str, count: int) -> int:
+    """Count lines that are not there in their writer's order; -1: the chain does not hold."""
+    log = open_log(place, PLAN)
+    if verify(log)["status"].tolist() != ["pass"]:
+        return -1
+    notes = read_events(log).query("kind == 'note'")
+    said = {name: rows["reason"].tolist() for name, rows in notes.groupby("rep_id")}
+    wanted = [str(number) for number in range(count)]
+    return sum(count - sum(a == b for a, b in zip(said[n], wanted, strict=True)) for n in PEOPLE)
+
+
+@contextmanager
+def places(kind: str, rounds: int) -> Iterator[list[tuple[str, str]]]:
+    """Give a place for a log and one for bare rows, for every round."""
+    with tempfile.TemporaryDirectory() as folder:
+        if kind == "SQLite":
+            found = [(f"{folder}/{k}.db", f"{folder}/bare{k}.db") for k in range(rounds)]
+            for _, bare in found:
+                with closing(sqlite3.connect(bare)) as file, file:
+                    file.execute("CREATE TABLE bare (name TEXT, content TEXT)")
+            yield found
+            return
+        with started_server(durable=True) as server:
+            names = [f"{server.url}?options=-csearch_path%3Dround{k}" for k in range(rounds)]
+            for k in range(rounds):
+                server.run(f"CREATE SCHEMA round{k}")
+                server.run(f"CREATE TABLE round{k}.bare (name text, content text)")
+            yield list(zip(names, names, strict=True))
+
+
+def writers_at_once(kind: str, count: int, rounds: int) -> Row:
+    """Measure one database."""
+    ours, peer, missing = [], [], []
+    with places(kind, rounds) as found:
+        for log_place, bare_place in found:
+            append(
+                open_log(log_place, PLAN), [Event("assign", n, "plan", 100) for n in PEOPLE], VOICES
+            )
+            peer.append(together(insert_rows, bare_place, count))
+            ours.append(together(write_lines, log_place, count))
+            missing.append(lost(log_place, count))
+    ratio = median(theirs / own for own, theirs in zip(ours, peer, strict=True))
+    return Row(
+        "writers at once",
+        f"{WRITERS} x {count:,} lines, {kind}",
+        median(ours),
+        "bare committed inserts",
+        median(peer),
+        ratio,
+        None,
+        f"{sum(missing)} lines lost; {1 / ratio:.2f} times the bare inserts",
+        versions("psycopg"),
+    )
+
+
+def one_line(lines: int, rounds: int) -> Row:
+    """Measure the processor's time of one line in a log of many, opened anew each time."""
+    people = [f"P{number:03d}" for number in range(500)]
+    voices = Voices(dict.fromkeys(people, ("mia",)))
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "a.db"
+        log = open_log(place, PLAN)
+        append(log, [Event("assign", name, "plan", 100) for name in people], voices)
+        notes = [Event("note", name, "mia", reason="said so") for name in people]
+        append(log, notes * (lines // len(people) - 1), voices)
+        spent = []
+        for number in range(rounds * 10):
+            begun = time.process_time()
+            append(open_log(place, PLAN), Event("note", people[number], "mia", reason="x"), voices)
+            spent.append(time.process_time() - begun)
+        begun = time.process_time()
+        read_events(open_log(place, PLAN))
+        whole = time.process_time() - begun
+    return Row(
+        "one line",
+        f"at {lines:,} lines, processor",
+        median(spent),
+        "reading the whole log",
+        whole,
+        whole / median(spent),
+        None,
+        "below 10 ms" if median(spent) < 0.01 else "ABOVE 10 ms",
+        versions("pandas"),
+    )
+
+
+def main() -> None:
+    """Run the benchmark and write its results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=COUNT, help="lines of each writer")
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as keys:
+        os.environ[VARIABLE] = keys
+        rows = [
+            one_line(7_000, asked.rounds),
+            *(
+                writers_at_once(kind, asked.count, asked.rounds)
+                for kind in ("SQLite", "PostgreSQL")
+            ),
+        ]
+    write_results("agreement", [show(row) for row in rows])
+
+
+if __name__ == "__main__":
+    main()
