@@ -72,9 +72,10 @@ def agreement_findings(
         advice = "Needed: forms read back, or the table `proposals` with rows inside the period."
         rows.append(_row("proposals", "review", message, advice))
     if goals.off_hold:
+        many = len(goals.off_hold)
         message = (
-            f"the agreed goals of {len(goals.off_hold)} people leave held cells no room and are "
-            f"spread over all their cells: {shorten(goals.off_hold)}."
+            f"the agreed goals of {many} {'person' if many == 1 else 'people'} leave no room for "
+            f"held cells, which moved with the others: {shorten(goals.off_hold)}."
         )
         rows.append(_row("hold", "review", message, "Release the hold, or reopen the agreement."))
     rows += _evidence_findings(known)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +15,7 @@ from planning_kit.allocation import Split, split_exactly
 from planning_kit.allocation.exact import BETWEEN, TOTAL
 from planning_kit.allocation.limits import NO_NEGATIVE
 from planning_kit.messages import finding, findings_table, shorten
+from planning_kit.messages.amounts import number_text
 from planning_kit.numbers.intervals import deviation
 from planning_kit.numbers.units import from_units
 from planning_kit.plan import GroupRange, Hold, Rule, Scenario, Settings
@@ -148,7 +149,7 @@ def meet(
         offers[name] = from_units(whole.fillna(0), settings.rounding_unit).where(whole.notna())
     missing = from_units(lacking, settings.rounding_unit)
     offers["reason"] = reasons(offers, bias, past_goals, missing)
-    found = [*_carrying(offers), *_conflict(split, missing)]
+    found = [*_carrying(offers, settings.rounding_unit), *_conflict(split, missing)]
     texts = {"rep_id": "str", "reason": "str", "status": "str"}
     return Meeting(offers[list(OFFER_COLUMNS)].astype(texts), findings_table(found))
 
@@ -232,15 +233,16 @@ def _cells(
 
 def _of_talks(cells: pd.DataFrame) -> list[Rule]:
     """Give what the talks ask of the split, as rules: they give last."""
-    each = {"each": (CELL,), "priority": _LAST}
+    each, last = (CELL,), _LAST
     rules: list[Rule] = []
     if "part" in cells:
-        rules.append(Hold(name=AGREED, each=("part",), keep="agreed", priority=_LAST))
+        rules.append(Hold(name=AGREED, each=("part",), keep="agreed", priority=last))
     if cells["locked_at"].notna().any():
-        rules.append(Hold(name=STAYS, keep="locked_at", **each))
+        rules.append(Hold(name=STAYS, each=each, keep="locked_at", priority=last))
     if "lower" in cells:
-        rules.append(GroupRange(name=LIMIT, at_least=1.0, relative_to="lower", **each))
-        rules.append(GroupRange(name=LIMIT, at_most=1.0, relative_to="upper", **each))
+        limit = GroupRange(name=LIMIT, each=each, priority=last)
+        rules.append(replace(limit, at_least=1.0, relative_to="lower"))
+        rules.append(replace(limit, at_most=1.0, relative_to="upper"))
     return rules
 
 
@@ -296,38 +298,41 @@ def _rules_of(split: Split, cells: pd.DataFrame) -> pd.Series:
     return kept[there].set_axis(cells["rep_id"][there]).groupby(level=0).first()
 
 
-def _carrying(offers: pd.DataFrame) -> list[dict[str, str]]:
+def _carrying(offers: pd.DataFrame, unit: float) -> list[dict[str, str]]:
     """Name the open people who would carry more than their own past, or both numbers, speak for."""
     open_ = offers[~offers["stays"] & offers["suggested"].notna()]
     spoken = (
         open_["adjusted"].fillna(open_["goal"]) + MOST_SPREADS * open_["spread"] * open_["size"]
     )
-    above = open_["suggested"] - spoken.round(2)
     over = open_["suggested"] - open_["high"] * (1 + MOST_BEYOND)
     under = open_["low"] * (1 - MOST_BEYOND) - open_["suggested"]
-    rows = []
-    for name, by, words, advice in (
+    kinds = (
         (
             "stretch",
-            above,
-            f"more than {MOST_SPREADS} standard deviations above what past results make of their "
-            "proposals",
+            open_["suggested"] - spoken,
+            f"more than {MOST_SPREADS} standard deviations above what past results make of the "
+            "proposal",
             "Ask what the rest is to come from, or lower the target.",
         ),
         (
             "beyond",
             np.maximum(over, under),
             f"more than {MOST_BEYOND:.0%} beyond both numbers, for what is agreed with others",
-            "See who else has room (gap options), or reopen an agreement.",
+            "See who else has room (`gap_options`), or reopen an agreement.",
         ),
-    ):
-        if (there := by > 0).any():
-            most = open_.assign(by=by)[there].sort_values(["by", "rep_id"], ascending=[False, True])
+    )
+    rows = []
+    for name, by, words, advice in kinds:
+        most = open_.assign(by=by)[by >= unit].sort_values(
+            ["by", "rep_id"], ascending=[False, True]
+        )
+        if len(most):
             named = [
-                f"{r}: {s:,.10g}, by {b:,.10g}"
-                for r, s, b in most[["rep_id", "suggested", "by"]].to_numpy()
+                f"{rep_id}: {number_text(amount, 2 * (unit < 1))}, by {number_text(more, 2 * (unit < 1))}"
+                for rep_id, amount, more in most[["rep_id", "suggested", "by"]].to_numpy()
             ]
-            message = f"{len(named)} of {len(open_)} suggestions are {words}: {shorten(named)}."
+            lies = "suggestion lies" if len(named) == 1 else "suggestions lie"
+            message = f"{len(named)} {lies} {words}: {shorten(named)}."
             rows.append(finding(f"agreement.{name}", "review", "agreement", message, advice))
     return rows
 
@@ -357,7 +362,7 @@ def _said(rule: str, group: str) -> str:
     if rule == TOTAL:
         return "the target"
     if rule in _OWN:
-        return f"the {rule} of {group!r}"
+        return f"the {rule} of {' / '.join(filter(None, group.split(' / ')))!r}"
     return f"the rule {rule!r} for {group!r}" if group else f"the rule {rule!r}"
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from math import isfinite, isnan, nan
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from planning_kit.agreement.state import CLOSED
 
 LOCKED = "locked: stays at the top-down goal"
+_NEEDED = (
+    *("rep_id", "goal", "proposed", "adjusted", "suggested", "low", "high"),
+    *("status", "stays", "held_by"),
+)
 _PAST = ("periods", "years", "proposed", "actual", "factor")
 _ENOUGH = 2  # years from which a person's own past says something
 
@@ -34,7 +38,7 @@ def reasons(
     missing
         What all suggestions lack; below 0: what they have too much. Plan currency.
     """
-    told = _joined(offers, bias, _PAST, "said_")
+    told = _joined(offers[list(_NEEDED)], bias, _PAST, "said_")
     told = _joined(told, past_goals, ("years", "goal", "actual"), "set_")
     lack = ""
     if missing:
@@ -47,13 +51,12 @@ def _joined(
     offers: pd.DataFrame, more: pd.DataFrame | None, names: tuple[str, ...], prefix: str
 ) -> pd.DataFrame:
     given = pd.DataFrame(columns=["rep_id"]) if more is None else more
-    columns = given.set_index("rep_id").reindex(columns=list(names)).astype("float64")
-    columns = columns.reindex(offers["rep_id"]).add_prefix(prefix)
-    return pd.concat([offers, columns.reset_index(drop=True)], axis=1)
+    columns = given.set_index("rep_id").reindex(columns=list(names)).reindex(offers["rep_id"])
+    return offers.assign(**{f"{prefix}{n}": columns[n].to_numpy("float64") for n in names})
 
 
 def _reason(row: Any, lack: str) -> str:
-    if np.isnan(row.goal):
+    if isnan(row.goal):
         return "nobody planned a goal here"
     if row.stays:
         return f"{row.status}: stays as agreed" if row.status in CLOSED else LOCKED
@@ -62,7 +65,7 @@ def _reason(row: Any, lack: str) -> str:
         parts[0] += ", beyond both numbers, to make up for what is agreed with others"
     if row.held_by:
         parts.append(f"held by {row.held_by}")
-    if not np.isnan(row.proposed):
+    if not isnan(row.proposed):
         parts.append(_your_side(row))
     return "; ".join([*parts, _our_side(row)]) + lack
 
@@ -70,7 +73,7 @@ def _reason(row: Any, lack: str) -> str:
 def _place(row: Any) -> str:
     """Say where the suggestion lies."""
     from_goal, from_proposal = row.suggested - row.goal, row.suggested - row.proposed
-    if np.isnan(row.proposed):
+    if isnan(row.proposed):
         stands = "no proposal yet: the top-down goal stands"
         return f"no proposal yet: {_away(from_goal)} the top-down goal" if from_goal else stands
     if not from_proposal:
@@ -86,7 +89,7 @@ def _away(amount: float) -> str:
 
 def _your_side(row: Any) -> str:
     """Say what past proposals of this person were worth."""
-    if np.isnan(row.said_years):
+    if isnan(row.said_years):
         told = "no past proposals of yours are known: cannot tell how good they are"
     else:
         periods, years = int(row.said_periods), int(row.said_years)
@@ -96,14 +99,14 @@ def _your_side(row: Any) -> str:
             told += ": one year, cannot tell how good they are"
     if row.adjusted == row.proposed:
         return told
-    factor = row.adjusted / row.proposed if np.isnan(row.said_factor) else row.said_factor
+    factor = row.adjusted / row.proposed if isnan(row.said_factor) else row.said_factor
     whose = "" if row.said_years >= _ENOUGH else " by what the group's were worth"
     return f"{told}, so yours counts as {row.adjusted:,.10g} (times {factor:.2f}{whose})"
 
 
 def _our_side(row: Any) -> str:
     """Say what past goals of this person were worth."""
-    if np.isnan(row.set_years):
+    if isnan(row.set_years):
         return "no past goals of yours are known: cannot tell how good ours are"
     years, off = int(row.set_years), _off(row.set_goal, row.set_actual)
     if years < _ENOUGH:
@@ -114,8 +117,8 @@ def _our_side(row: Any) -> str:
 
 
 def _off(said: float, sold: float) -> str:
-    share = said / sold - 1 if sold > 0 else np.nan
-    if not np.isfinite(share):
+    share = said / sold - 1 if sold > 0 else nan
+    if not isfinite(share):
         return "not followed by any sales"
     if abs(share) < 0.005:
         return "as high as what you sold"

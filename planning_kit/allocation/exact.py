@@ -111,7 +111,8 @@ def split_exactly(
         limits = assemble(grid, blocks, limits.choices, limits.findings)
     aim = Aim("least_movement", grid.amounts("weight"), start=grid.amounts("start"))
     conflict, gives = pd.DataFrame(columns=CONFLICT_COLUMNS), pd.DataFrame(columns=GIVE_COLUMNS)
-    answer = find_goals(grid, aim, limits)
+    once = _once(limits)
+    answer = None if once is None else find_goals(grid, aim, once)
     if answer is None:
         if between:
             return None
@@ -152,6 +153,29 @@ def _as_planned(grid: Grid, limits: Limits, gave: bool) -> Limits:
     if not limits.choices and not gave:
         return replace(limits, blocks=[total, *blocks])
     return assemble(grid, [total, *blocks], limits.choices, limits.findings)
+
+
+def _once(limits: Limits) -> Limits | None:
+    """Say once what several rows say of the same cells; None where that contradicts itself.
+
+    The solver then has fewer rows to settle, and none that pull on the same cells.
+    """
+    rows = limits.matrix.tocsr()
+    sums = rows @ np.random.default_rng(0).random(rows.shape[1])  # the same for the same cells
+    _, first, same = np.unique(sums, return_index=True, return_inverse=True)
+    low, high = np.full(len(first), -np.inf), np.full(len(first), np.inf)
+    np.maximum.at(low, same, limits.low)
+    np.minimum.at(high, same, limits.high)
+    if (low > high).any():
+        return None
+    return replace(
+        limits,
+        matrix=rows[first].tocsc(),
+        low=low,
+        high=high,
+        row_block=limits.row_block[first],
+        row_group=limits.row_group[first],
+    )
 
 
 def _between(grid: Grid, column: str) -> Block:

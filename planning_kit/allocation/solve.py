@@ -36,7 +36,7 @@ STIFFEST = 1e3  # relative; a step held back this much is a plain step downhill
 CAREFUL = 1e-4  # the least of a second try, with short steps
 FARTHEST = 1e4  # growth of prices in one step above which the step is held back
 MOST_STEPS = 100
-PATIENT = 10  # steps after which holding them back must not be what makes them short
+PATIENT = 3  # steps after which holding them back must not be what makes them short
 
 
 @dataclass(frozen=True)

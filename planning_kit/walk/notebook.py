@@ -88,6 +88,7 @@ class NotebookStep(Step):
     price_latitude = of_region(review.price_latitude)
     # the talks
     offers = of_step(talks.offers)
+    gap_options = of_step(talks.gap_options)
     # what if
     scenarios = of_step(what_if.compare_scenarios)
     what_if = of_step(what_if.what_if)
@@ -227,12 +228,13 @@ def _assumption_findings(step: NotebookStep) -> pd.DataFrame:
 
 
 def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
-    return agreement.agreement_findings(
+    found = agreement.agreement_findings(
         talks.negotiation_state(step),
         talks.goals_of(step),
         talks.negotiation_events(step),
         step.offers(),
     )
+    return pd.concat([found, talks.meeting(step).findings], ignore_index=True)
 
 
 _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
