@@ -26,6 +26,8 @@ from planning_kit.agreement import (
 from planning_kit.messages import DataError
 from planning_kit.numbers.intervals import Z80
 from planning_kit.plan import GroupRange, Hold, MaxChange, Relax, Scenario, ZeroOrAtLeast
+from planning_kit.walk import open_step
+from planning_kit.walk.split import scenario_here, solved_cells
 from tests.making import make_settings, make_table
 
 PLAN = make_settings(rounding_unit=1000)
@@ -888,3 +890,26 @@ def test_a_plan_of_another_year_takes_its_own_proposals():
     plan = make_settings(rounding_unit=1000, starts_on=date(2025, 1, 1), ends_on=date(2025, 12, 31))
     told = [e for e in propose_from_table(GOALS, PROPOSALS, plan) if e.kind == "propose"]
     assert [(e.rep_id, e.amount) for e in told] == [("ann", 70_000)]
+
+
+def test_a_step_meets_within_the_rules_of_its_scenario_and_says_what_a_gap_leaves_to_do(
+    sample, tmp_path
+):
+    step = open_step("05_joint_agreement", "East", plan_folder=sample.folder, run_folder=tmp_path)
+    table = step.offers().set_index("rep_id")
+    known = solved_cells(step).groupby("rep_id")["base"].sum()
+    rules = [rule for rule in scenario_here(step).rules if "rep_id" in rule.each]
+    (most,) = [rule.most_up_share for rule in rules if isinstance(rule, MaxChange)]
+    unit = sample.settings.rounding_unit
+    assert (table["suggested"] <= known * (1 + most) + unit / 1000).all()
+    assert table["suggested"].sum() == table["goal"].sum()
+    assert table["reason"].str.contains("the goals set for you in the last 2 years were").all()
+    assert step.gap_options()["words"].tolist() == ["nothing is missing"]
+    higher = step.under(step.scenario, step.inputs.target)
+    higher._asked["goals"] = standing_goals(
+        step.table("allocation").assign(goal=lambda t: (t["goal"] * 0.9 / unit).round() * unit),
+        unit,
+    )
+    options = higher.gap_options().set_index("option")
+    assert "of the people would reach it instead of" in options.loc["over-assign", "words"]
+    assert options.loc["missing", "amount"] == pytest.approx(step.inputs.target / 10, rel=1e-3)

@@ -117,8 +117,11 @@ def find_goals(grid: Grid, aim: Aim, limits: Limits) -> Answer | None:
 
 
 def _problem(grid: Grid, aim: Aim, limits: Limits) -> Problem:
-    start, weight = aim.start, np.where(limits.lower < limits.upper, aim.weight, 0.0)
-    if start is None:
+    if aim.start is not None:  # cells that are held stand where they are held
+        moves = limits.lower < limits.upper
+        start = np.where(moves, aim.start, limits.lower)
+        weight = np.where(moves, aim.weight, 0.0)
+    else:
         start = grid.base
         free = opened(grid.base, limits.blocks)
         known = aim.weight[aim.weight > 0]
