@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_kit.agreement import Event, Goals, play_log, record_events, standing_goals
+from planning_kit.agreement import (
+    Event,
+    Goals,
+    agreement_findings,
+    play_log,
+    record_events,
+    standing_goals,
+)
 from planning_kit.allocation import phase
 from planning_kit.messages import DataError
 from tests.making import make_settings
@@ -184,3 +191,65 @@ def test_amounts_of_any_size_add_up_to_the_unit_in_every_cut_and_month(units, ag
         assert round(sum(round(amount / unit) for amount in table["goal"])) == whole
     assert round(goals.gap(goals.allocated()) / unit) == whole - sum(units)
     assert round(goals.agreed() / unit) == agreed
+
+
+HELD = ALLOCATION.assign(lower=[0.0, 40.0, 0.0, 0.0], upper=[90.0, 40.0, np.inf, np.inf])
+
+
+def test_a_held_cell_stays_when_the_number_of_its_person_is_agreed():
+    goals = talk(*ANN, allocation=HELD)
+    assert goals.cells["goal"].tolist() == [40, 40, 200, 300]  # and not 50 and 30
+    assert goals.off_hold == ()
+    assert "agreement.hold" not in set(findings_on(goals)["finding_id"])
+
+
+@pytest.mark.parametrize(
+    ("agreed", "cells"),
+    [
+        (30, [20, 10]),  # less than what is held
+        (150, [90, 60]),  # the other cell would be at 110, above its limit of 90
+    ],
+)
+def test_where_the_other_cells_have_no_room_all_move_alike_and_it_is_said(agreed, cells):
+    said = (Event("propose", "ann", "ann", agreed), Event("accept", "ann", "mia", agreed))
+    goals = talk(*said, allocation=HELD)
+    assert goals.cells["goal"].tolist()[:2] == cells
+    assert goals.off_hold == ("ann",)
+    found = findings_on(goals).set_index("finding_id").loc["agreement.hold"]
+    assert found["status"] == "review" and "1 person" in found["message"]
+    assert "'ann'" in found["message"]
+
+
+def test_where_all_cells_are_held_only_their_sum_moves_none():
+    held = HELD.assign(lower=[60.0, 40.0, 0.0, 0.0], upper=[60.0, 40.0, np.inf, np.inf])
+    same = (Event("propose", "ann", "ann", 100), Event("accept", "ann", "mia", 100))
+    assert talk(*same, allocation=held).off_hold == ()
+    assert talk(*ANN, allocation=held).off_hold == ("ann",)
+
+
+def findings_on(goals):
+    lines = record_events([Event("assign", "ann", "plan", 100)], make_settings(rounding_unit=10))
+    return agreement_findings(play_log(lines), goals)
+
+
+@given(st.lists(st.integers(0, 50), min_size=4, max_size=4), st.integers(0, 200), st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_number_is_spread_exactly_and_held_cells_stay_wherever_they_can(units, agreed, data):
+    held = data.draw(st.lists(st.booleans(), min_size=4, max_size=4))
+    amounts = np.array(units) * 10.0
+    rows = pd.DataFrame({"rep_id": "ann", "product_line": [*"abcd"], "goal": amounts})
+    rows["lower"], rows["upper"] = np.where(held, amounts, 0), np.where(held, amounts, np.inf)
+    state = pd.DataFrame(
+        {
+            "rep_id": ["ann"],
+            "status": "accepted",
+            "agreed_cells": [f'[["", "", "{agreed * 10}"]]'],
+        }
+    )
+    goals = standing_goals(rows, 10, state)
+    found = goals.cells["goal"].to_numpy()
+    assert found.sum() == agreed * 10 and (found >= 0).all()
+    stays = (found == amounts)[held].all()
+    can = agreed * 10 >= amounts[held].sum() and not all(held)
+    assert stays or not can
+    assert bool(goals.off_hold) == (not stays)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from planning_kit.agreement.goals import Goals
-from planning_kit.agreement.meet import LOCKED
+from planning_kit.agreement.reasons import LOCKED
 from planning_kit.agreement.state import CLOSED
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.numbers.units import from_units, to_units
@@ -71,6 +71,13 @@ def agreement_findings(
         message = "nobody has proposed a goal for the coming period: the top-down goals stand."
         advice = "Needed: forms read back, or the table `proposals` with rows inside the period."
         rows.append(_row("proposals", "review", message, advice))
+    if goals.off_hold:
+        many = len(goals.off_hold)
+        message = (
+            f"the agreed goals of {many} {'person' if many == 1 else 'people'} leave no room for "
+            f"held cells, which moved with the others: {shorten(goals.off_hold)}."
+        )
+        rows.append(_row("hold", "review", message, "Release the hold, or reopen the agreement."))
     rows += _evidence_findings(known)
     if len(held := known.index[known["status"] == "escalated"]):
         message = f"{len(held)} goals wait for a decision: {shorten(held)}; top-down goals stand."

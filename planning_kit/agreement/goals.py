@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planning_kit.allocation import phase
@@ -45,12 +45,16 @@ class Goals:
         Digest of the log's last move about these goals; empty: it has none.
     tables : callable
         Gives the tables ``monthly_goals`` and ``allocation_steps`` by name, for `table` and `why`.
+    off_hold : tuple of str
+        People whose number moves a cell that a rule holds at one amount: without it there is no
+        room for the number.
     """
 
     cells: pd.DataFrame
     unit: float
     log_digest: str = ""
     tables: Callable[[str], pd.DataFrame] = _no_table
+    off_hold: tuple[str, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -206,13 +210,17 @@ def standing_goals(
     """Lay what was agreed or decided over the allocated goals, cell by cell.
 
     A person's number is spread over the person's cells as the allocated goals are spread (within
-    the part, where it was agreed by part), in whole rounding units, largest remainder first.
+    the part, where it was agreed by part), in whole rounding units, largest remainder first. A
+    cell that a rule holds at one amount (``lower`` equals ``upper``) stays and the others take the
+    difference; where they cannot, within their own limits, all cells move alike and
+    `Goals.off_hold` names the person.
 
     Parameters
     ----------
     allocation
-        ``rep_id``, ``goal`` (plan currency; empty: nobody planned it), any labels, and whatever
-        else of the table ``allocation`` is there.
+        ``rep_id``, ``goal`` (plan currency; empty: nobody planned it), any labels, ``lower`` and
+        ``upper`` (limits of a cell, plan currency), and whatever else of the table ``allocation``
+        is there.
     unit
         Rounding unit, plan currency.
     state
@@ -236,13 +244,13 @@ def standing_goals(
     goals = check_goals(allocation, unit)
     settled = pd.Series(pd.NA, goals.index, dtype="Int64")
     basis = pd.Series("allocated", goals.index, dtype="str").where(goals["units"].notna())
-    for row in _settled(goals, state):
-        rows = goals[goals["rep_id"] == row["rep_id"]]
-        for line, territory, amount in json.loads(row["agreed_cells"]):
-            part = _part(rows, {"product_line": line, "territory_id": territory})
-            whole = int(Decimal(amount) / Decimal(f"{unit:.12g}"))
-            settled[part.index] = split_units(whole, part["units"])
-            basis[part.index] = _BASIS[row["status"]]
+    off_hold = []
+    for status, _, part, whole in agreed_parts(goals, unit, state):
+        spread, kept = _spread(whole, part, unit)
+        settled[part.index] = spread
+        basis[part.index] = _BASIS[status]
+        if not kept:
+            off_hold.append(str(part["rep_id"].iloc[0]))
     columns = ["rep_id", *LABELS, "region", "base", "held_by"]
     cells = goals[[name for name in columns if name in goals]].assign(
         allocated=_amounts(goals["units"], unit),
@@ -250,7 +258,7 @@ def standing_goals(
         agreed=_amounts(settled.where(basis == "agreed"), unit),
         basis=basis,
     )
-    return Goals(cells, unit, log_digest, tables)
+    return Goals(cells, unit, log_digest, tables, tuple(sorted(set(off_hold))))
 
 
 def check_goals(allocation: pd.DataFrame, unit: float) -> pd.DataFrame:
@@ -284,12 +292,47 @@ def check_goals(allocation: pd.DataFrame, unit: float) -> pd.DataFrame:
     return goals.assign(units=units.astype("Int64"))
 
 
-def _settled(goals: pd.DataFrame, state: pd.DataFrame | None) -> list[dict[str, Any]]:
+def agreed_parts(
+    goals: pd.DataFrame, unit: float, state: pd.DataFrame | None
+) -> Iterator[tuple[str, str, pd.DataFrame, int]]:
+    """Give every number that was agreed or decided: status, name of the part, its cells, its units.
+
+    Raises
+    ------
+    DataError
+        A part was agreed that nobody has a goal for.
+    """
     if state is None:
-        return []
+        return
     here = state["rep_id"].isin(goals["rep_id"]) & state["status"].isin(_BASIS)
-    rows: list[Any] = state[here].to_dict("records")
-    return rows
+    rows_of = goals.groupby("rep_id").indices if here.any() else {}
+    for rep_id, status, said in state.loc[here, ["rep_id", "status", "agreed_cells"]].to_numpy():
+        rows = goals.iloc[rows_of[rep_id]]
+        for line, territory, amount in json.loads(said):
+            part = _part(rows, {"product_line": line, "territory_id": territory})
+            name = " / ".join(filter(None, (rep_id, line, territory)))
+            yield status, name, part, int(Decimal(amount) / Decimal(f"{unit:.12g}"))
+
+
+def _spread(whole: int, part: pd.DataFrame, unit: float) -> tuple[pd.Series, bool]:
+    """Spread a number over cells; False: a held cell had to move for it."""
+    alike = split_units(whole, part["units"])
+    if not {"lower", "upper"} <= {*part}:
+        return alike, True
+    low, high = part["lower"].fillna(-np.inf) / unit, part["upper"].fillna(np.inf) / unit
+    held = (low == high) & part["units"].notna()
+    free = part["units"][~held]
+    if not held.any() or (alike == part["units"])[held].all():
+        return alike, True
+    rest = whole - int(part["units"][held].sum())
+    if free.isna().all() or rest < 0:
+        return alike, False
+    spread = split_units(rest, free)
+    near = 1e-6  # a limit that is a multiple of the unit stays one in spite of binary fractions
+    within = (spread >= low[~held] - near) & (spread <= high[~held] + near)
+    if not within.all():
+        return alike, False
+    return part["units"].where(held, spread), True
 
 
 def _part(rows: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:

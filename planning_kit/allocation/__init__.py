@@ -4,6 +4,7 @@ from planning_kit.allocation.cells import blend_bases
 from planning_kit.allocation.chance import EqualChance, equal_chance, padding_ledger
 from planning_kit.allocation.conflicts import RulesConflictError
 from planning_kit.allocation.engine import allocate, compare_objectives, score_plan
+from planning_kit.allocation.exact import Split, split_exactly
 from planning_kit.allocation.explain import Allocation, explain_rep
 from planning_kit.allocation.phasing import phase
 
@@ -11,6 +12,7 @@ __all__ = [
     "Allocation",
     "EqualChance",
     "RulesConflictError",
+    "Split",
     "allocate",
     "blend_bases",
     "compare_objectives",
@@ -19,4 +21,5 @@ __all__ = [
     "padding_ledger",
     "phase",
     "score_plan",
+    "split_exactly",
 ]

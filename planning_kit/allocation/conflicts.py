@@ -357,6 +357,11 @@ def relax_limits(
         return limits, gives[list(GIVE_COLUMNS)]
     if not relax.allow or (gives["priority"] > relax.up_to_priority).any():
         raise explain_conflict(grid, limits, gives, proof)
+    return give_way(grid, limits, gives), gives[list(GIVE_COLUMNS)]
+
+
+def give_way(grid: Grid, limits: Limits, gives: pd.DataFrame) -> Limits:
+    """Move limits by what they must give (see `gives_needed`)."""
     blocks = list(limits.blocks)
     for number, group, side, becomes in gives[["block", "number", "side", "becomes"]].to_numpy():
         name = "low" if side == "at least" else "high"
@@ -364,4 +369,4 @@ def relax_limits(
         limit[group] = becomes
         changed = {"low": limit} if name == "low" else {"high": limit}
         blocks[number] = replace(blocks[number], **changed)
-    return assemble(grid, blocks, limits.choices, limits.findings), gives[list(GIVE_COLUMNS)]
+    return assemble(grid, blocks, limits.choices, limits.findings)

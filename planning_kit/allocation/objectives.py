@@ -38,6 +38,8 @@ class Aim:
         For equal chance: expected result and lognormal spread of each cell.
     chances : mapping of str to float
         For equal chance: chances given by role.
+    start : array or None
+        For least movement: where each cell starts, plan currency, 0 too; None: at its base.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class Aim:
     expected: Array = field(default_factory=lambda: np.zeros(0))
     spread: Array = field(default_factory=lambda: np.zeros(0))
     chances: Mapping[str, float] = field(default_factory=dict)
+    start: Array | None = None
 
 
 def read_aim(grid: Grid, scenario: Scenario) -> Aim:
@@ -114,12 +117,18 @@ def find_goals(grid: Grid, aim: Aim, limits: Limits) -> Answer | None:
 
 
 def _problem(grid: Grid, aim: Aim, limits: Limits) -> Problem:
-    free = opened(grid.base, limits.blocks)
-    known = aim.weight[aim.weight > 0]
-    weight = np.where(free, known.mean() if known.size else 1.0, aim.weight)
-    weight = np.where((grid.base == 0) & ~free, 0.0, weight)
+    if aim.start is not None:  # cells that are held stand where they are held
+        moves = limits.lower < limits.upper
+        start = np.where(moves, aim.start, limits.lower)
+        weight = np.where(moves, aim.weight, 0.0)
+    else:
+        start = grid.base
+        free = opened(grid.base, limits.blocks)
+        known = aim.weight[aim.weight > 0]
+        weight = np.where(free, known.mean() if known.size else 1.0, aim.weight)
+        weight = np.where((grid.base == 0) & ~free, 0.0, weight)
     return Problem(
-        grid.base,
+        start,
         weight,
         limits.lower,
         np.maximum(limits.lower, limits.upper),
@@ -363,7 +372,7 @@ def _decide(grid: Grid, aim: Aim, limits: Limits) -> list[Block] | None:
     if (short > 1e-7).any():
         _raise_short(grid, limits, short * size, amount * size)
     takes = np.round(found.x[2 * count : 2 * count + groups]) > 0.5
-    return _decided(limits, takes)
+    return decided(limits, takes)
 
 
 def _milp(
@@ -410,7 +419,8 @@ def _raise_short(grid: Grid, limits: Limits, short: Array, amount: Array) -> Non
     )
 
 
-def _decided(limits: Limits, takes: np.ndarray) -> list[Block]:
+def decided(limits: Limits, takes: np.ndarray) -> list[Block]:
+    """Give the zero-or-at-least rules as limits: who takes gets enough, the others nothing."""
     blocks, start = [], 0
     for block in limits.choices:
         mine = takes[start : start + len(block.low)]

@@ -36,6 +36,8 @@ STIFFEST = 1e3  # relative; a step held back this much is a plain step downhill
 CAREFUL = 1e-4  # the least of a second try, with short steps
 FARTHEST = 1e4  # growth of prices in one step above which the step is held back
 MOST_STEPS = 100
+GOOD, SOME = 0.3, 0.95  # share left of what was missed: a good step, and one that helped at all
+PATIENT = 3  # steps after which one that helped at all is enough to hold the next back less
 
 
 @dataclass(frozen=True)
@@ -151,16 +153,18 @@ class _Search:
         self.best = _largest(self.missing)
         self.value: float | None = None
         self.begun = False
+        self.steps = 0
 
     def step(self, forcing: float, settled: bool) -> bool:
         """Make one step of Newton's method; False: it did not help and the next is held back."""
         way = _direction(self.dual, self.prices, self.missing, (forcing, self.ridge))
         wild = _largest(way) > FARTHEST * (1 + _largest(self.prices)) and self.ridge < 1.0
         before = _largest(self.missing)
+        self.steps += 1
         if not wild and self._walk(way, settled):
             if not self.begun:
                 self.begun, self.ridge = True, max(self.least, FIRST)
-            elif _largest(self.missing) < 0.3 * before:
+            elif _largest(self.missing) < (GOOD if self.steps <= PATIENT else SOME) * before:
                 self.ridge = max(self.least, self.ridge / 100)
             self.best = min(self.best, _largest(self.missing))
             return True

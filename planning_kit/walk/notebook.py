@@ -88,6 +88,7 @@ class NotebookStep(Step):
     price_latitude = of_region(review.price_latitude)
     # the talks
     offers = of_step(talks.offers)
+    gap_options = of_step(talks.gap_options)
     promises = of_step(talks.promises)
     # what if
     scenarios = of_step(what_if.compare_scenarios)
@@ -235,7 +236,8 @@ def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
         step.offers(),
     )
     more = [*resting.tied_findings(step), *resting.resting_findings(step, talks_begun=True)]
-    return pd.concat([found, findings_table(more)], ignore_index=True) if more else found
+    parts = [found, talks.meeting(step).findings, *([findings_table(more)] if more else [])]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _allocation_findings(step: NotebookStep) -> pd.DataFrame:

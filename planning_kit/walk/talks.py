@@ -11,8 +11,10 @@ from planning_kit.agreement.state import BESIDE
 from planning_kit.allocation import phase
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import month_starts
+from planning_kit.review.periods import fiscal_year
+from planning_kit.walk.expected import outlook_of
 from planning_kit.walk.logged import logged_events
-from planning_kit.walk.split import CELL_LABELS, labelled
+from planning_kit.walk.split import CELL_LABELS, labelled, scenario_here, solved_cells
 from planning_kit.walk.step import Step
 
 _SUMMED = [
@@ -126,13 +128,71 @@ def metric_goals(step: Step) -> pd.DataFrame:
     return table
 
 
+def meeting(step: Step) -> agreement.Meeting:
+    """Let both sides meet, by the rules of the scenario and by how good past numbers were."""
+    found: agreement.Meeting = step.once("meeting", lambda: _meet(step))
+    return found
+
+
+def _meet(step: Step) -> agreement.Meeting:
+    goals, scenario = step.table("allocation"), step.scenario
+    if len(goals) and scenario.all_rules:
+        # What rules refer to is in the cells; what they come to, the engine works out.
+        known = solved_cells(step).drop(columns=["role", "region", "base"])
+        goals = goals.drop(columns=["lower", "upper"]).merge(known, on=CELL_LABELS)
+        scenario = scenario_here(step)
+    bias = review.proposal_bias(step.inputs)
+    return agreement.meet(
+        goals,
+        negotiation_state(step),
+        step.inputs.settings,
+        bias if len(bias) else None,
+        scenario,
+        _past_goals(step),
+    )
+
+
+def _past_goals(step: Step) -> pd.DataFrame:
+    """Sum everybody's goals of past years and what was sold in them."""
+    rows = review.attainment(step.inputs, ("goal_period", "rep_id"), years="all")
+    over = rows["goal_period"] < pd.Timestamp(step.inputs.settings.starts_on)
+    rows = rows[over & (rows["goal"] > 0)]
+    years = fiscal_year(rows["goal_period"], step.inputs.settings)
+    groups = rows.assign(year=years).groupby("rep_id")
+    return groups.agg(
+        years=("year", "nunique"), goal=("goal", "sum"), actual=("actual", "sum")
+    ).reset_index()
+
+
 def offers(step: Step) -> pd.DataFrame:
     """Suggest a counter-offer for everybody, calibrated by how good past proposals were."""
-    state = negotiation_state(step)
-    bias = review.proposal_bias(step.inputs)
-    return agreement.counter_offers(
-        step.table("allocation"), state, step.inputs.settings, bias if len(bias) else None
+    return meeting(step).offers
+
+
+def gap_options(step: Step) -> pd.DataFrame:
+    """Say what the goals that stand lack, who has room, and what the other ways out would do.
+
+    Returns
+    -------
+    pandas.DataFrame
+        See `planning_kit.agreement.gap_options`.
+    """
+    goals, target, likely = goals_of(step), step.street_target, outlook_of(step)
+    stands = goals.cells[["rep_id", "goal"]].dropna()
+    whole = goals.standing()
+    raised = stands.assign(goal=stands["goal"] * (target / whole if whole else 1.0))
+    plans = {
+        "stands": likely.chance(target, stands),
+        "over": likely.chance(target, raised),
+        "lower": likely.chance(whole, stands),
+    }
+    chances = pd.DataFrame(
+        {
+            "target_chance": {name: chance.probability for name, chance in plans.items()},
+            "share_reaching": {name: chance.share_reaching for name, chance in plans.items()},
+        }
     )
+    return agreement.gap_options(goals, negotiation_state(step), target, chances)
 
 
 def agreed_table(step: Step) -> pd.DataFrame:
