@@ -173,11 +173,17 @@ _ALL = (
         "05_joint_agreement",
         "Joint agreement",
         "What do people propose, where do we meet?",
-        needs=("proposals",),
-        reads=("allocation", "register"),
+        needs=("proposals", "goals"),
+        reads=(
+            *("allocation", "register", "cells"),
+            *("outlook", "assumption_effects", "correlations"),
+        ),
         keeps=("agreed",),
         writes=("offers", "agreement_state", "agreement_log", "promises", "agreement_findings"),
-        scenario=("review", "over_assignment", "assumptions", "correlations"),
+        scenario=(
+            *("review", "over_assignment", "assumptions", "correlations"),
+            *("objective", "rules", "holds", "relax"),
+        ),
         reads_agreement=True,
     ),
     WalkStep(

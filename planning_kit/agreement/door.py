@@ -160,24 +160,23 @@ class Door:
         self.voices.require_publisher(goals.people(), event.actor, event.behalf, event.reason)
         events, state, earlier = read_events(self.log), self.stand(), self.versions(region)
         _require_through(region, goals, state)
-        gap = goals.gap(target)
-        _require_reason(region, gap, earlier, event.reason)
+        _require_reason(region, goals.gap(target), earlier, event.reason)
         known = state[state["rep_id"].isin(goals.people())]
         words = known[["rep_id", "rep", "status", "last_by", "last_at"]].reset_index(drop=True)
         folder = self.plan.published_folder
         version = freeze(folder, region, len(earlier) + 1, goals, words)
-        if earlier and earlier[-1].digest == version.digest:
-            shutil.rmtree(version.folder)
-            raise DataError(f"{region}: nothing has changed since version {earlier[-1].number}.")
-        before = earlier[-1].table("goals") if earlier else None
-        changes = changes_between(before, version.table("goals"), events, goals.unit)
-        basis = {"region": region, "version": str(version.number), "digest": version.digest}
-        basis |= {"goals": f"{goals.standing():.12g}", "gap": f"{gap:.12g}"}
-        facts = {"by": event.behalf or event.actor, "why": event.reason, **basis}
-        describe(version, {**facts, "log": last_line(self.log)[1]}, changes)
         try:
-            append(self.log, replace(event, kind=PUBLISH, rep_id="", basis=basis), self.voices)
-        except DataError:
+            if earlier and earlier[-1].digest == version.digest:
+                raise DataError(
+                    f"{region}: nothing has changed since version {earlier[-1].number}."
+                )
+            before = earlier[-1].table("goals") if earlier else None
+            changes = changes_between(before, version.table("goals"), events, goals.unit)
+            facts = version.facts | _sums(goals, target)
+            by = {"by": event.behalf or event.actor, "why": event.reason}
+            describe(version, {**facts, **by, "log": last_line(self.log)[1]}, changes)
+            append(self.log, replace(event, kind=PUBLISH, rep_id="", basis=facts), self.voices)
+        except BaseException:
             shutil.rmtree(version.folder)
             raise
         return changes
@@ -216,6 +215,10 @@ def _require_reason(region: str, gap: float, earlier: Sequence[Version], reason:
         raise DataError(
             f"{region}: version {earlier[-1].number} is published; another one needs a reason in words."
         )
+
+
+def _sums(goals: Goals, target: float) -> dict[str, str]:
+    return {"goals": f"{goals.standing():.12g}", "gap": f"{goals.gap(target):.12g}"}
 
 
 def _row(region: str, event: Event, what: str) -> dict[str, Any]:

@@ -49,6 +49,11 @@ class Version:
     folder: Path
     line: int = 0
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """Give what names it, as in the log."""
+        return {"region": self.region, "version": str(self.number), "digest": self.digest}
+
     def table(self, name: str) -> pd.DataFrame:
         """Read one of its tables."""
         return read_table(self.folder / f"{name}.csv")
@@ -101,8 +106,7 @@ def freeze(folder: Path, region: str, number: int, goals: Goals, people: pd.Data
 def describe(version: Version, facts: Mapping[str, Any], changes: pd.DataFrame) -> None:
     """Write beside the tables what a reader without the log needs, and what has changed."""
     write_table(version.folder / "changes.csv", changes)
-    content = {"region": version.region, "version": version.number, "digest": version.digest}
-    text = json.dumps({**content, **facts}, ensure_ascii=False, indent=1)
+    text = json.dumps(dict(facts), ensure_ascii=False, indent=1)
     write_atomically(version.folder / "version.json", text)
 
 
