@@ -200,6 +200,39 @@ def _basis(kind: str, speaker: str, given: dict[str, Any]) -> dict[str, str]:
     return {"tied_to": given["tied_to"]} if given.get("tied_to") else {}
 
 
+def _options(kind: str, amount: str, reason: bool) -> list[Callable[..., Any]]:
+    """Give what the command of one move takes."""
+    options = [
+        _JSON,
+        _FOLDER,
+        click.option("--reason", required=reason, default=None if reason else "", help="In words."),
+        click.option(
+            "--for", "behalf", default="", help="In whose name, where not the own; needs a reason."
+        ),
+        click.option("--as", "speaker", required=True, help="Id of the person who says it."),
+    ]
+    if kind in ("propose", "counter"):
+        options.append(
+            click.option("--line", "product_line", default="", help="Of this line only.")
+        )
+        options.append(
+            click.option("--territory", "territory_id", default="", help="Of this one only.")
+        )
+    if kind in ("accept", "decide"):
+        said = "Assumption it rests on: breached, the talk opens again."
+        options.append(click.option("--tied-to", "tied_to", default="", help=said))
+    if kind == "promise":
+        options += [
+            click.option("--hours", default=0.0, help="It takes in all; into the owner's plan."),
+            click.option("--owner", default="", help="Who keeps it; else who says it."),
+            click.option("--until", required=True, help="Day it is due, as 2026-03-31."),
+        ]
+    if amount:
+        options.append(click.argument("amount", type=_Amount(), required=amount == "needed"))
+    options.append(click.argument("rep_id", metavar="PERSON"))
+    return options
+
+
 def _move(
     kind: str, words: str, example: str, *, amount: str = "needed", reason: bool = False
 ) -> Callable[..., None]:
@@ -233,35 +266,7 @@ def _move(
     Example:
       planning-kit agree {kind} {example}
     """
-    options = [
-        _JSON,
-        _FOLDER,
-        click.option("--reason", required=reason, default=None if reason else "", help="In words."),
-        click.option(
-            "--for", "behalf", default="", help="In whose name, where not the own; needs a reason."
-        ),
-        click.option("--as", "speaker", required=True, help="Id of the person who says it."),
-    ]
-    if kind in ("propose", "counter"):
-        options.append(
-            click.option("--line", "product_line", default="", help="Of this line only.")
-        )
-        options.append(
-            click.option("--territory", "territory_id", default="", help="Of this one only.")
-        )
-    if kind in ("accept", "decide"):
-        said = "Assumption it rests on: breached, the talk opens again."
-        options.append(click.option("--tied-to", "tied_to", default="", help=said))
-    if kind == "promise":
-        options += [
-            click.option("--hours", default=0.0, help="It takes in all; into the owner's plan."),
-            click.option("--owner", default="", help="Who keeps it; else who says it."),
-            click.option("--until", required=True, help="Day it is due, as 2026-03-31."),
-        ]
-    if amount:
-        options.append(click.argument("amount", type=_Amount(), required=amount == "needed"))
-    options.append(click.argument("rep_id", metavar="PERSON"))
-    for option in options:
+    for option in _options(kind, amount, reason):
         run = option(run)
     return agree.command(kind)(run)
 
