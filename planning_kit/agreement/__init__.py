@@ -1,5 +1,6 @@
 """Proposals with evidence, counter-proposals, acceptance; the log; the goals that stand."""
 
+from planning_kit.agreement.evidence import evidence_problems, suggested_evidence, told_evidence
 from planning_kit.agreement.findings import agreement_findings, still_open
 from planning_kit.agreement.goals import Goals, standing_goals
 from planning_kit.agreement.heard import propose_from_table
@@ -30,6 +31,7 @@ __all__ = [
     "agreement_findings",
     "append",
     "counter_offers",
+    "evidence_problems",
     "last_line",
     "log_problems",
     "open_log",
@@ -39,5 +41,7 @@ __all__ = [
     "record_events",
     "standing_goals",
     "still_open",
+    "suggested_evidence",
+    "told_evidence",
     "verify",
 ]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from planning_kit.agreement import Event, propose_from_table
+from planning_kit.agreement import Event, propose_from_table, told_evidence
 from planning_kit.data import Prepared
 from planning_kit.messages import require_labels
 from planning_kit.plan import Plan, folder_name
@@ -40,21 +40,19 @@ def first_words(
         A region nobody knows, or goals that cannot be allocated.
     """
     require_labels(regions, prepared.regions, "regions")
-    latest = plan.runs_folder / "latest"
-    run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
     return {
-        region: _offered(
-            NotebookStep.open_at(
-                step_of("05").name,
-                plan,
-                prepared,
-                region,
-                plan.scenario(scenario),
-                plan.runs_folder / run / folder_name(region),
-            )
-        )
+        region: _offered(talk_step(plan, prepared, region, scenario))
         for region in regions or prepared.regions
     }
+
+
+def talk_step(plan: Plan, prepared: Prepared, region: str, scenario: str) -> NotebookStep:
+    """Open the step of the talks of a region, beside the tables of the newest complete run."""
+    latest = plan.runs_folder / "latest"
+    run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
+    folder = plan.runs_folder / run / folder_name(region)
+    chosen = plan.scenario(scenario)
+    return NotebookStep.open_at(step_of("05").name, plan, prepared, region, chosen, folder)
 
 
 def _offered(step: NotebookStep) -> list[Event]:
@@ -69,7 +67,9 @@ def _offered(step: NotebookStep) -> list[Event]:
         replace(event, basis={**rests_on, "allocation": cells[event.rep_id]})
         if event.kind == "assign"
         else event
-        for event in propose_from_table(allocation, inputs.proposals, inputs.settings)
+        for event in propose_from_table(
+            allocation, inputs.proposals, inputs.settings, evidence=told_evidence(inputs)
+        )
     ]
 
 
