@@ -221,15 +221,15 @@ def _unknown(evidence: pd.DataFrame, inputs: Region) -> Iterable[dict[str, str]]
         "opportunity_id": inputs.opportunities["opportunity_id"],
     }
     for name, labels in known.items():
-        if name not in evidence:
-            continue
-        for rep_id, given in evidence[name].dropna().groupby(evidence["rep_id"]):
-            there = {str(label) for label in labels if label == label}
-            if there and (text := unknown_labels(given, there)):
-                where = inputs.names.get(str(rep_id), str(rep_id))
-                message = f"{name}: {text}"
-                advice = "Write it as the table does; a new customer is as it should be."
-                yield finding("evidence.label", "review", where, message, advice)
+        there = {str(label) for label in labels if label == label}
+        if not there or name not in evidence:
+            continue  # no such table: nothing to compare with
+        strange = evidence[evidence[name].notna() & ~evidence[name].isin(there)]
+        for rep_id, given in strange[name].groupby(strange["rep_id"]):
+            where = inputs.names.get(str(rep_id), str(rep_id))
+            message = f"{name}: {unknown_labels(given, there)}"
+            advice = "Write it as the table does; a new customer is as it should be."
+            yield finding("evidence.label", "review", where, message, advice)
 
 
 def _deal_problems(evidence: pd.DataFrame, inputs: Region) -> Iterable[dict[str, str]]:

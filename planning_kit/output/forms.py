@@ -9,19 +9,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from email.message import EmailMessage
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import xlsxwriter
 
-from planning_kit.data.forms import COMPUTED, CORNER, INPUT, META, cell_digest, checksum
+from planning_kit.data.forms import (
+    COMPUTED,
+    CORNER,
+    INPUT,
+    META,
+    MOST_AMOUNT,
+    cell_digest,
+    checksum,
+)
 from planning_kit.messages.amounts import money_text, share_text
 from planning_kit.output.workbook import SAFE
 from planning_kit.plan import bundled
 
 LISTS = "_lists"
 EMPTY_ROWS, CONCERNS, NEEDS = 3, 3, 2
-_FIRST, _LAST = "B", "J"
+_LAST = "J"
 _MOST_TEXT = 30_000
 _WIDTHS = {"A": 2, "B": 27, "C": 13, "D": 12, "E": 11, "F": 11, "G": 11, "H": 11, "I": 13, "J": 13}
 _INK, _BLUE, _YELLOW, _RULE, _PALE = "#1F2933", "#0000C0", "#FFFBD6", "#9AA5B1", "#EEF2F6"
@@ -130,11 +138,11 @@ def write_form(facts: FormFacts, words: Mapping[str, Any], meta: Mapping[str, st
     book = xlsxwriter.Workbook(buffer, SAFE)
     title = words["title"].format(**facts.who)
     book.set_properties({"title": title, "created": pd.Timestamp(facts.months[0][0])})
-    book.set_calc_mode("auto")
-    page = _Page(book, facts, words)
+    page = _Page(book, words["sheet"])
+    page.allowed = _limits(page, facts, words)
     for section in (_top, _offer, _own_goal, _evidence, _assumptions, _needs):
-        section(page)
-    page.finish(meta)
+        section(page, facts, words)
+    page.finish(meta, f"&L&8{facts.who['plan'].replace('&', '&&')[:80]}&R&8&P / &N")
     book.close()
     return buffer.getvalue()
 
@@ -153,326 +161,282 @@ def draft_mail(facts: FormFacts, words: Mapping[str, Any], name: str, form: byte
     return bytes(mail)
 
 
+class Cell(NamedTuple):
+    """One cell of the page; ``to`` is the last column it reaches over, ``{r}`` its own row."""
+
+    column: str
+    value: Any = None
+    style: str = "text"
+    to: str = ""
+    formula: str = ""
+    is_input: bool = False
+
+
+def _ask(column: str, style: str, value: Any = None, to: str = "") -> Cell:
+    return Cell(column, value, style, to, is_input=True)
+
+
+def _sum(column: str, cells: str, value: Any, style: str = "total") -> Cell:
+    """Add up what is there; empty is not zero."""
+    return Cell(column, value, style, formula=f'=IF(COUNT({cells})=0,"",SUM({cells}))')
+
+
 class _Page:
-    """The sheet while it is written: the next row, and what every cell is sent as."""
+    """The sheet while it is written: its last row, and what every cell is sent as."""
 
-    def __init__(self, book: Any, facts: FormFacts, words: Mapping[str, Any]) -> None:
-        self.book, self.facts, self.words = book, facts, words
-        self.sheet, self.lists = book.add_worksheet(words["sheet"]), book.add_worksheet(LISTS)
+    def __init__(self, book: Any, name: str) -> None:
+        self.book, self.name, self.row = book, name, 1
+        self.sheet, self.lists = book.add_worksheet(name), book.add_worksheet(LISTS)
         base = {"font_name": "Calibri", "font_size": 10, "font_color": _INK}
-        self.formats = {n: book.add_format({**base, **f}) for n, f in _ALL_FORMATS.items()}
-        for name, given in _INPUT_FORMATS.items():
-            self.formats[name] = book.add_format({**base, **_INPUT, **given})
-        self.row = 0
+        looks = {**_ALL_FORMATS, **{n: {**_INPUT, **f} for n, f in _INPUT_FORMATS.items()}}
+        self.formats = {n: book.add_format({**base, **f}) for n, f in looks.items()}
         self.cells: dict[str, dict[str, str]] = {}
-        self.keys: dict[int, str] = {}
-        self.ranges: dict[str, str] = {}
-        self.sheet.write_string(0, 0, CORNER)
-        for column in _WIDTHS:
-            if column != "A":
-                self.sheet.write_string(f"{column}1", column)
+        self.allowed: Mapping[str, Mapping[str, Any]] = {}
+        self.sheet.write_row(0, 0, [CORNER, *list(_WIDTHS)[1:]])
 
-    def next(self, key: str = "", height: float = 0) -> None:
-        """Begin a new row."""
+    def line(self, *cells: Cell, key: str = "", height: float = 16.5) -> None:
+        """Write the next row; what has no value is left out."""
         self.row += 1
-        self.keys[self.row] = key or f"row:{self.row}"
-        self.sheet.write_string(self.row, 0, self.keys[self.row])
-        self.sheet.set_row(self.row, height or 16.5)
+        sent = self.cells.setdefault(key or f"row:{self.row}", {})
+        self.sheet.write_string(f"A{self.row}", key or f"row:{self.row}")
+        self.sheet.set_row(self.row - 1, height)
+        for cell in cells:
+            value = None if cell.value != cell.value else cell.value
+            if cell.is_input or cell.formula or value is not None:
+                self._write(cell, value)
+                fixed = COMPUTED if cell.formula else cell_digest(value)
+                sent[cell.column] = INPUT if cell.is_input else fixed
 
-    def at(self, column: str, row: int = 0) -> str:
-        """Name a cell of this row, or of another."""
-        return f"{column}{(row or self.row) + 1}"
+    def head(self, text: str) -> None:
+        """Begin a section, after an empty row."""
+        self.line(height=12)
+        self.line(Cell("B", text, "head", _LAST), height=20)
 
-    def put(self, column: str, value: Any, style: str = "text", to: str = "") -> None:
-        """Write a cell that stays as it is; with ``to``, over several columns."""
-        if value is None or value != value:
-            return
-        self._write(column, value, style, to)
-        self._sent(column, cell_digest(value))
-
-    def ask(self, column: str, style: str, value: Any = None, to: str = "") -> None:
-        """Write a cell to fill in."""
-        self._write(column, None if value != value else value, style, to)
-        self._sent(column, INPUT)
-
-    def compute(self, column: str, formula: str, style: str, value: Any) -> None:
-        """Write a formula with its value, for readers that do not compute."""
-        self.sheet.write_formula(self.at(column), formula, self.formats[style], value)
-        self._sent(column, COMPUTED)
-
-    def _sent(self, column: str, what: str) -> None:
-        self.cells.setdefault(self.keys[self.row], {})[column] = what
-
-    def _write(self, column: str, value: Any, style: str, to: str) -> None:
-        place, look = self.at(column), self.formats[style]
-        if to:
-            self.sheet.merge_range(f"{place}:{self.at(to)}", "", look)
-        if value is None:
-            self.sheet.write_blank(place, None, look)
-        elif isinstance(value, date):
-            self.sheet.write_datetime(place, pd.Timestamp(value).to_pydatetime(), look)
+    def _write(self, cell: Cell, value: Any) -> None:
+        place, look = f"{cell.column}{self.row}", self.formats[cell.style]
+        if cell.to:
+            self.sheet.merge_range(f"{place}:{cell.to}{self.row}", "", look)
+        if cell.formula:
+            self.sheet.write_formula(place, cell.formula.format(r=self.row), look, value)
         elif isinstance(value, str):
             self.sheet.write_string(place, value, look)
         else:
-            self.sheet.write_number(place, float(value), look)
+            self.sheet.write(place, value, look)
 
-    def choices(self, name: str, values: Sequence[Any]) -> None:
+    def choices(self, column: str, values: Sequence[Any]) -> str:
         """Keep a list for drop-downs on the hidden sheet: a literal one breaks at 255 characters."""
-        column = len(self.ranges)
-        look = self.formats["in_month"]
-        for row, value in enumerate(values):
-            if isinstance(value, date):
-                moment = pd.Timestamp(value).to_pydatetime()
-                self.lists.write_datetime(row, column, moment, look)
+        for row, value in enumerate(values, 1):
+            if isinstance(value, str):
+                self.lists.write_string(f"{column}{row}", value)
             else:
-                self.lists.write_string(row, column, str(value))
-        letter = chr(ord("A") + column)
-        self.ranges[name] = f"={LISTS}!${letter}$1:${letter}${max(1, len(values))}"
+                self.lists.write(f"{column}{row}", value, self.formats["in_month"])
+        return f"={LISTS}!${column}$1:${column}${max(1, len(values))}"
 
-    def allow(self, place: str, name: str, strict: bool = True) -> None:
+    def allow(self, cells: str, name: str) -> None:
         """Allow only what can be, with the reason in words."""
-        errors = self.words["errors"]
-        kind: dict[str, Any] = {"validate": "list", "source": self.ranges.get(name)}
-        if name in ("amount", "probability"):
-            most = 1 if name == "probability" else 10**15
-            kind = {"validate": "decimal", "criteria": "between", "minimum": 0, "maximum": most}
-        text = errors[name if name in errors else "list"].format(**self.facts.who)
-        told = {"error_title": errors["title"], "error_message": text}
-        self.sheet.data_validation(
-            place, {**kind, **told, "error_type": "stop" if strict else "warning"}
-        )
+        self.sheet.data_validation(cells, dict(self.allowed[name]))
 
-    def finish(self, meta: Mapping[str, str]) -> None:
+    def call(self, name: str, column: str) -> None:
+        """Give a cell of the last row a name for formulas."""
+        sheet = self.name.replace("'", "''")
+        self.book.define_name(name, f"='{sheet}'!${column}${self.row}")
+
+    def finish(self, meta: Mapping[str, str], footer: str) -> None:
         """Set up the page, and keep what the form was sent as."""
-        sheet, facts = self.sheet, self.facts
         for column, width in _WIDTHS.items():
-            hidden = {"hidden": column == "A"}
-            sheet.set_column(f"{column}:{column}", width, None, hidden)
-        sheet.set_row(0, None, None, {"hidden": True})
-        sheet.hide_gridlines(2)
-        sheet.set_paper(9)
-        sheet.set_portrait()
-        sheet.fit_to_pages(1, 0)
-        sheet.set_margins(0.5, 0.5, 0.5, 0.6)
-        sheet.print_area(f"{_FIRST}2:{self.at(_LAST)}")
-        sheet.set_footer(f"&L&8{facts.who['plan'].replace('&', '&&')[:80]}&R&8&P / &N")
-        sheet.protect("", {"format_columns": True, "format_rows": True})
+            self.sheet.set_column(f"{column}:{column}", width, None, {"hidden": column == "A"})
+        self.sheet.set_row(0, None, None, {"hidden": True})
+        self.sheet.hide_gridlines(2)
+        self.sheet.set_paper(9)
+        self.sheet.fit_to_pages(1, 0)
+        self.sheet.set_margins(0.5, 0.5, 0.5, 0.6)
+        self.sheet.print_area(f"B2:{_LAST}{self.row}")
+        self.sheet.set_footer(footer)
+        self.sheet.protect("", {"format_columns": True, "format_rows": True})
         self.lists.hide()
         kept = self.book.add_worksheet(META)
         kept.very_hidden()
-        values = {**meta, "sheet": self.words["sheet"], "cells": json.dumps(self.cells)}
-        values["checksum"] = checksum(values)
-        for row, (name, value) in enumerate(values.items()):
-            kept.write_string(row, 0, name)
-            for place in range(0, len(value) or 1, _MOST_TEXT):  # Excel holds no longer text
-                kept.write_string(row, 1 + place // _MOST_TEXT, value[place : place + _MOST_TEXT])
-        sheet.activate()
+        values = {**meta, "sheet": self.name, "cells": json.dumps(self.cells)}
+        for row, (name, text) in enumerate({**values, "checksum": checksum(values)}.items()):
+            parts = [text[at : at + _MOST_TEXT] for at in range(0, len(text), _MOST_TEXT)]
+            for place, part in enumerate([name, *parts]):  # a cell of Excel holds no longer text
+                kept.write_string(row, place, part)
 
 
-def _top(page: _Page) -> None:
-    words, who = page.words, page.facts.who
-    page.next(height=26)
-    page.put(_FIRST, words["title"].format(**who), "title")
-    page.next()
-    page.put(_FIRST, words["about"].format(**who), "small", _LAST)
-    page.next(height=42)
-    page.put(_FIRST, words["how"], "small", _LAST)
-
-
-def _offer(page: _Page) -> None:
-    """Put the steps of the goal on the left; last year, others and activity on the right."""
-    facts, words = page.facts, page.words
-    page.next(height=20)
-    page.put("B", words["offer"]["head"], "head", "D")
-    right = _beside(facts, words)
-    page.put("F", *right[0][:3])
-    names = words["offer"]["steps"]
-    steps = [(names.get(step, step), amount) for step, amount in facts.why if amount]
-    first = page.row + 1
-    for place in range(max(len(steps) + 1, len(right) - 1)):
-        page.next()
-        if place < len(steps):
-            page.put("B", steps[place][0], to="C")
-            page.put("D", steps[place][1], "signed" if place else "money")
-        elif place == len(steps):
-            page.put("B", words["offer"]["goal"], "total_text", "C")
-            formula = f"=SUM({page.at('D', first)}:{page.at('D', page.row - 1)})"
-            page.compute("D", formula, "total", facts.offered)
-            _name_cell(page, "offered_goal", "D")
-        if place + 1 < len(right):
-            label, style, to, *value = right[place + 1]
-            page.put("F", label, style, to)
-            if value:
-                page.put("I", *value, "J")
-
-
-def _name_cell(page: _Page, name: str, column: str) -> None:
-    sheet = page.words["sheet"].replace("'", "''")
-    page.book.define_name(name, f"='{sheet}'!${column}${page.row + 1}")
-
-
-def _beside(facts: FormFacts, words: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """Give label, look and last column of every line on the right, and its value where it has one."""
-    last, peers, metrics = words["last"], words["peers"], words["metrics"]
-    lines: list[tuple[Any, ...]] = [(last["head"], "head", "J")]
-    for name, look in (("goal", "money"), ("result", "money"), ("attainment", "share")):
-        if facts.last.get(name, float("nan")) == facts.last.get(name):
-            lines.append((last[name], "text", "H", facts.last[name], look))
-    lines.append((peers["head"], "subhead", "J"))
-    if facts.peers:
-        own, low, middle, high = (facts.peers[n] for n in ("own", "low", "median", "high"))
-        between = peers["between"].format(low=share_text(low), high=share_text(high))
-        lines.append((peers["own"], "text", "H", own, "share"))
-        name = peers["median"].format(people=int(facts.peers["people"]))
-        lines.append((name, "text", "H", middle, "share"))
-        lines.append((peers["range"], "text", "H", between, "right"))
-    else:
-        lines.append((peers["few"], "text", "J"))
-    known = {n: v for n, v in facts.metrics.items() if n in metrics and v == v}
-    if known:
-        lines.append((metrics["head"], "subhead", "J"))
-        lines += [(metrics[n], "text", "H", v, "money") for n, v in known.items()]
-    return lines
-
-
-def _own_goal(page: _Page) -> None:
-    facts, words = page.facts, page.words["goal"]
-    page.next()
-    page.next(height=20)
-    page.put("B", words["head"].format(**facts.who), "head", _LAST)
-    page.next(height=18)
-    inputs = "EFGH"[: len(facts.months)]
-    names = page.words["months"]
-    page.put("B", words["line"], "column")
-    for column, name in zip("CDIJ", ("last", "offered", "own", "difference"), strict=True):
-        page.put(column, words[name], "column_right")
-    for column, months in zip(inputs, facts.months, strict=True):
-        ends = [names[months[0].month - 1], names[months[-1].month - 1]]
-        page.put(column, "–".join(dict.fromkeys(ends)), "column_right")
-    first = page.row + 1
-    for number, (line, last, offered) in enumerate(facts.lines):
-        page.next(f"goal:{number}")
-        page.put("B", line)
-        page.put("C", last, "money")
-        page.put("D", offered, "money")
-        for column in inputs:
-            page.ask(column, "in_money")
-        own = f"{page.at('E')}:{page.at(inputs[-1])}"
-        page.compute("I", f'=IF(COUNT({own})=0,"",SUM({own}))', "money", "")
-        difference = f'=IF(COUNT({own})=0,"",{page.at("I")}-{page.at("D")})'
-        page.compute("J", difference, "signed", "")
-    end = page.row
-    block = f"{page.at('E', first)}:{page.at(inputs[-1], end)}"
-    page.allow(block, "amount")
-    page.next()
-    page.put("B", page.words["total"], "total_text")
-    for column, value in (("C", sum(v for _, v, _ in facts.lines if v == v)), ("D", facts.offered)):
-        column_sum = f"=SUM({page.at(column, first)}:{page.at(column, end)})"
-        page.compute(column, column_sum, "total", value)
-    for column in inputs:
-        cells = f"{page.at(column, first)}:{page.at(column, end)}"
-        page.compute(column, f'=IF(COUNT({cells})=0,"",SUM({cells}))', "total", "")
-    page.compute("I", f'=IF(COUNT({block})=0,"",SUM({block}))', "total", "")
-    _name_cell(page, "own_goal", "I")
-    page.compute("J", '=IF(own_goal="","",own_goal-offered_goal)', "total_signed", "")
-    page.next()
-    page.put("B", words["why"], "small", _LAST)
-    page.next("why:0", height=30)
-    page.ask("B", "in_text", to=_LAST)
-    prompt = {
-        "input_title": words["help_title"],
-        "input_message": words["help"].format(**facts.who),
+def _limits(page: _Page, facts: FormFacts, words: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Say what each kind of cell allows."""
+    named = [f"{name}: {statement}" for name, statement, _ in facts.assumptions]
+    lists: dict[str, list[Any]] = {
+        "line": [line for line, _, _ in facts.lines],
+        "month": [pd.Timestamp(day) for months in facts.months for day in months],
+        "assumption": [*named, words["assumptions"]["other"]],
     }
-    page.sheet.data_validation(page.at("B"), {"validate": "any", **prompt})
+    number: dict[str, Any] = {"validate": "decimal", "criteria": "between", "minimum": 0}
+    limits: dict[str, dict[str, Any]] = {
+        "amount": {**number, "maximum": MOST_AMOUNT},
+        "probability": {**number, "maximum": 1},
+        **{
+            name: {"validate": "list", "source": page.choices(column, values)}
+            for column, (name, values) in zip("ABC", lists.items(), strict=True)
+        },
+    }
+    errors = words["errors"]
+    for name, limit in limits.items():
+        limit["error_title"] = errors["title"]
+        limit["error_message"] = errors.get(name, errors["list"]).format(**facts.who)
+    help_title, text = words["goal"]["help_title"], words["goal"]["help"].format(**facts.who)
+    limits["amount"] |= {"input_title": help_title, "input_message": text}
+    return limits
 
 
-def _evidence(page: _Page) -> None:
-    facts, words = page.facts, page.words["evidence"]
-    page.next()
-    page.next(height=20)
-    page.put("B", words["head"].format(**facts.who), "head", _LAST)
-    page.next()
+def _top(page: _Page, facts: FormFacts, words: Mapping[str, Any]) -> None:
+    page.line(Cell("B", words["title"].format(**facts.who), "title"), height=26)
+    page.line(Cell("B", words["about"].format(**facts.who), "small", _LAST))
+    page.line(Cell("B", words["how"], "small", _LAST), height=42)
+
+
+def _offer(page: _Page, facts: FormFacts, words: Mapping[str, Any]) -> None:
+    """Put the steps of the goal on the left; last year, others and activity on the right."""
+    names, first = words["offer"]["steps"], page.row + 2
+    steps = [(names.get(step, step), amount) for step, amount in facts.why if amount]
+    left = [[Cell("B", words["offer"]["head"], "head", "D")]]
+    left += [
+        [Cell("B", step, to="C"), Cell("D", amount, "signed" if n else "money")]
+        for n, (step, amount) in enumerate(steps)
+    ]
+    total = _sum("D", f"D{first}:D{first + len(steps) - 1}", facts.offered)
+    left.append([Cell("B", words["offer"]["goal"], "total_text", "C"), total])
+    right = [[Cell("F", words["last"]["head"], "head", "J")], *_beside(facts, words)]
+    for place in range(max(len(left), len(right))):
+        both = [*left[place : place + 1], *right[place : place + 1]]
+        page.line(*(cell for part in both for cell in part))
+        if place == len(left) - 1:
+            page.call("offered_goal", "D")
+
+
+def _beside(facts: FormFacts, words: Mapping[str, Any]) -> list[list[Cell]]:
+    last, peers, metrics = words["last"], words["peers"], words["metrics"]
+    looks = {"goal": "money", "result": "money", "attainment": "share"}
+    pairs = [(last[n], facts.last.get(n), look) for n, look in looks.items()]
+    pairs.append((peers["head"], None, "subhead"))
+    if facts.peers:
+        low, high = share_text(facts.peers["low"]), share_text(facts.peers["high"])
+        middle = peers["median"].format(people=int(facts.peers["people"]))
+        pairs += [(peers["own"], facts.peers["own"], "share")]
+        pairs += [(middle, facts.peers["median"], "share")]
+        pairs += [(peers["range"], peers["between"].format(low=low, high=high), "right")]
+    else:
+        pairs.append((peers["few"], None, "text"))
+    known = [(metrics[n], facts.metrics[n], "money") for n in metrics if n in facts.metrics]
+    pairs += [(metrics["head"], None, "subhead"), *known] if known else []
+    return [
+        [Cell("F", label, look if value is None else "text", "J" if value is None else "H")]
+        + [Cell("I", value, look, "J")] * (value is not None)
+        for label, value, look in pairs
+        if value == value and not (value is None and look in looks.values())
+    ]
+
+
+def _own_goal(page: _Page, facts: FormFacts, words: Mapping[str, Any]) -> None:
+    goal, inputs = words["goal"], "EFGH"[: len(facts.months)]
+    page.head(goal["head"].format(**facts.who))
+    ends = [[words["months"][day.month - 1] for day in (m[0], m[-1])] for m in facts.months]
+    heads = dict(zip(inputs, ["–".join(dict.fromkeys(end)) for end in ends], strict=True))
+    heads |= {"C": goal["last"], "D": goal["offered"], "I": goal["own"], "J": goal["difference"]}
+    right = [Cell(column, text, "column_right") for column, text in heads.items()]
+    page.line(Cell("B", goal["line"], "column"), *right, height=18)
+    first, end = page.row + 1, page.row + len(facts.lines)
+    own = f"E{{r}}:{inputs[-1]}{{r}}"
+    for number, (line, last, offered) in enumerate(facts.lines):
+        page.line(
+            *(Cell("B", line), Cell("C", last, "money"), Cell("D", offered, "money")),
+            *(_ask(column, "in_money") for column in inputs),
+            _sum("I", own, "", "money"),
+            Cell("J", "", "signed", formula=f'=IF(COUNT({own})=0,"",I{{r}}-D{{r}})'),
+            key=f"goal:{number}",
+        )
+    block = f"E{first}:{inputs[-1]}{end}"
+    page.allow(block, "amount")
+    page.line(
+        Cell("B", words["total"], "total_text"),
+        _sum("C", f"C{first}:C{end}", sum(v for _, v, _ in facts.lines if v == v)),
+        _sum("D", f"D{first}:D{end}", facts.offered),
+        *(_sum(column, f"{column}{first}:{column}{end}", "") for column in inputs),
+        _sum("I", block, ""),
+        Cell("J", "", "total_signed", formula='=IF(I{r}="","",I{r}-offered_goal)'),
+    )
+    page.call("own_goal", "I")
+    page.line(Cell("B", goal["why"], "small", _LAST))
+    page.line(_ask("B", "in_text", to=_LAST), key="why:0", height=30)
+
+
+def _evidence(page: _Page, facts: FormFacts, words: Mapping[str, Any]) -> None:
+    said = words["evidence"]
+    page.head(said["head"].format(**facts.who))
     rates = {n: share_text(facts.rates.get(n, float("nan")), 0) for n in ("won", "kept")}
-    page.put("B", words["about"].format(**rates), "small", _LAST)
-    page.next()
-    heads = "account line deal amount probability month brings".split()
-    for column, name in zip("BCDEFGH", heads, strict=True):
-        page.put(column, words[name], "column_right" if column > "D" else "column")
-    page.put("I", words["reason"], "column_in", _LAST)
-    page.choices("lines", [line for line, _, _ in facts.lines])
-    page.choices("months", [day for months in facts.months for day in months])
+    page.line(Cell("B", said["about"].format(**rates), "small", _LAST))
+    heads = zip("BCDEFGH", "account line deal amount probability month brings".split(), strict=True)
+    looks = {column: "column_right" if column > "D" else "column" for column in "BCDEFGH"}
+    cells = [Cell(column, said[name], looks[column]) for column, name in heads]
+    page.line(*cells, Cell("I", said["reason"], "column_in", _LAST))
     first, backed = page.row + 1, 0.0
     for number, row in enumerate([*facts.evidence, *({} for _ in range(EMPTY_ROWS))]):
-        backed += _evidence_row(page, number, row)
-    end = page.row
-    for column, name in (("E", "amount"), ("F", "probability"), ("C", "lines"), ("G", "months")):
-        place = f"{page.at(column, first)}:{page.at(column, end)}"
-        page.allow(place, name, strict=name != "lines")
-    page.next()
-    page.put("B", words["sum"], "total_text", "G")
-    page.compute("H", f"=SUM({page.at('H', first)}:{page.at('H', end)})", "total", backed)
-    total = page.at("H")
-    page.next()
-    page.put("B", words["coverage"], "text", "G")
-    goal = 'IF(own_goal="",offered_goal,own_goal)'
-    share = backed / facts.offered if facts.offered else 0.0
-    page.compute("H", f"=IF({goal}=0,0,{total}/{goal})", "total_share", share)
-    page.next()
-    page.put("B", words["rest"], "text", "G")
-    page.compute("H", f"=MAX(0,{goal}-{total})", "money", max(0.0, facts.offered - backed))
+        brings = _brings(row)
+        backed += brings or 0.0
+        reason = said["kinds"].get(row.get("kind"))
+        formula = '=IF(COUNT(E{r},F{r})<2,"",E{r}*F{r})'
+        page.line(
+            *_evidence_cells(row),
+            Cell("H", "" if brings is None else brings, "money", formula=formula),
+            _ask("I", "in_reason", reason, _LAST),
+            key=f"evidence:{number}",
+        )
+    for column, name in zip("CEFG", ("line", "amount", "probability", "month"), strict=True):
+        page.allow(f"{column}{first}:{column}{page.row}", name)
+    total = page.row + 1
+    page.line(Cell("B", said["sum"], "total_text", "G"), _sum("H", f"H{first}:H{page.row}", backed))
+    goal, share = 'IF(own_goal="",offered_goal,own_goal)', 0.0
+    if facts.offered:
+        share = backed / facts.offered
+    covered = Cell("H", share, "total_share", formula=f"=IF({goal}=0,0,N(H{total})/{goal})")
+    page.line(Cell("B", said["coverage"], "text", "G"), covered)
+    left = max(0.0, facts.offered - backed)
+    rest = Cell("H", left, "money", formula=f"=MAX(0,{goal}-N(H{total}))")
+    page.line(Cell("B", said["rest"], "text", "G"), rest)
 
 
-def _evidence_row(page: _Page, number: int, row: Mapping[str, Any]) -> float:
-    page.next(f"evidence:{number}")
-    if row.get("more"):
-        page.put("B", row["label"])
-        columns = "EF"
-    else:
-        page.ask("B", "in_label", row.get("label"))
-        columns = "CDEFG"
-    styles = dict(zip("CDEFG", "in_label in_label in_money in_share in_month".split(), strict=True))
-    fields = "product_line opportunity_id amount probability month".split()
-    for column, name in zip("CDEFG", fields, strict=True):
-        if column in columns:
-            page.ask(column, styles[column], row.get(name))
-    kind = page.words["evidence"]["kinds"].get(row.get("kind"), "")
-    page.ask("I", "in_reason", kind or None, _LAST)
-    amount, chance = page.at("E"), page.at("F")
-    is_known = bool(row) and row["probability"] is not None
-    brings = float(row["amount"] * row["probability"]) if is_known else 0.0
-    formula = f'=IF(COUNT({amount},{chance})<2,"",{amount}*{chance})'
-    page.compute("H", formula, "money", brings if is_known else "")
-    return brings
+def _brings(row: Mapping[str, Any]) -> float | None:
+    known = row and row["probability"] is not None
+    return float(row["amount"] * row["probability"]) if known else None
 
 
-def _assumptions(page: _Page) -> None:
-    facts, words = page.facts, page.words["assumptions"]
-    page.next()
-    page.next(height=20)
-    page.put("B", words["head"], "head", _LAST)
+def _evidence_cells(row: Mapping[str, Any]) -> list[Cell]:
+    looks = "in_label in_label in_label in_money in_share in_month".split()
+    names = "label product_line opportunity_id amount probability month".split()
+    cells = [
+        _ask(column, look, row.get(name))
+        for column, look, name in zip("BCDEFG", looks, names, strict=True)
+    ]
+    return [Cell("B", row["label"]), *cells[3:5]] if row.get("more") else cells
+
+
+def _assumptions(page: _Page, facts: FormFacts, words: Mapping[str, Any]) -> None:
+    said = words["assumptions"]
+    page.head(said["head"])
     for _, statement, owner in facts.assumptions:
-        page.next()
-        page.put("B", statement, "text", "G")
-        told = words["owner"].format(owner=owner) if owner else words["nobody"]
-        page.put("H", told, "small" if owner else "missing", _LAST)
+        told = said["owner"].format(owner=owner) if owner else said["nobody"]
+        look = "small" if owner else "missing"
+        page.line(Cell("B", statement, to="G"), Cell("H", told, look, _LAST))
     if not facts.assumptions:
-        page.next()
-        page.put("B", words["none"], "text", _LAST)
-    page.next(height=18)
-    page.put("B", words["concern"], "subhead", _LAST)
-    named = [f"{name}: {statement}" for name, statement, _ in facts.assumptions]
-    page.choices("assumptions", [*named, words["other"]])
+        page.line(Cell("B", said["none"], to=_LAST))
+    page.line(Cell("B", said["concern"], "subhead", _LAST), height=18)
     for number in range(CONCERNS):
-        page.next(f"concern:{number}", height=28)
-        page.ask("B", "in_text", to="D")
-        page.allow(page.at("B"), "assumptions")
-        page.ask("E", "in_text", to=_LAST)
+        cells = (_ask("B", "in_text", to="D"), _ask("E", "in_text", to=_LAST))
+        page.line(*cells, key=f"concern:{number}", height=28)
+        page.allow(f"B{page.row}", "assumption")
 
 
-def _needs(page: _Page) -> None:
-    page.next()
-    page.next(height=20)
-    page.put("B", page.words["need"]["head"], "head", _LAST)
+def _needs(page: _Page, facts: FormFacts, words: Mapping[str, Any]) -> None:
+    page.head(words["need"]["head"])
     for number in range(NEEDS):
-        page.next(f"need:{number}", height=22)
-        page.ask("B", "in_text", to=_LAST)
+        page.line(_ask("B", "in_text", to=_LAST), key=f"need:{number}", height=22)

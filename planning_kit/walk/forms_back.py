@@ -209,7 +209,7 @@ class _Desk:
         rep = self._name(rep_id)
         if form.problems:
             return _row(
-                form.path, "refused", f"{len(form.problems)} problems", rep_id=rep_id, rep=rep
+                form.path, "refused", f"{len(form.problems)} problem(s)", rep_id=rep_id, rep=rep
             )
         amount, what = _proposed(form), "read"
         if self.was_read(form):

@@ -161,22 +161,34 @@ class Asked:
         return found
 
     @cached_property
-    def _years(self) -> pd.DataFrame:
-        return self.step.attainment(by="rep").set_index("rep_id")
+    def _years(self) -> dict[str, dict[str, float]]:
+        years = self.step.attainment(by="rep").set_index("rep_id")
+        years = years[["goal", "actual", "attainment"]].rename(columns={"actual": "result"})
+        return _by_id(years)
 
     @cached_property
     def _growth(self) -> pd.Series:
-        result = self._years["actual"].where(self._years["actual"] > 0)
-        return (pd.Series(self.offered) / result - 1).dropna()
+        """What is asked of everybody over last year's result."""
+        known = {rep: year["result"] for rep, year in self._years.items() if year["result"] > 0}
+        return (pd.Series(self.offered) / pd.Series(known, dtype="float64") - 1).dropna()
 
     @cached_property
-    def _metrics(self) -> pd.DataFrame:
-        return metric_year(self.step).set_index("rep_id")
+    def _middle(self) -> list[float]:
+        return [float(share) for share in self._growth.quantile([0.25, 0.5, 0.75])]
 
     @cached_property
-    def _evidence(self) -> dict[str, pd.DataFrame]:
+    def _metrics(self) -> dict[str, dict[str, float]]:
+        return _by_id(metric_year(self.step).set_index("rep_id"))
+
+    @cached_property
+    def _evidence(self) -> dict[str, list[dict[str, Any]]]:
         found = suggested_evidence(self.step.inputs, self.offered)
-        return {str(rep): rows for rep, rows in found[found["kind"] != REST].groupby("rep_id")}
+        found = found[found["kind"] != REST].rename(columns={"account_id": "label"})
+        people: dict[str, list[dict[str, Any]]] = {}
+        rows: list[Any] = found.astype(object).where(found.notna(), None).to_dict("records")
+        for row in rows:
+            people.setdefault(row["rep_id"], []).append(row)
+        return people
 
     @cached_property
     def _parts(self) -> dict[str, pd.DataFrame]:
@@ -197,27 +209,25 @@ class Asked:
         step, settings = self.step, self.step.inputs.settings
         months = month_starts(settings.starts_on, settings.ends_on)
         length = -(-len(months) // PERIODS)
-        evidence = self._evidence.get(rep_id)
-        years: Any = self._years.reindex([rep_id]).to_dict("records")
-        metrics: Any = self._metrics.reindex([rep_id]).to_dict("records")
+        evidence, names = self._evidence.get(rep_id, []), step.inputs.names
         boss = next(iter(step.inputs.managers_above(rep_id)), "")
         return FormFacts(
             who={
-                "name": step.name_of(rep_id),
+                "name": names.get(rep_id, rep_id),
                 "region": step.inputs.name,
-                "manager": step.name_of(boss) if boss else "–",
+                "manager": names.get(boss, boss) or "–",
                 "plan": settings.name,
                 "currency": settings.currency,
                 "period": _period(months),
             },
             why=self.steps[rep_id],
-            last=years[0] | {"result": years[0]["actual"]},
+            last=self._years.get(rep_id, {}),
             peers=self._peers(rep_id),
-            metrics=metrics[0],
+            metrics=self._metrics.get(rep_id, {}),
             lines=self._lines(rep_id),
             months=[months[at : at + length] for at in range(0, len(months), length)],
-            evidence=[] if evidence is None else _rows(evidence, words["evidence"]),
-            rates={} if evidence is None else _rates(evidence),
+            evidence=_rows(evidence, words["evidence"]),
+            rates=_rates(evidence),
             assumptions=self._assumptions(rep_id),
         )
 
@@ -225,9 +235,9 @@ class Asked:
         growth = self._growth
         if len(growth) < LEAST_PEERS or rep_id not in growth.index:
             return {}
-        low, median, high = growth.quantile([0.25, 0.5, 0.75])
+        low, median, high = self._middle
         own = {"own": float(growth[rep_id]), "people": float(len(growth))}
-        return own | {"low": float(low), "median": float(median), "high": float(high)}
+        return own | {"low": low, "median": median, "high": high}
 
     def _lines(self, rep_id: str) -> list[tuple[str, float, float]]:
         """Split what is offered over the product lines as the allocated goals are split."""
@@ -254,28 +264,27 @@ def _period(months: Sequence[date]) -> str:
     return f"{months[0]:%Y-%m} – {months[-1]:%Y-%m}"
 
 
-def _rates(evidence: pd.DataFrame) -> dict[str, float]:
-    first = evidence.groupby(evidence["kind"] == CUSTOMER)["probability"].first()
-    return {
-        name: float(first[kind]) for name, kind in (("won", False), ("kept", True)) if kind in first
-    }
+def _by_id(table: pd.DataFrame) -> dict[str, dict[str, float]]:
+    rows: dict[Any, Any] = table.to_dict("index")
+    return rows
 
 
-def _rows(evidence: pd.DataFrame, words: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _rates(evidence: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    kinds = [("kept" if row["kind"] == CUSTOMER else "won", row) for row in evidence]
+    return {n: row["probability"] for n, row in kinds if row["probability"] is not None}
+
+
+def _rows(evidence: Sequence[Mapping[str, Any]], words: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Give what brings most line by line, and the rest of deals and customers as a line each."""
-    names = ["product_line", "opportunity_id", "amount", "probability", "month"]
-    shown = evidence.assign(label=evidence["account_id"])[["label", *names, "kind"]]
-    shown = shown.astype(object).where(shown.notna(), None)
-    customer = evidence["kind"] == CUSTOMER
-    few = min(MOST_EVIDENCE // 2, int((~customer).sum()))  # of the places that deals may take
-    place = customer.groupby(customer).cumcount()
-    first = place < customer.map({True: MOST_EVIDENCE - few, False: few})
-    rows: list[Any] = shown[first].to_dict("records")
-    for name, is_customer in (("other_deals", False), ("other_customers", True)):
-        part = evidence[~first & (customer == is_customer)]
-        if len(part):
-            label = words[name].format(count=len(part))
-            chance = part["probability"].iloc[0]  # one person's deals have one chance
-            row = {"label": label, "amount": part["amount"].sum(), "more": True}
-            rows.append({**row, "probability": None if chance != chance else chance})
+    customers = [row for row in evidence if row["kind"] == CUSTOMER]
+    deals = [row for row in evidence if row["kind"] != CUSTOMER]
+    few = max(MOST_EVIDENCE // 2, MOST_EVIDENCE - len(customers))  # of the places deals may take
+    deals, rest = deals[:few], deals[few:]
+    most = MOST_EVIDENCE - len(deals)
+    rows = [dict(row) for row in evidence if row in deals or row in customers[:most]]
+    for name, part in (("other_deals", rest), ("other_customers", customers[most:])):
+        if part:
+            label, amount = words[name].format(count=len(part)), sum(row["amount"] for row in part)
+            chance = part[0]["probability"]  # all deals of a person have one, all customers too
+            rows.append({"label": label, "amount": amount, "probability": chance, "more": True})
     return rows
