@@ -189,9 +189,9 @@ def test_a_deal_is_claimed_once_by_one_person_or_by_two():
 
 def test_labels_of_the_table_that_nobody_knows_are_named_with_the_nearest(make_plan: PlanMaker):
     plan = make_plan(
-        opportunities="opportunity_id,outcome,rep_id,amount,account_id\no1,open,ann,5,acme\n",
+        opportunities="opportunity_id,outcome,rep_id,amount,account_id\ndeal1,open,ann,5,acme\n",
         evidence="rep_id,starts_on,amount,probability,account_id,product_line,opportunity_id\n"
-        "ann,2026-01-01,-5,0.5,acne,Line A,o1\nann,2026-01-01,5,1.5,acme,Lina A,o2\n",
+        "ann,2026-01-01,-5,0.5,acne,Line A,deal1\nann,2026-01-01,5,1.5,acme,Lina A,deal2\n",
     )
     found = check_plan(plan)
     told = {(r["column"], r["status"], r["rule"]) for r in found.to_dict("records")}
@@ -204,7 +204,7 @@ def test_labels_of_the_table_that_nobody_knows_are_named_with_the_nearest(make_p
     # A customer may be new, so this is only to look at.
     assert ("account_id", "review", "unknown") in told
     advice = " ".join(found["advice"])
-    assert all(f"did you mean {near!r}" in advice for near in ("acme", "Line A", "o1"))
+    assert all(f"did you mean {near!r}" in advice for near in ("acme", "Line A", "deal1"))
 
 
 def test_evidence_of_the_table_goes_with_the_proposal():

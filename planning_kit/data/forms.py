@@ -11,13 +11,15 @@ import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from openpyxl.utils import get_column_letter, range_boundaries
 
 CORNER, META = "planning-kit form", "_meta"
 INPUT, COMPUTED = "input", "computed"  # what a cell is; else the digest of what was sent
@@ -42,7 +44,8 @@ MOST_ROWS, MOST_TEXT, MOST_AMOUNT = 2_000, 2_000, 10**15
 READERS = ("calamine", "openpyxl")
 _SENT_AGAIN = "ask for the form again"
 _BLANKS = re.compile(r"[\s\u00a0\u202f']+")
-_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_CURRENCY = re.compile(r"^\s*([A-Z]{3}|[^\w\s.,+-])|([A-Z]{3}|[^\w\s.,])\s*$")
+_NUMBER = r"[+-]?(\d+|\d{{1,3}}([{0}]\d{{3}})+)([{1}]\d+)?"
 Grid = Sequence[Sequence[Any]]
 
 
@@ -166,7 +169,6 @@ def _unpack(form: FilledForm) -> Mapping[str, bytes]:
 
 _CELL = re.compile(rb"<c\b[^>]*?\br=\"([A-Z]+)(\d{1,9})\"")
 _FULL_CELL = re.compile(rb"<c\b([^>]*?)>\s*(<f\b)?")
-_MERGED = re.compile(rb"<mergeCell\b[^>]*?\bref=\"([A-Z]+)(\d+):([A-Z]+)(\d+)\"")
 
 
 def _cells(form: FilledForm, readers: Sequence[str]) -> dict[str, Grid]:
@@ -241,7 +243,13 @@ def _read_sheet(form: FilledForm, grid: Grid, parts: Mapping[str, bytes]) -> Non
             _read_row(form, number, row, columns, (key, known), odd)
     if lost := [key for key in expected if key not in seen]:
         form.problem("", f"{len(lost)} rows of the form were taken out", _SENT_AGAIN)
-    _check_merged(form, raw, _input_places(grid, left, columns, expected))
+    inputs = {
+        (r + 1, c + 1)
+        for r, row in enumerate(grid)
+        for c, name in columns.items()
+        if expected.get(str(row[left] or ""), {}).get(name) == INPUT
+    }
+    _check_merged(form, raw, inputs)
 
 
 def _check_row(
@@ -342,26 +350,13 @@ def parse_number(text: str) -> Decimal | None:
     >>> parse_number("1,284"), parse_number("12,84"), parse_number("about 5")
     (None, Decimal('12.84'), None)
     """
-    plain = _BLANKS.sub(
-        "", re.sub(r"^\s*([A-Z]{3}|[^\w\s.,+-])|([A-Z]{3}|[^\w\s.,])\s*$", "", text)
-    )
-    marks = re.findall(r"[.,]", plain)
-    if len(set(marks)) == 2 and marks[-1] not in marks[:-1]:
-        groups, _, rest = plain.rpartition(marks[-1])
-    elif len(marks) == 1 and not re.search(r"[.,]\d{3}$", plain):
-        groups, _, rest = plain.rpartition(marks[0])
-    elif len(set(marks)) == 1 and len(marks) > 1:
-        groups, rest = plain, ""
-    else:
-        groups, rest = plain, ""
-        if marks:
-            return None
-    if re.search(r"[.,]", groups):
-        if not re.fullmatch(r"[+-]?\d{1,3}([.,]\d{3})+", groups):
-            return None
-        groups = re.sub(r"[.,]", "", groups)
-    whole = f"{groups}.{rest}" if rest else groups
-    return Decimal(whole) if _NUMBER.fullmatch(whole) and whole.isascii() else None
+    plain = _BLANKS.sub("", _CURRENCY.sub("", text))
+    readings = {
+        Decimal(plain.replace(group, "").replace(mark, "."))
+        for group, mark in ((",", "."), (".", ","))
+        if re.fullmatch(_NUMBER.format(group, mark), plain, re.ASCII)
+    }
+    return readings.pop() if len(readings) == 1 else None
 
 
 def _month(form: FilledForm, place: str, value: Any) -> date | None:
@@ -417,39 +412,14 @@ def _formulas_and_errors(raw: bytes) -> dict[str, str]:
     return found
 
 
-def _input_places(
-    grid: Grid, left: int, columns: Mapping[int, str], expected: Mapping[str, Mapping[str, str]]
-) -> dict[tuple[int, int], str]:
-    return {
-        (r, c): name
-        for r, row in enumerate(grid)
-        for c, name in columns.items()
-        if expected.get(str(row[left] or ""), {}).get(name) == INPUT
-    }
-
-
-def _check_merged(form: FilledForm, raw: bytes, inputs: Mapping[tuple[int, int], str]) -> None:
+def _check_merged(form: FilledForm, raw: bytes, inputs: set[tuple[int, int]]) -> None:
     """Name merged cells that swallow more than one cell to write into."""
-    for first, top, last, bottom in _MERGED.findall(raw):
-        rows = range(int(top) - 1, min(int(bottom), MOST_ROWS))
-        columns = range(_column(first), _column(last) + 1)
-        if sum((r, c) in inputs for r in rows for c in columns) > 1:
-            place = f"{first.decode()}{top.decode()}:{last.decode()}{bottom.decode()}"
-            form.problem(place, "are merged: only one of them can be read", "split them again")
-
-
-def _column(letters: bytes) -> int:
-    number = 0
-    for letter in letters:
-        number = 26 * number + letter - 64
-    return number - 1
+    for place in re.findall(rb"<mergeCell\b[^>]*?\bref=\"([A-Z]+\d+:[A-Z]+\d+)\"", raw):
+        left, top, right, bottom = range_boundaries(place.decode())
+        if sum(top <= r <= bottom and left <= c <= right for r, c in inputs) > 1:
+            message = "are merged: only one of them can be read"
+            form.problem(place.decode(), message, "split them again")
 
 
 def _name(row: int, column: int) -> str:
-    return "".join(_letters(column + 1)) + str(row + 1)
-
-
-def _letters(number: int) -> Iterator[str]:
-    if number > 26:
-        yield from _letters((number - 1) // 26)
-    yield chr(65 + (number - 1) % 26)
+    return f"{get_column_letter(column + 1)}{row + 1}"

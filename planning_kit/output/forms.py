@@ -35,13 +35,13 @@ _WIDTHS = {"A": 2, "B": 27, "C": 13, "D": 12, "E": 11, "F": 11, "G": 11, "H": 11
 _INK, _BLUE, _YELLOW, _RULE, _PALE = "#1F2933", "#0000C0", "#FFFBD6", "#9AA5B1", "#EEF2F6"
 _ALL_FORMATS: Mapping[str, Mapping[str, Any]] = {
     "title": {"bold": True, "font_size": 18},
-    "small": {"font_color": "#52606D", "text_wrap": True, "valign": "top"},
+    "small": {"font_color": "#52606D", "text_wrap": True},
     "head": {"bold": True, "font_size": 12, "bottom": 2, "bottom_color": _RULE},
     "subhead": {"bold": True, "font_color": "#52606D", "bottom": 1, "bottom_color": _RULE},
-    "column": {"bold": True, "bg_color": _PALE, "valign": "vcenter"},
+    "column": {"bold": True, "bg_color": _PALE},
     "column_in": {"bold": True, "bg_color": _PALE, "valign": "vcenter", "indent": 1},
     "column_right": {"bold": True, "bg_color": _PALE, "valign": "vcenter", "align": "right"},
-    "text": {"valign": "vcenter"},
+    "text": {},
     "right": {"align": "right"},
     "missing": {"text_wrap": True, "valign": "vcenter", "bold": True, "font_color": "#B42318"},
     "money": {"num_format": "#,##0"},
@@ -187,7 +187,7 @@ class _Page:
     def __init__(self, book: Any, name: str) -> None:
         self.book, self.name, self.row = book, name, 1
         self.sheet, self.lists = book.add_worksheet(name), book.add_worksheet(LISTS)
-        base = {"font_name": "Calibri", "font_size": 10, "font_color": _INK}
+        base = {"font_name": "Calibri", "font_size": 10, "font_color": _INK, "valign": "vcenter"}
         looks = {**_ALL_FORMATS, **{n: {**_INPUT, **f} for n, f in _INPUT_FORMATS.items()}}
         self.formats = {n: book.add_format({**base, **f}) for n, f in looks.items()}
         self.cells: dict[str, dict[str, str]] = {}

@@ -187,17 +187,15 @@ class _Desk:
 
     def hand_in(self, forms: Sequence[FilledForm]) -> list[dict[str, Any]]:
         """Put the sound forms into the log, and say what became of each."""
-        new = {f: self.events(f) for f in map(_ById, forms) if self._is_new(f.form)}
+        new = [(form, self.events(form)) for form in forms if self._is_new(form)]
+        voices, user = self.door.voices, self.user
         try:
-            append(
-                self.door.log, [e for es in new.values() for e in es], self.door.voices, self.user
-            )
+            append(self.door.log, [e for _, events in new for e in events], voices, user)
         except DataError:  # one by one: the others go in
-            for one, events in new.items():
+            for form, events in new:
                 try:
-                    append(self.door.log, events, self.door.voices, self.user)
+                    append(self.door.log, events, voices, user)
                 except DataError as error:
-                    form = one.form
                     form.problem("", str(error).removeprefix("agreement log: "), "see agree show")
         return [self._told(form) for form in forms]
 
@@ -223,9 +221,8 @@ class _Desk:
     def _name(self, rep_id: str) -> str:
         return str(self._state["rep"].get(rep_id, ""))
 
-    def events(self, one: _ById) -> list[Event]:
+    def events(self, form: FilledForm) -> list[Event]:
         """Turn a form into moves: what was said first, the number last."""
-        form = one.form
         rep_id, said = form.meta["rep_id"], []
         whose = f"form of {self._name(rep_id)}, read by {self.user or self.speaker}"
         whose += f": {self.reason}" if self.reason else ""
@@ -314,13 +311,6 @@ class _Desk:
         table = pd.DataFrame(rows, columns=["rep_id", *names])
         company = open_inputs(self.door.plan, self.door.prepared)
         return evidence_problems(table, company, goals)
-
-
-@dataclass(frozen=True, eq=False)
-class _ById:
-    """A form as a key: by identity."""
-
-    form: FilledForm
 
 
 def _plan_of(form: FilledForm) -> str:
