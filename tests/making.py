@@ -18,7 +18,8 @@ from planning_kit.data.partitions import typed_table
 from planning_kit.plan import Settings
 
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | str
-_AS_GIVEN = {"products", "opportunities", "activities", "assumptions", "events", "manager_time"}
+_AS_GIVEN = {"products", "opportunities", "activities", "assumptions", "events", "evidence"}
+_AS_GIVEN |= {"manager_time"}
 HOME = "Home"  # the region of people whom no assignment brings into one
 
 

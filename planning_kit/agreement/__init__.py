@@ -1,5 +1,6 @@
 """Proposals with evidence, counter-proposals, acceptance; the log; the goals that stand."""
 
+from planning_kit.agreement.evidence import evidence_problems, suggested_evidence, told_evidence
 from planning_kit.agreement.findings import agreement_findings, still_open
 from planning_kit.agreement.gap import gap_options
 from planning_kit.agreement.goals import Goals, standing_goals
@@ -32,6 +33,7 @@ __all__ = [
     "agreement_findings",
     "append",
     "counter_offers",
+    "evidence_problems",
     "gap_options",
     "last_line",
     "log_problems",
@@ -43,5 +45,7 @@ __all__ = [
     "record_events",
     "standing_goals",
     "still_open",
+    "suggested_evidence",
+    "told_evidence",
     "verify",
 ]

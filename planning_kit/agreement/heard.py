@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ def propose_from_table(
     proposals: pd.DataFrame,
     settings: Settings,
     by_product_line: bool = False,
+    evidence: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> list[Event]:
     """Turn top-down goals and the proposals table into the first events of the negotiation.
 
@@ -39,6 +41,8 @@ def propose_from_table(
         Period and rounding unit.
     by_product_line
         Negotiate each product line on its own, where a person proposed by product line.
+    evidence
+        By person, see `planning_kit.agreement.told_evidence`; of proposals for the whole goal.
     """
     goals = check_goals(allocation_goals, settings.rounding_unit).dropna(subset="units")
     if by_product_line and "product_line" not in goals:
@@ -55,6 +59,7 @@ def propose_from_table(
             PLANNER,
             None if p.kind == "note" else p.amount,
             p.reason,
+            () if p.kind == "note" or p.part else (evidence or {}).get(p.rep_id, ()),
             product_line=p.part,
             behalf="" if p.kind == "note" else p.rep_id,
         )

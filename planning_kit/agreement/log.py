@@ -33,7 +33,8 @@ from planning_kit.messages import (
 )
 from planning_kit.plan import Settings
 
-EVIDENCE_KEYS = ("account", "product", "amount", "probability", "reason")
+_NAMED = ("account", "product", "opportunity")
+EVIDENCE_KEYS = (*_NAMED, "amount", "probability", "month", "reason")
 _COMPARE = "Compare with a copy from before; letters sent after that line may be wrong."
 _PUT_BACK = "put the last good copy of the file back"
 MOST = 10**15  # plan currency; the same bound as for targets in plan.toml
@@ -58,8 +59,8 @@ class Event:
         In words; needed for counter, escalate, decide, note, for assigning anew, and where
         somebody speaks for somebody else.
     evidence : sequence of mappings
-        Lines behind a proposal: ``account`` or ``product``, ``amount`` (plan currency),
-        ``probability`` (0 to 1) and ``reason``.
+        Lines behind a proposal: ``account``, ``product`` or ``opportunity``, ``amount`` (plan
+        currency), ``probability`` (0 to 1), ``month`` and ``reason``.
     product_line, territory_id : str
         For a move about a part of the goal; empty: the whole goal.
     time : str
@@ -537,8 +538,8 @@ def _evidence_text(event: Event) -> str:
     lines = []
     for given in event.evidence:
         require_labels(given, EVIDENCE_KEYS, where)
-        if not (given.get("account") or given.get("product")):
-            raise DataError(f"{where}: a line names neither account nor product.")
+        if not any(given.get(name) for name in _NAMED):
+            raise DataError(f"{where}: a line names neither account nor product nor deal.")
         line: dict[str, Any] = {key: str(given[key]) for key in EVIDENCE_KEYS if given.get(key)}
         for name, most in (("amount", MOST), ("probability", 1)):
             value: Any = given.get(name)

@@ -8,7 +8,7 @@ from planning_kit.data.notation import literal
 from planning_kit.data.schema import TABLES
 from planning_kit.plan import Settings
 
-PARTITION_TABLES = (*TABLES, "managers", "leads_elsewhere")
+PARTITION_TABLES = (*TABLES, "managers", "leads_elsewhere", "accounts")
 _SHARED = ("products", "assumptions", "events")
 _PLAIN = "* EXCLUDE (_file, _row)"
 _MANAGERS = """
@@ -65,10 +65,26 @@ def partition_queries(
         "activities": f"SELECT {_PLAIN} FROM plan.activities WHERE rep_id {people} ORDER BY ALL",
         "manager_time": f"SELECT {_PLAIN} FROM plan.manager_time WHERE manager_id {both} "
         "ORDER BY ALL",
+        "evidence": f"SELECT {_PLAIN} FROM plan.evidence WHERE rep_id {people} ORDER BY ALL",
+        "accounts": _accounts(settings, people),
         "managers": _MANAGERS,
         "leads_elsewhere": _leads_elsewhere(settings, region),
     }
     return queries | {name: f"SELECT {_PLAIN} FROM plan.{name} ORDER BY ALL" for name in _SHARED}
+
+
+def _accounts(settings: Settings, people: str) -> str:
+    """Sum what accounts bought of a person by year, counted back from the reviewed period's end."""
+    back = f"date_diff('month', s.sold_on, DATE '{settings.review_ends_on}')"
+    return f"""
+        SELECT s.rep_id, s.account_id, 1 + {back} // 12 AS years_back,
+               sum(s.amount * coalesce(s.credit_share, 1))::DOUBLE AS amount,
+               count(DISTINCT date_trunc('month', s.sold_on)) AS months,
+               CASE WHEN count(DISTINCT p.product_line) = 1 THEN min(p.product_line) END
+                   AS product_line
+        FROM plan.sales s LEFT JOIN plan.products p USING (product_id)
+        WHERE s.account_id IS NOT NULL AND s.rep_id {people} AND {back} >= 0
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"""
 
 
 def _leads_elsewhere(settings: Settings, region: str | None) -> str:

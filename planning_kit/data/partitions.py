@@ -28,7 +28,11 @@ _ADDED = {
     "current_region": "str",
     "product_line": "str",
 }
-_AROUND = {"managers": "reps", "leads_elsewhere": "manager_time"}  # has columns of that table
+_AROUND = {
+    "managers": "reps",
+    "leads_elsewhere": "manager_time",
+    "accounts": "sales",
+}  # has columns of that table
 
 
 def open_inputs(

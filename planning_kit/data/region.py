@@ -22,10 +22,22 @@ _ELSEWHERE = {
     "people": "int64",
     "sells": "bool",
 }
+_ACCOUNTS = {
+    "rep_id": "str",
+    "account_id": "str",
+    "years_back": "int64",
+    "amount": "float64",
+    "months": "int64",
+    "product_line": "str",
+}
 
 
 def _nobody_above() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="str") for name in _MANAGERS})
+
+
+def _no_accounts() -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _ACCOUNTS.items()})
 
 
 def _nobody_elsewhere() -> pd.DataFrame:
@@ -67,6 +79,10 @@ class Region:
         Whom managers of the region lead in others: manager_id, region (empty: in none), month of
         the plan, people, and sells (the manager carries an own goal there). No rows for the
         company: it sees everybody.
+    accounts : DataFrame
+        What accounts bought of a person by year: rep_id, account_id, years_back (1: the twelve
+        months up to the reviewed period's last), amount, months (in which they bought) and
+        product_line (where it was one only).
     is_company : bool
         These are the tables of the whole company.
     """
@@ -86,9 +102,11 @@ class Region:
     activities: pd.DataFrame
     assumptions: pd.DataFrame
     events: pd.DataFrame
+    evidence: pd.DataFrame
     manager_time: pd.DataFrame
     managers: pd.DataFrame = field(default_factory=_nobody_above)
     leads_elsewhere: pd.DataFrame = field(default_factory=_nobody_elsewhere)
+    accounts: pd.DataFrame = field(default_factory=_no_accounts)
     is_company: bool = False
 
     @classmethod

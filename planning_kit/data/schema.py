@@ -31,7 +31,8 @@ class Column:
         ``"cell"``: the column must be there and no cell may be empty; ``"column"``: the column
         must be there, an empty cell means that nobody has said; ``""``: optional.
     refers_to : str
-        ``table.column`` whose values are the known labels, or empty.
+        ``table.column`` whose values are the known labels, or several with blanks between them,
+        or empty.
     choices : tuple of str
         The only values allowed, or empty.
     """
@@ -252,6 +253,26 @@ _ALL = (
             Column("note", "what happened"),
         ),
         key=("event_id", "territory_id"),
+    ),
+    Table(
+        "evidence",
+        "What stands behind people's proposals: deals and customers, and how sure they are.",
+        (
+            _rep(),
+            _date("starts_on", "first day of the period it speaks of", "cell"),
+            Column("amount", "value, plan currency", "amount", "cell"),
+            Column("probability", "chance that it comes; empty: the own closing ratio", "share"),
+            Column(
+                "account_id",
+                "customer account",
+                refers_to="sales.account_id opportunities.account_id",
+            ),
+            _PRODUCT,
+            _LINE,
+            Column("opportunity_id", "open deal", refers_to="opportunities.opportunity_id"),
+            _date("closes_on", "day it is likely to close"),
+            Column("reason", "why, in words"),
+        ),
     ),
     Table(
         "manager_time",

@@ -15,7 +15,7 @@ from planning_kit.data import Region
 from planning_kit.plan import Settings, write_atomically
 
 # Text from data must stay text: a cell that begins with = or http is never run or linked.
-_SAFE = {
+SAFE = {
     "in_memory": True,
     "strings_to_formulas": False,
     "strings_to_urls": False,
@@ -55,7 +55,7 @@ def write_workbook(
         The workbook.
     """
     settings, buffer = company.settings, io.BytesIO()
-    book = xlsxwriter.Workbook(buffer, _SAFE)
+    book = xlsxwriter.Workbook(buffer, SAFE)
     book.set_properties(
         {
             "title": f"{settings.name}: sales goals",

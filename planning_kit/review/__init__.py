@@ -1,5 +1,6 @@
 """What happened and why."""
 
+from planning_kit.review.accounts import recurring_accounts
 from planning_kit.review.attainment import attainment, goal_history, growth
 from planning_kit.review.bridges import EFFECTS, MARGIN_EFFECTS, bridge, bridge_steps, goal_bridge
 from planning_kit.review.deals import Exclusions, exclude_deals, unusual_deals
@@ -49,6 +50,7 @@ __all__ = [
     "proposal_bias",
     "proposal_check",
     "ratchet_pairs",
+    "recurring_accounts",
     "review_findings",
     "size_buckets",
     "staffing_bridge",

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pandas as pd
 
 from planning_kit import __version__
-from planning_kit.agreement import Event, propose_from_table
+from planning_kit.agreement import Event, propose_from_table, told_evidence
 from planning_kit.agreement.door import Door
 from planning_kit.data import Prepared
 from planning_kit.messages import require_labels
@@ -90,7 +90,9 @@ def _offered(step: NotebookStep) -> list[Event]:
         replace(event, basis={**rests_on, "allocation": cells[event.rep_id]})
         if event.kind == "assign"
         else event
-        for event in propose_from_table(allocation, inputs.proposals, inputs.settings)
+        for event in propose_from_table(
+            allocation, inputs.proposals, inputs.settings, evidence=told_evidence(inputs)
+        )
     ]
 
 

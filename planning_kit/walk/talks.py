@@ -93,7 +93,10 @@ def _events(step: Step) -> pd.DataFrame:
     if len(here):
         return here
     first = agreement.propose_from_table(
-        step.table("allocation"), step.inputs.proposals, step.inputs.settings
+        step.table("allocation"),
+        step.inputs.proposals,
+        step.inputs.settings,
+        evidence=agreement.told_evidence(step.inputs),
     )
     return agreement.record_events(first, step.inputs.settings)
 

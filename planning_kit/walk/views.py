@@ -19,6 +19,7 @@ _FEEDS = {
     "activities": "presentations and prospects a sale needs",
     "assumptions": "last year's register and its replay",
     "events": "effects of competitors and price changes",
+    "evidence": "what stands behind proposals, and its coverage",
     "manager_time": "planned and spent hours of managers",
 }
 
