@@ -27,6 +27,8 @@ def resting_findings(step: Step, talks_begun: bool = False) -> list[dict[str, st
         Goals are negotiated already: then who has no owner is named too.
     """
     register, where = step.table("register"), step.inputs.name
+    if step.table("allocation").empty:
+        return []
     if register.empty:
         message = "the goals rest on no assumption that anybody wrote down."
         advice = "Write [assumptions.<id>] sections into the scenario, each with an owner."
