@@ -117,9 +117,10 @@ def split_exactly(
         if between:
             return None
         gives, proof = gives_needed(grid, limits, rounding_unit)
-        conflict = find_conflict(grid, limits, proof)
-        limits = _at_one_total(grid, give_way(grid, limits, gives), total)
-        answer = find_goals(grid, aim, limits)
+        if len(gives):
+            conflict = find_conflict(grid, limits, proof)
+            limits = _at_one_total(grid, give_way(grid, limits, gives), total)
+            answer = find_goals(grid, aim, limits)
         if answer is None:
             raise RuntimeError("the rules can all hold, but no goals were found")
     answer, rounded, _ = round_goals(grid, aim, limits, answer, rounding_unit)
