@@ -490,6 +490,7 @@ def test_the_published_cells_of_a_person_add_up_to_the_agreed_number(region, agr
         # Where hardly anybody may move, those who hardly ever err still have to.
         ([184, 240, 357, 564, 248, 429, 52, 1000], [184, 86, 357, 564, 248, 429, 91, 1],
          [0.65, 0.65, 0.07, 0.01, 0.01, 0.65, 0.01, 0.01]),
+        ([20_277, 41_680_882, 2395, 459_987, 255], [4066, 30_515, 37, 3019, 1593], [0.5] * 5),
         ([195, 238, 304, 679], [195, 697, 528, 679], [0.01, 0.01, 1.0, 0.01]),
     ],
 )  # fmt: skip
