@@ -484,6 +484,25 @@ def test_the_published_cells_of_a_person_add_up_to_the_agreed_number(region, agr
     assert spread.max() - spread.min() <= 1  # three equal cells
 
 
+@pytest.mark.parametrize(
+    ("goal", "said", "spread"),
+    [
+        # Where hardly anybody may move, those who hardly ever err still have to.
+        ([184, 240, 357, 564, 248, 429, 52, 1000], [184, 86, 357, 564, 248, 429, 91, 1],
+         [0.65, 0.65, 0.07, 0.01, 0.01, 0.65, 0.01, 0.01]),
+        ([20_277, 41_680_882, 2395, 459_987, 255], [4066, 30_515, 37, 3019, 1593], [0.5] * 5),
+        ([195, 238, 304, 679], [195, 697, 528, 679], [0.01, 0.01, 1.0, 0.01]),
+    ],
+)  # fmt: skip
+def test_errors_of_very_different_size_leave_no_room_unused(goal, said, spread):
+    names = [f"r{k}" for k in range(len(goal))]
+    goals = pd.DataFrame({"rep_id": names, "goal": np.asarray(goal, dtype=float)})
+    bias = past_proposals(names, np.ones(len(goal)), spread)
+    found = counter_offers(goals, talk_of(names, said), make_settings(), bias)["suggested"]
+    assert found.sum() == sum(goal)
+    assert (found >= np.minimum(goal, said)).all() and (found <= np.maximum(goal, said)).all()
+
+
 def best_by_trying(start, weight, low, high, total):
     """Least movement exactly: try every set of numbers that stand at a limit, in fractions."""
     best = None
@@ -723,13 +742,13 @@ def test_rules_that_gave_for_the_goals_may_give_as_far_for_the_suggestions():
     assert table["suggested"].tolist() == [100_000, 200_000, 300_000]
 
 
-def test_whoever_was_allocated_nothing_gets_nothing_where_a_rule_says_nothing_or_enough():
+def test_whoever_was_allocated_an_amount_gets_enough_where_a_rule_says_nothing_or_enough():
     goals = GOALS.assign(goal=[100_000.0, 0, 200_000, 300_000])
+    state = talk_of(["ann", "bob", "cy"], [0, 290_000, 310_000])
+    assert counter_offers(goals, state, PLAN)["suggested"][0] == 0
     enough = ZeroOrAtLeast(name="worth it", each=("cell",), amount=30_000.0)
-    table = counter_offers(
-        goals, negotiated(goals, PROPOSALS), PLAN, None, Scenario(rules=(enough,))
-    )
-    assert table["suggested"].sum() == 600_000
+    table = counter_offers(goals, state, PLAN, None, Scenario(rules=(enough,)))
+    assert table["suggested"][0] == 30_000 and table["suggested"].sum() == 600_000
 
 
 def test_nobody_carries_the_rest_silently():

@@ -17,7 +17,7 @@ from planning_kit.allocation.conflicts import (
     give_way,
     gives_needed,
 )
-from planning_kit.allocation.explain import held_by
+from planning_kit.allocation.explain import Answer, held_by
 from planning_kit.allocation.finish import round_goals
 from planning_kit.allocation.limits import Block, Limits, assemble, set_limits
 from planning_kit.allocation.objectives import Aim, decided, find_goals
@@ -25,6 +25,7 @@ from planning_kit.messages import stop_on_faults
 from planning_kit.plan import GroupRange, Rule, unknown_in_rules
 
 TOTAL, BETWEEN = "total", "between both numbers"
+_LEAST_WEIGHTS = (0.0, 1e-4, 1e-2)  # of the largest, tried one after the other
 _LAST = 0  # priority of the total: it gives before any rule does
 
 
@@ -111,15 +112,15 @@ def split_exactly(
         limits = assemble(grid, blocks, limits.choices, limits.findings)
     aim = Aim("least_movement", grid.amounts("weight"), start=grid.amounts("start"))
     conflict, gives = pd.DataFrame(columns=CONFLICT_COLUMNS), pd.DataFrame(columns=GIVE_COLUMNS)
-    once = _once(limits)
-    answer = None if once is None else find_goals(grid, aim, once)
+    answer = _find(grid, aim, limits)
     if answer is None:
         if between:
             return None
         gives, proof = gives_needed(grid, limits, rounding_unit)
-        conflict = find_conflict(grid, limits, proof)
-        limits = _at_one_total(grid, give_way(grid, limits, gives), total)
-        answer = find_goals(grid, aim, limits)
+        if len(gives):
+            conflict = find_conflict(grid, limits, proof)
+            limits = _at_one_total(grid, give_way(grid, limits, gives), total)
+            answer = _find(grid, aim, limits)
         if answer is None:
             raise RuntimeError("the rules can all hold, but no goals were found")
     answer, rounded, _ = round_goals(grid, aim, limits, answer, rounding_unit)
@@ -153,6 +154,18 @@ def _as_planned(grid: Grid, limits: Limits, gave: bool) -> Limits:
     if not limits.choices and not gave:
         return replace(limits, blocks=[total, *blocks])
     return assemble(grid, [total, *blocks], limits.choices, limits.findings)
+
+
+def _find(grid: Grid, aim: Aim, limits: Limits) -> Answer | None:
+    """Find the goals; where weights are too far apart for the solver, bring them nearer."""
+    once = _once(limits)
+    if once is None:
+        return None
+    for least in _LEAST_WEIGHTS:
+        weight = np.maximum(aim.weight, least * aim.weight.max(initial=0.0))
+        if found := find_goals(grid, replace(aim, weight=weight), once):
+            return found
+    return None
 
 
 def _once(limits: Limits) -> Limits | None:

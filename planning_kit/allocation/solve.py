@@ -36,8 +36,7 @@ STIFFEST = 1e3  # relative; a step held back this much is a plain step downhill
 CAREFUL = 1e-4  # the least of a second try, with short steps
 FARTHEST = 1e4  # growth of prices in one step above which the step is held back
 MOST_STEPS = 100
-GOOD, SOME = 0.3, 0.95  # share left of what was missed: a good step, and one that helped at all
-PATIENT = 3  # steps after which one that helped at all is enough to hold the next back less
+PATIENT = 3  # steps after which it is enough that a step helped to hold the next one back less
 
 
 @dataclass(frozen=True)
@@ -164,7 +163,7 @@ class _Search:
         if not wild and self._walk(way, settled):
             if not self.begun:
                 self.begun, self.ridge = True, max(self.least, FIRST)
-            elif _largest(self.missing) < (GOOD if self.steps <= PATIENT else SOME) * before:
+            elif _largest(self.missing) < 0.3 * before or self.steps > PATIENT:
                 self.ridge = max(self.least, self.ridge / 100)
             self.best = min(self.best, _largest(self.missing))
             return True
