@@ -175,15 +175,12 @@ _ALL = (
         "What do people propose, where do we meet?",
         needs=("proposals", "goals"),
         reads=(
-            *("allocation", "register", "cells"),
+            *("allocation", "register", "cells", "baseline"),
             *("outlook", "assumption_effects", "correlations"),
         ),
         keeps=("agreed",),
         writes=("offers", "agreement_state", "agreement_log", "promises", "agreement_findings"),
-        scenario=(
-            *("review", "over_assignment", "assumptions", "correlations"),
-            *("objective", "rules", "holds", "relax"),
-        ),
+        scenario=None,
         reads_agreement=True,
     ),
     WalkStep(
