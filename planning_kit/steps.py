@@ -179,6 +179,7 @@ _ALL = (
             *("outlook", "assumption_effects", "correlations"),
         ),
         keeps=("agreed",),
+        kept_from=("name",),
         writes=("offers", "agreement_state", "agreement_log", "promises", "agreement_findings"),
         scenario=None,
         reads_agreement=True,

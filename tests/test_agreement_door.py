@@ -7,6 +7,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from threading import Barrier, Thread
 
 import pandas as pd
 import pytest
@@ -23,7 +24,12 @@ from planning_kit.review import attainment
 from planning_kit.walk import first_words
 from planning_kit.walk.answers import manager_plan_of
 from planning_kit.walk.first_words import step_today
-from planning_kit.walk.resting import resting_findings, tied_findings
+from planning_kit.walk.resting import (
+    other_scenario_findings,
+    resting_findings,
+    tied_findings,
+)
+from planning_kit.walk.talks import goals_of
 from tests.conftest import PlanMaker
 
 # ann and bob report to mia, cid to max, both to zoe; eve has nobody above.
@@ -54,7 +60,7 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-WHO = ("ann", "bob", "cid", "eve")
+WHO, WHO_NORTH = ("ann", "bob", "cid", "eve"), ["ann", "bob"]
 CIRCLE = {"ann": "mia", "mia": "ann"}
 
 
@@ -328,6 +334,57 @@ def test_an_agreement_may_rest_on_an_assumption_that_is_known(plan: Plan):
     assert Door.open(plan).stand("ann")["tied_to"].item() == ""
     assert "reopened" not in agree(plan, "start").output
     assert tied_findings(step_today(plan, Door.open(plan).prepared, "North")) == []
+
+
+def test_an_agreement_under_another_scenario_is_said_and_not_mixed_in(plan: Plan):
+    everybody_of_north_is_through(plan)
+    (plan.folder / "scenarios").mkdir()
+    (plan.folder / "scenarios" / "other.toml").write_text('note = "as base"\n')
+    prepared = Door.open(plan).prepared
+    base, other = (step_today(plan, prepared, "North", name) for name in ("base", "other"))
+    assert goals_of(base).standing() == 480 and goals_of(base).people("agreed") == ["ann"]
+    assert goals_of(other).standing() == 500 and goals_of(other).people("allocated") == WHO_NORTH
+    (said,) = other_scenario_findings(other)
+    assert "2 goals were agreed or decided under the scenario 'base'" in said["message"]
+    assert other_scenario_findings(base) == []
+    assert "cannot be published" not in agree(plan, "publish", "North", "--as", "plan").stderr
+
+
+def test_who_leaves_in_the_middle_keeps_nobody_from_publishing(plan: Plan):
+    everybody_of_north_is_through(plan)
+    reps = plan.folder / "data" / "reps.csv"
+    head, *rows = reps.read_text().splitlines()
+    rows = [f"{row},{'2025-12-01' if row.startswith('bob') else ''}" for row in rows]
+    reps.write_text("\n".join([f"{head},left_on", *rows]) + "\n")
+    found = json.loads(agree(plan, "show", "--json").stdout)
+    assert {row["rep_id"] for row in found} == set(WHO)  # what was said stays
+    done = agree(plan, "publish", "North", "--as", "plan", "--reason", "bob has left")
+    assert done.exit_code == 0, done.stderr
+    goals = Door.open(plan).versions("North")[0].table("goals")
+    assert set(goals["rep_id"]) == {"ann"} and goals["goal"].sum() == 250
+
+
+def test_of_two_who_decide_at_once_one_is_told_that_it_is_decided(plan: Plan):
+    assert agree(plan, "escalate", "bob", "--as", "bob", "--reason", "far apart").exit_code == 0
+    told: list[str] = []
+    start = Barrier(2)
+
+    def decide(amount: int) -> None:
+        door = Door.open(plan)
+        start.wait()
+        try:
+            door.say(Event("decide", "bob", "zoe", amount, "so be it"))
+        except DataError as error:
+            told.append(str(error))
+
+    threads = [Thread(target=decide, args=(amount,)) for amount in (210, 230)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (refusal,) = told
+    assert "decide is not possible, the goal is decided (by zoe)" in refusal
+    assert Door.open(plan).stand("bob")["agreed"].item() in (210, 230)
 
 
 def test_an_offer_before_the_register_has_owners_is_a_finding(plan: Plan):

@@ -22,6 +22,7 @@ from planning_kit.agreement import (
     still_open,
     verify,
 )
+from planning_kit.agreement.promises import promise_basis
 from planning_kit.agreement.store import Kept
 from planning_kit.messages import DataError
 from tests.making import make_settings
@@ -266,7 +267,8 @@ class Negotiation(RuleBasedStateMachine):
         before = self.state()
         possible = self.allowed(kind, before.loc[rep_id], actor, amount, reason)
         try:
-            append(self.log, Event(kind, rep_id, actor, amount, reason), VOICES)
+            basis = promise_basis("mia", "2026-03-31", 4) if kind == "promise" else {}
+            append(self.log, Event(kind, rep_id, actor, amount, reason, basis=basis), VOICES)
         except DataError:
             pd.testing.assert_frame_equal(before, self.state())
             assert not possible

@@ -136,6 +136,40 @@ def test_a_killed_writer_leaves_every_line_it_confirmed(place: str, moments: int
         kill_at(place, chosen.uniform(0.0, 0.3))
 
 
+FULL = """
+import resource, signal, sys
+from tests.making import make_settings
+from planning_kit.agreement import Event, Voices, append, open_log
+from planning_kit.messages import DataError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log = open_log(sys.argv[1], make_settings(rounding_unit=100))
+voices = Voices({"r0": ("mia",)})
+append(log, Event("note", "r0", "mia", reason="before"), voices)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), int(sys.argv[2])))
+done = 0
+try:
+    for number in range(1000):
+        append(log, Event("note", "r0", "mia", reason="x" * 900), voices)
+        done += 1
+except DataError as error:
+    print(done, error)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system has no limit for the size of files")
+def test_a_full_disk_is_named_and_keeps_every_line_before_it(tmp_path: Path):
+    place = tmp_path / "a.db"
+    log = begun(str(place))
+    words = [sys.executable, "-c", FULL, str(place), str(place.stat().st_size + 60_000)]
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    said = subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120)
+    done, _, message = said.stdout.partition(" ")
+    assert "agreement log 'a.db': " in message and "has room" in message, said.stderr
+    assert len(read_events(log)) == len(ASSIGNED) + 1 + int(done) > len(ASSIGNED) + 5
+    append(log, Event("note", "r0", "mia", reason="after"), VOICES)
+    assert verify(log)["status"].tolist() == ["pass"]
+
+
 # --- who forges --------------------------------------------------------------------------------
 
 

@@ -117,7 +117,9 @@ def test_amounts_of_any_size_add_up(make_plan: PlanMaker, tmp_path: Path, amount
 
 
 NAMES = ["NA", "../up", "a\nb", "=1+1"]
-MORE_NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in ("O'Brien", "{x}", "北", "con")]
+MORE_NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) for name in ("O'Brien", "{x}", "北", "con")
+]
 
 
 @pytest.mark.parametrize("region", [*NAMES, *MORE_NAMES])

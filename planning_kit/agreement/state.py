@@ -29,6 +29,7 @@ STATE_COLUMNS = (
     "last_at",
     "agreed_cells",
     "tied_to",
+    "scenario",
 )
 CLOSED = ("accepted", "decided")
 TIED_TO = "tied_to"  # in the basis of an acceptance: the assumption it rests on
@@ -136,8 +137,8 @@ def play_log(events: pd.DataFrame, until: str | None = None) -> pd.DataFrame:
         currency; empty: nobody said it), ``status``, ``rounds`` (proposals after another word),
         ``coverage`` (probability times amount of the evidence lines, over the agreed goal, or over
         the proposal while nothing is agreed; empty: no evidence, or a goal of 0), the last word,
-        ``agreed_cells`` (JSON: product line, territory, amount), and ``tied_to``, the assumption
-        that the agreement rests on.
+        ``agreed_cells`` (JSON: product line, territory, amount), ``tied_to``, the assumption
+        that the agreement rests on, and ``scenario``, whose goal was offered (empty: not said).
 
     Raises
     ------
@@ -333,4 +334,5 @@ def _row(talk: Talk) -> tuple[Any, ...]:
         *last,
         json.dumps(cells, ensure_ascii=False),
         talk.tied_to,
+        talk.basis.get("scenario", ""),
     )

@@ -235,7 +235,11 @@ def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
         talks.negotiation_events(step),
         step.offers(),
     )
-    more = [*resting.tied_findings(step), *resting.resting_findings(step, talks_begun=True)]
+    more = [
+        *resting.tied_findings(step),
+        *resting.other_scenario_findings(step),
+        *resting.resting_findings(step, talks_begun=True),
+    ]
     parts = [found, talks.meeting(step).findings, *([findings_table(more)] if more else [])]
     return pd.concat(parts, ignore_index=True)
 

@@ -90,6 +90,23 @@ def tied_findings(step: Step) -> list[dict[str, str]]:
     ]
 
 
+def other_scenario_findings(step: Step) -> list[dict[str, str]]:
+    """Say who agreed under another scenario: that is said here and not mixed in."""
+    state = negotiation_state(step)
+    apart = state[state["status"].isin(CLOSED) & ~state["scenario"].isin(["", step.scenario.name])]
+    rows = []
+    for name, people in apart.groupby("scenario")["rep_id"]:
+        message = (
+            f"{len(people)} goals were agreed or decided under the scenario {name!r}, not under "
+            f"{step.scenario.name!r}: {shorten(people)}; the allocated goals stand here."
+        )
+        advice = (
+            f"Open scenario {name!r} for them, or offer these goals: planning-kit agree reopen."
+        )
+        rows.append(finding("agreement.scenario", "review", step.inputs.name, message, advice))
+    return rows
+
+
 def reopening_events(step: Step) -> list[Event]:
     """Give the events that open those talks again, with the goal that was assigned last."""
     return [

@@ -76,7 +76,7 @@ def _standing(step: Step) -> Goals:
     return agreement.standing_goals(
         step.table("allocation"),
         step.inputs.settings.rounding_unit,
-        agreement.play_log(lines),
+        _of_this_scenario(step, agreement.play_log(lines)),
         log_digest="".join(moves["digest"].iloc[-1:]),
         tables=step.table,
     )
@@ -99,6 +99,11 @@ def _events(step: Step) -> pd.DataFrame:
         evidence=agreement.told_evidence(step.inputs),
     )
     return agreement.record_events(first, step.inputs.settings)
+
+
+def _of_this_scenario(step: Step, state: pd.DataFrame) -> pd.DataFrame:
+    """Leave out talks about another scenario's goals: an agreement stands where it was made."""
+    return state[state["scenario"].isin(["", step.scenario.name])]
 
 
 def _lines_here(step: Step) -> pd.DataFrame:
