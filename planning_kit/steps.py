@@ -153,7 +153,10 @@ _ALL = (
         keeps=("allocation", "allocation_steps", "monthly_goals"),
         kept_from=None,
         writes=("binding_rules", "chances", "frontier", "objectives", "allocation_findings"),
-        scenario=None,
+        scenario=(
+            *("objective", "base", "rules", "holds", "over_assignment", "relax"),
+            *("review", "assumptions", "correlations", "levers"),
+        ),
     ),
     WalkStep(
         "04_goal_metrics",

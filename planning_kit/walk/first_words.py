@@ -72,9 +72,11 @@ def step_today(plan: Plan, prepared: Prepared, region: str, scenario: str = "bas
     run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
     folders = [plan.runs_folder / name / folder_name(region) for name in (run, "draft")]
     chosen, name = plan.scenario(scenario), step_of("05").name
-    newest = NotebookStep.open_at(name, plan, prepared, region, chosen, folders[0])
     # A run knows the log as it was when it began; a draft has no such note.
-    return replace(newest.under(newest.scenario, newest.inputs.target), folder=folders[1])
+    where = (name, plan, prepared, region, chosen)
+    today = NotebookStep.open_at(*where, folders[1])
+    newest = NotebookStep.open_at(*where, folders[0], today.booked, today.targets)
+    return replace(today, like=newest)
 
 
 def _offered(step: NotebookStep) -> list[Event]:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.agreement import Goals
-from planning_kit.data import read_table, scenario_targets
+from planning_kit.data import read_table
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import folder_name
@@ -117,7 +117,7 @@ def _folder(step: Step, region: str) -> Path:
 def _regions(step: Step, parts: Mapping[str, Goals | None], company: Goals) -> pd.DataFrame:
     reviewed = {row["name"]: row["reviewed"] for row in step.prepared.facts["regions"]}
     team, unit = step.inputs.team(), step.inputs.settings.rounding_unit
-    _, targets = scenario_targets(step.plan, step.prepared, step.scenario)
+    targets = step.targets
     rows = []
     for region, part in parts.items():
         facts = {"region": region, "reviewed": reviewed[region], "target": targets[region]}
