@@ -216,7 +216,10 @@ _ALL = (
         "Does it all add up?",
         needs=("goals",),
         reads=("allocation", "agreed", "manager_capacity"),
-        writes=("regions", "company_goals", "sums", "rollup_findings", "company_fairness"),
+        writes=(
+            *("region_targets", "region_target_steps", "regions", "company_goals", "sums"),
+            *("rollup_findings", "company_fairness"),
+        ),
         files=("company_goals.xlsx", "star/"),
         scenario=None,
         whole_plan=True,

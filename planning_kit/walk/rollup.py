@@ -16,6 +16,7 @@ from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import folder_name
 from planning_kit.walk.step import Step
 from planning_kit.walk.talks import goals_of
+from planning_kit.walk.totals import target_findings
 
 LEVELS = ("rep_id", "territory_id", "product_line", "region")
 CELL = ["rep_id", "territory_id", "product_line"]
@@ -75,6 +76,7 @@ def roll_up(step: Step) -> Rollup:
     missing = [region for region, part in parts.items() if part is None]
     rows = [
         *_missing_findings(missing),
+        *target_findings(step),
         *_gap_findings(regions, step.inputs.settings.currency),
         *_sum_findings(step, company, sums, missing),
         *manager_findings(_capacities(step)),
