@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import date
+import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -115,12 +114,12 @@ def made_up(reviewed: dict[str, float]) -> Any:
 PLACES = pd.DataFrame(
     {"region": list("ABCDEFGH"), "potential": [5.0, 1.0, 3.0, None, 2.0, 8.0, 1.0, 1.0]}
 )
-REVIEWED = st.lists(st.floats(-50, 1000), min_size=2, max_size=8).map(
-    lambda amounts: dict(zip("ABCDEFGH", amounts, strict=False))
-)
+REVIEWED = st.lists(
+    st.integers(-5_000, 100_000).map(lambda cents: cents / 100), min_size=2, max_size=8
+).map(lambda amounts: dict(zip("ABCDEFGH", amounts, strict=False)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), reviewed=REVIEWED, asked=st.integers(0, 900), unit=st.sampled_from([1, 10]))
 def test_whatever_can_hold_adds_up_to_the_unit_and_what_is_agreed_is_exact(
     data: st.DataObject, reviewed: dict[str, float], asked: int, unit: int
@@ -139,17 +138,18 @@ def test_whatever_can_hold_adds_up_to_the_unit_and_what_is_agreed_is_exact(
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(company, "read_tables", lambda *_: {"territories": PLACES})
             split = company_split(plan, made_up(reviewed), scenario, agreed)
-            found = resolver(agreed)(plan, made_up(reviewed), scenario)
     except RulesConflictError as error:
         assert "cannot all hold" in str(error)
         return
+    if split is None:
+        assert not agreed and scenario.company is None
+        return
+    found = split.goals.set_index("region")["goal"].to_dict()
     whole = asked * unit if set(reviewed) - set(agreed) else sum(agreed.values())
     assert sum(round(x / unit) for x in found.values()) * unit == whole
     assert all(found[name] == amount for name, amount in agreed.items())
     assert all(x >= 0 and x == round(x / unit) * unit for x in found.values())
-    if split is not None:
-        steps = split.steps.groupby("region")["amount"].sum()
-        assert {name: steps[name] for name in found} == found
+    assert split.steps.groupby("region")["amount"].sum().to_dict() == found
 
 
 @settings(max_examples=100, deadline=None)
@@ -196,15 +196,17 @@ def test_steps_of_a_region_add_up_to_the_target_that_its_notebooks_split(make_pl
 
 
 def test_a_region_s_own_target_is_exact_and_growth_is_split_too(make_plan: PlanMaker):
-    plan = make(make_plan, targets="growth_share = 0.1\n[targets.regions]\nSouth = 500")
-    assert targets_of(plan) == {"North": 450.0, "South": 500.0, "West": 150.0} | {
-        "North": 620.0
-    } or targets_of(plan)["South"] == 500
+    growth = "growth_share = 0.1\n[targets.regions]\nSouth = 440"
+    plan = make(make_plan, "[company.base]\nblend = { even = 1 }", growth)
+    # The others grow by 10 %, to 770 together, and share that evenly.
+    assert targets_of(plan) == {"North": 390.0, "South": 440.0, "West": 380.0}
+    shown = open_step("08_company_rollup", plan_folder=str(plan.folder)).region_targets()
+    assert shown["held_by"].tolist() == ["", "[targets.regions] South", ""]
 
 
 FAULTS = {
-    '[company]\nrule = 1': "'rule' (did you mean 'rules'?)",
-    '[company.base]\nblend = { forecast = 1 }': "1 unknown label: 'forecast'",
+    "[company]\nrule = 1": "'rule' (did you mean 'rules'?)",
+    "[company.base]\nblend = { forecast = 1 }": "1 unknown label: 'forecast'",
     '[company.objective]\nkind = "equal_chance"': "unknown label: 'equal_chance'",
     '[[company.rules]]\nname = "r"\nat_most = 5': "[company] rule 'r': reason is missing",
     '[[company.rules]]\nname = "r"\nreason = "x"\nat_most = 900\nwhere = { region = "Nort" }': (
@@ -237,8 +239,8 @@ def test_check_finds_what_a_run_would_refuse_all_at_once(make_plan: PlanMaker):
 
 
 def test_a_company_section_reads_back_as_it_was():
-    said = Scenario.parse("s", __import__("tomllib").loads(COMPANY))
-    assert Scenario.parse("s", __import__("tomllib").loads(said.to_toml())) == said
+    said = Scenario.parse("s", tomllib.loads(COMPANY))
+    assert Scenario.parse("s", tomllib.loads(said.to_toml())) == said
     assert said.digest(["company"]) != Scenario("s").digest(["company"])
     empty = Scenario.parse("s", {"company": {"objective": {"kind": "least_movement"}}})
     assert empty.company is None
@@ -260,12 +262,13 @@ def test_another_region_s_hold_changes_nothing_here_unless_the_own_target_moves(
 ):
     plan = make(make_plan)
     before = made_of(plan, tmp_path)
-    loose = COMPANY.replace("blend = { last_year = 0.5, potential = 0.5 }", "blend = { even = 1 }")
-    loose += '\n[[company.rules]]\nname = "W"\nwhere = { region = "West" }\nat_most = 160\n'
-    write(plan, loose + 'reason = "the office is small"\n')
-    same = made_of(plan, tmp_path)  # even bases: South 425, North 425
-    assert before["targets"] != same["targets"] and before["parts"] != same["parts"]
-    write(plan, COMPANY + loose.split("reason = \"the office opens in May\"")[1].split("\n\n", 1)[1])
+    write(plan, COMPANY.replace("at_most = 450", "at_most = 440"))
+    moved = made_of(plan, tmp_path)
+    assert moved["targets"]["North"] == 440
+    assert all(moved["parts"][name] != before["parts"][name] for name in before["parts"])
+    assert moved["keys"]["allocation"] != before["keys"]["allocation"]
+    small = '[[company.rules]]\nname = "W"\nwhere = { region = "West" }\nat_most = 160\n'
+    write(plan, COMPANY + small + 'reason = "the office is small"\n')
     other = made_of(plan, tmp_path)  # a rule more, the same targets
     assert other["targets"] == before["targets"] and other["company"] != before["company"]
     assert other["parts"] == before["parts"] and other["keys"] == before["keys"]
@@ -295,9 +298,10 @@ def test_heads_negotiate_their_region_s_total_in_the_same_log(make_plan: PlanMak
     assert agree(plan, "start", "--company").output == "added 3, unchanged 0\n"
     refused = agree(plan, "accept", "region:North", "450", "--as", "max")
     assert refused.exit_code == 3 and "max may not accept" in refused.stderr
-    assert "mia may (the head of the region)" in agree(
-        plan, "propose", "region:North", "400", "--as", "ann"
-    ).stderr
+    assert (
+        "mia may (the head of the region)"
+        in agree(plan, "propose", "region:North", "400", "--as", "ann").stderr
+    )
     moves = (
         ("propose", "region:North", "400", "--as", "mia", "--reason", "two leave"),
         ("counter", "region:North", "430", "--as", "zoe", "--reason", "half way"),
@@ -319,9 +323,11 @@ def test_heads_negotiate_their_region_s_total_in_the_same_log(make_plan: PlanMak
     assert [row["what"] for row in again] == ["another allocation", "unchanged"]
     for words in moves[3:]:
         assert (done := agree(plan, *words)).exit_code == 0, done.output
-    with pytest.raises(DataError, match="'West opens slowly'.*'agreed total of West'"):
+    with pytest.raises(DataError, match=r"'West opens slowly'.*'agreed total of West'"):
         targets_of(plan)
-    assert agree(plan, "reopen", "region:West", "150", "--as", "plan", "--reason", "x").exit_code == 0
+    assert (
+        agree(plan, "reopen", "region:West", "150", "--as", "plan", "--reason", "x").exit_code == 0
+    )
     assert targets_of(plan)["West"] == 150
     assert first_words(plan, prepare(plan), "base", ["North"])["North"]
 
@@ -369,7 +375,7 @@ def test_agreed_totals_that_miss_the_target_are_a_finding_and_stand(
     agree(plan, "decide", "region:West", "100", "--as", "plan", "--reason", "as it was")
     shown: list[Any] = []
     run_cells(NOTEBOOKS[8], shown, plan_folder=str(plan.folder), run_folder=str(tmp_path / "r"))
-    found = table(tmp_path / "r", "", "rollup_findings").set_index("id")
+    found = table(tmp_path / "r", "", "rollup_findings").set_index("finding_id")
     message = found.loc["rollup.totals", "message"]
     assert message.startswith("the regions' totals, 3 of 3 agreed, miss the company's target of")
     assert "-" in message and "still to find" in message

@@ -51,11 +51,10 @@ def region_targets(step: Step) -> pd.DataFrame:
     table["change_share"] = (table["change"] / table["reviewed"]).where(table["reviewed"] > 0)
     table["agreed_total"] = table["region"].map(_agreed(step)).astype("float64")
     if split is not None:
-        held = split.goals.set_index("region")["held_by"]
+        held = dict(split.goals[["region", "held_by"]].to_numpy())
     else:
-        own = asked_targets(step.plan, step.scenario).regions
-        held = pd.Series({name: f"{OWN} {name}" for name in own}, dtype="str")
-    table["held_by"] = table["region"].map(held).fillna("").astype("str")
+        held = {name: f"{OWN} {name}" for name in asked_targets(step.plan, step.scenario).regions}
+    table["held_by"] = pd.array([held.get(name, "") for name in table["region"]], dtype="str")
     return table[_COLUMNS]
 
 
