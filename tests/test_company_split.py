@@ -177,6 +177,7 @@ def test_steps_of_a_region_add_up_to_the_target_that_its_notebooks_split(make_pl
     shown = step.region_targets().set_index("region")
     assert shown["target"].to_dict() == targets_of(plan)
     assert shown["held_by"].tolist() == ["no region above 450", "", "West opens slowly"]
+    assert shown["reason"].tolist() == ["nobody can serve more", "", "the office opens in May"]
     assert shown["agreed_total"].isna().all() and shown.loc["North", "change"] == -150
     assert step.chosen_region() == "North" and step.chosen_region("South") == "South"
     steps = step.target_steps("North").set_index("step")["amount"]

@@ -14,7 +14,9 @@ from planning_kit.walk.company import OWN, company_asked, company_split
 from planning_kit.walk.logged import totals_agreed
 from planning_kit.walk.step import Step
 
-_COLUMNS = ["region", "reviewed", "target", "change", "change_share", "agreed_total", "held_by"]
+_COLUMNS = [
+    *("region", "reviewed", "target", "change", "change_share", "agreed_total", "held_by", "reason")
+]
 
 
 def _split(step: Step) -> Allocation | None:
@@ -40,8 +42,8 @@ def region_targets(step: Step) -> pd.DataFrame:
     -------
     pandas.DataFrame
         ``region``, ``reviewed``, ``target``, ``change`` (plan currency), ``change_share``,
-        ``agreed_total`` (empty: not agreed) and ``held_by`` (rules and holds; an agreed total
-        and a target of the region's own are holds).
+        ``agreed_total`` (empty: not agreed), ``held_by`` (rules and holds; an agreed total
+        and a target of the region's own are holds) and ``reason`` (why these are asked for).
     """
     rows, split = step.prepared.facts["regions"], _split(step)
     table = pd.DataFrame({"region": [row["name"] for row in rows]}, dtype="str")
@@ -54,7 +56,10 @@ def region_targets(step: Step) -> pd.DataFrame:
         held = dict(split.goals[["region", "held_by"]].to_numpy())
     else:
         held = {name: f"{OWN} {name}" for name in asked_targets(step.plan, step.scenario).regions}
-    table["held_by"] = pd.array([held.get(name, "") for name in table["region"]], dtype="str")
+    names = [held.get(region, "") for region in table["region"]]
+    why = {rule.name: rule.reason for rule in getattr(step.scenario.company, "all_rules", ())}
+    reasons = ["; ".join(why[one] for one in name.split("; ") if one in why) for name in names]
+    table["held_by"], table["reason"] = (pd.array(texts, dtype="str") for texts in (names, reasons))
     return table[_COLUMNS]
 
 
