@@ -153,7 +153,10 @@ _ALL = (
         keeps=("allocation", "allocation_steps", "monthly_goals"),
         kept_from=None,
         writes=("binding_rules", "chances", "frontier", "objectives", "allocation_findings"),
-        scenario=None,
+        scenario=(
+            *("objective", "base", "rules", "holds", "over_assignment", "relax"),
+            *("review", "assumptions", "correlations", "levers"),
+        ),
     ),
     WalkStep(
         "04_goal_metrics",
@@ -217,7 +220,10 @@ _ALL = (
         "Does it all add up?",
         needs=("goals",),
         reads=("allocation", "agreed", "manager_capacity"),
-        writes=("regions", "company_goals", "sums", "rollup_findings", "company_fairness"),
+        writes=(
+            *("region_targets", "region_target_steps", "regions", "company_goals", "sums"),
+            *("rollup_findings", "company_fairness"),
+        ),
         files=("company_goals.xlsx", "star/"),
         scenario=None,
         whole_plan=True,

@@ -211,7 +211,7 @@ def test_what_changed_while_a_notebook_ran_is_of_the_next_run(plan: Plan):
 
 
 class Recording(Scenario):
-    """Remembers which sections of a scenario were read, but for digesting them."""
+    """Remembers which sections of a scenario were read, but for digesting or copying them."""
 
     seen: ClassVar[set[str]] = set()
 
@@ -221,9 +221,18 @@ class Recording(Scenario):
         return super().__getattribute__(name)
 
     def digest(self, parts=None):
+        return self._unseen(lambda: super(Recording, self).digest(parts))
+
+    def for_region(self, labels):
+        return self._unseen(lambda: super(Recording, self).for_region(labels))
+
+    def with_(self, **parts):
+        return self._unseen(lambda: super(Recording, self).with_(**parts))
+
+    def _unseen(self, work):
         before = set(Recording.seen)
         try:
-            return super().digest(parts)
+            return work()
         finally:
             Recording.seen.intersection_update(before)
 

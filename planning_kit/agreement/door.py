@@ -20,11 +20,11 @@ from planning_kit.agreement.publish import (
     versions_of,
 )
 from planning_kit.agreement.state import CLOSED, PUBLISH, TIED_TO, play_log
-from planning_kit.agreement.voices import Voices
+from planning_kit.agreement.voices import Voices, head_of
 from planning_kit.data import Prepared, prepare, read_tables
 from planning_kit.data.region import managers_above
 from planning_kit.messages import DataError, require_labels, shorten
-from planning_kit.plan import Plan
+from planning_kit.plan import COMPANY, REGION_TALK, Plan
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,16 @@ class Door:
 
     @property
     def voices(self) -> Voices:
-        """Say who may speak about whom."""
+        """Say who may speak about whom, and who about the total of a region."""
         boss = dict(self.people[["rep_id", "manager_id"]].dropna().to_numpy())
-        return Voices({rep_id: managers_above(rep_id, boss) for rep_id in self.people["rep_id"]})
+        above = {rep_id: managers_above(rep_id, boss) for rep_id in self.people["rep_id"]}
+        carry = self.people[self.people["carries_goal"]]
+        heads = {}
+        for region in self.prepared.regions:
+            team = carry.loc[carry["current_region"] == region, "rep_id"]
+            heads[REGION_TALK + region] = head = head_of(team, above)
+            above[REGION_TALK + region] = managers_above(head, boss)
+        return Voices(above, heads)
 
     def start(
         self, offered: Mapping[str, Sequence[Event]], reopened: Sequence[Event] = ()
@@ -120,14 +127,19 @@ class Door:
     def stand(self, of: str = "") -> pd.DataFrame:
         """Say where everybody stands: in the company, in a region, or one person."""
         state = play_log(read_events(self.log))
-        home = self.people.set_index("rep_id")["current_region"]
-        state.insert(0, "region", state["rep_id"].map(home).astype("str"))
-        state.insert(1, "rep", state["rep_id"].map(self.people.set_index("rep_id")["rep_name"]))
+        people = self.people.set_index("rep_id")
+        is_total = state["rep_id"].str.startswith(REGION_TALK)
+        home = state["rep_id"].map(people["current_region"]).astype("str").mask(is_total, COMPANY)
+        names = state["rep_id"].map(people["rep_name"]).astype("str")
+        total_of = state["rep_id"].str.removeprefix(REGION_TALK)
+        state.insert(0, "region", home)
+        state.insert(1, "rep", names.mask(is_total, total_of))
         if not of:
             return state
-        people = state["rep_id"].tolist()
-        require_labels([of], [*self.prepared.regions, *people], "regions and people in the log")
-        return state[(state["region"] == of) | (state["rep_id"] == of)].reset_index(drop=True)
+        known = [*self.prepared.regions, *state["rep_id"]]
+        require_labels([of], known, "regions and people in the log")
+        here = (home == of) & ~is_total | (state["rep_id"] == of)
+        return state[here].reset_index(drop=True)
 
     def versions(self, region: str) -> list[Version]:
         """List what was published of a region, in order."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from planning_kit.messages import DataError, require_labels
@@ -21,6 +21,8 @@ class Voices:
     ----------
     above : mapping of str to sequence of str
         By id of a person the ids of the managers, the own one first, up to the top.
+    speaker : mapping of str to str
+        Who speaks for what is no person: by the id of a region's talk its head, see `head_of`.
 
     Examples
     --------
@@ -34,11 +36,17 @@ class Voices:
     """
 
     above: Mapping[str, Sequence[str]]
+    speaker: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def everybody(self) -> set[str]:
         """Name everybody who may speak about anybody."""
-        return {PLANNER, *self.above, *(name for up in self.above.values() for name in up)}
+        people = self.above.keys() - self.speaker.keys()
+        return {PLANNER, *people, *(name for up in self.above.values() for name in up)}
+
+    def person(self, rep_id: str) -> str:
+        """Name who speaks for an id: the person, or the head of the region."""
+        return self.speaker.get(rep_id, rep_id)
 
     def manager(self, rep_id: str) -> str:
         """Name the own manager; the planner where the chain does not know one."""
@@ -82,15 +90,15 @@ class Voices:
 
     def may_accept(self, rep_id: str, who: str) -> list[str]:
         """Give the words somebody may accept: the person the planner's, the manager the proposal."""
-        if who == rep_id:
+        if who == self.person(rep_id):
             return ["countered", "assigned"]
         return ["proposed"] if who == self.manager(rep_id) else []
 
     def _allowed(self, kind: str, rep_id: str) -> tuple[list[str], str]:
         chain = [*self.above.get(rep_id, ()), PLANNER]
-        manager = self.manager(rep_id)
+        manager, person = self.manager(rep_id), self.person(rep_id)
         if kind in _OF_THE_PERSON:
-            return [rep_id], "the person"
+            return [person], "the person" if person == rep_id else "the head of the region"
         if kind in _OF_THE_MANAGER:
             return [manager], "the own manager"
         if kind == "decide":
@@ -98,10 +106,10 @@ class Voices:
         if kind == "assign":
             return chain, "the planner and the managers above"
         if kind == "note":
-            return [rep_id, *chain], "the person and everybody above"
+            return [person, *chain], "the person and everybody above"
         if kind == "promise":
             return chain, "the planner and the managers above"
-        return [rep_id, manager], "the person and the own manager"
+        return [person, manager], "the person and the own manager"
 
     def require_publisher(
         self, people: Iterable[str], actor: str, behalf: str = "", reason: str = ""
@@ -133,3 +141,20 @@ class Voices:
             )
         if not reason.strip():
             raise DataError(f"{rep_id}: {actor} speaks for {behalf}: that needs a reason in words.")
+
+
+def head_of(people: Iterable[str], above: Mapping[str, Sequence[str]]) -> str:
+    """Name the head of some people: the nearest who stands above all others; else the planner.
+
+    Examples
+    --------
+    >>> above = {"ann": ["mia", "zoe"], "bob": ["max", "zoe"], "mia": ["zoe"]}
+    >>> head_of(["ann", "bob"], above), head_of(["ann", "mia"], above), head_of([], above)
+    ('zoe', 'mia', 'plan')
+    """
+    everybody = sorted(people)
+    for name in [n for first in everybody[:1] for n in (first, *above.get(first, ()))]:
+        others = [rep_id for rep_id in everybody if rep_id != name]
+        if others and all(name in above.get(rep_id, ()) for rep_id in others):
+            return name
+    return PLANNER

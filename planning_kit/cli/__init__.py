@@ -103,12 +103,15 @@ def check(plan_folder: str, as_json: bool) -> None:
     from planning_kit.data import check_plan, check_scenarios, prepare
     from planning_kit.data.checks import problems_table
     from planning_kit.data.problems import problem_lines, write_problems
+    from planning_kit.walk.company import resolver
+    from planning_kit.walk.logged import totals_agreed
 
     plan, storage = _open_plan(plan_folder)
     problems = check_plan(plan)
     is_readable = not (problems["status"] == "fail").any()
     found = log_problems(plan.agreement_place, plan.settings)
-    found += check_scenarios(plan, prepare(plan) if is_readable else None)
+    agreed = {} if found else totals_agreed(plan, plan.runs_folder / "draft")
+    found += check_scenarios(plan, prepare(plan) if is_readable else None, resolver(agreed))
     problems = pd.concat([problems_table(found), problems], ignore_index=True)
     written = write_problems(plan, problems)
     if storage:

@@ -75,9 +75,12 @@ def _print(table: pd.DataFrame, as_json: bool, columns: list[str] | None = None)
 @agree.command()
 @click.option("--region", "regions", multiple=True, help="Only this region; may be repeated.")
 @click.option("--scenario", default="base", help="Whose allocation is offered.")
+@click.option("--company", is_flag=True, help="Offer the regions' totals to their heads.")
 @_FOLDER
 @_JSON
-def start(folder: str, regions: tuple[str, ...], scenario: str, as_json: bool) -> None:
+def start(
+    folder: str, regions: tuple[str, ...], scenario: str, company: bool, as_json: bool
+) -> None:
     """Offer everybody the allocated goal, and take the proposals of the table; once.
 
     A second start adds who is new, opens agreements again whose assumption is breached, and lists
@@ -86,12 +89,17 @@ def start(folder: str, regions: tuple[str, ...], scenario: str, as_json: bool) -
     \b
     Example:
       planning-kit agree start --plan my-plan --region West
+      planning-kit agree start --plan my-plan --company
+      planning-kit agree accept region:West 13867500 --as M04 --plan my-plan
     """
-    from planning_kit.walk import first_words, talks_to_reopen
+    from planning_kit.walk import company_words, first_words, talks_to_reopen
 
     door = _open(folder)
-    words = first_words(door.plan, door.prepared, scenario, regions)
-    table = door.start(words, talks_to_reopen(door, scenario, regions))
+    if company:
+        table = door.start(company_words(door.plan, door.prepared, scenario, regions))
+    else:
+        words = first_words(door.plan, door.prepared, scenario, regions)
+        table = door.start(words, talks_to_reopen(door, scenario, regions))
     added = int((table["what"] == "added").sum())
     told = table[~table["what"].isin(["added", "unchanged"])]
     if as_json:

@@ -3,7 +3,13 @@
 from planning_kit.data.cache import cached
 from planning_kit.data.checker import CheckLimits
 from planning_kit.data.checks import check_tables
-from planning_kit.data.partitions import open_inputs, read_tables, scenario_targets, with_targets
+from planning_kit.data.partitions import (
+    asked_targets,
+    open_inputs,
+    read_tables,
+    scenario_targets,
+    with_targets,
+)
 from planning_kit.data.prepare import (
     FORMAT,
     Prepared,
@@ -25,6 +31,7 @@ __all__ = [
     "Prepared",
     "Region",
     "Table",
+    "asked_targets",
     "cached",
     "check_plan",
     "check_scenario",

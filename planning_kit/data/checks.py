@@ -12,6 +12,7 @@ import pandas as pd
 from planning_kit.data.checker import MOST_ROWS, Checker, CheckLimits
 from planning_kit.data.schema import TABLES, Table
 from planning_kit.messages import PROBLEM_COLUMNS, nearest
+from planning_kit.plan import REGION_TALK
 
 # Tables whose rows are facts of the past: a label nobody knows costs part of the amount, and the
 # limit of the plan decides whether it stops. In every other table it is an error at once.
@@ -228,6 +229,14 @@ def _check_people(checker: Checker) -> None:
     reps = checker.con.execute(
         "SELECT rep_id, manager_id, _file, _row FROM plan.reps WHERE rep_id IS NOT NULL"
     ).fetchall()
+    checker.where(
+        "reps",
+        "rep_id",
+        f"starts_with(rep_id, '{REGION_TALK}')",
+        "reserved",
+        f"{{value}} begins with '{REGION_TALK}', as the talks about regions' totals do",
+        "give the person another id",
+    )
     manager = {rep: boss for rep, boss, _, _ in reps}
     place = {rep: (file, row) for rep, _, file, row in reps}
     for loop in _loops(manager):

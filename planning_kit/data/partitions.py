@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from planning_kit.data.region import Region
 from planning_kit.data.schema import column_types
 from planning_kit.data.targets import region_targets
 from planning_kit.numbers.units import from_units, to_units
-from planning_kit.plan import Plan, Scenario, Settings
+from planning_kit.plan import Plan, Scenario, Targets
 
 # What preparing adds to canonical tables, see `planning_kit.data.Region`.
 _ADDED = {
@@ -40,6 +40,7 @@ def open_inputs(
     prepared: Prepared,
     region: str | None = None,
     scenario: Scenario | None = None,
+    targets: Mapping[str, float] | None = None,
 ) -> Region:
     """Open everything the notebooks of one region read.
 
@@ -51,6 +52,8 @@ def open_inputs(
         Name of the region; None is the whole company.
     scenario
         Its ``[targets]`` take the place of the plan's.
+    targets
+        Every region's target, where they are known; None: see `scenario_targets`.
 
     Raises
     ------
@@ -64,7 +67,8 @@ def open_inputs(
     found: dict[str, Any] = dict(read_tables(prepared.region_folder(region), PARTITION_TABLES))
     found |= {"settings": plan.settings, "regions": tuple(prepared.regions), "target": 0.0}
     inputs = Region.company(**found) if region is None else Region(region, **found)
-    return with_targets(inputs, plan, prepared, scenario)
+    targets = scenario_targets(plan, prepared, scenario) if targets is None else targets
+    return with_targets(inputs, plan, scenario, targets)
 
 
 def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
@@ -85,31 +89,34 @@ def read_tables(folder: Path, names: Iterable[str]) -> dict[str, pd.DataFrame]:
 
 
 def with_targets(
-    inputs: Region, plan: Plan, prepared: Prepared, scenario: Scenario | None = None
+    inputs: Region, plan: Plan, scenario: Scenario | None, targets: Mapping[str, float]
 ) -> Region:
     """Give the same tables with the targets of a scenario, see `open_inputs`."""
-    settings, targets = scenario_targets(plan, prepared, scenario)
+    settings = replace(plan.settings, targets=asked_targets(plan, scenario))
     whole = to_units(pd.Series(targets), settings.rounding_unit).sum()
     company = from_units(int(whole), settings.rounding_unit)
     target = company if inputs.is_company else targets[inputs.name]
     return replace(inputs, settings=settings, target=target)
 
 
+def asked_targets(plan: Plan, scenario: Scenario | None = None) -> Targets:
+    """Give what is asked for: by the scenario, else by the plan."""
+    said = None if scenario is None else scenario.targets
+    return plan.settings.targets if said is None else said
+
+
 def scenario_targets(
     plan: Plan, prepared: Prepared, scenario: Scenario | None = None
-) -> tuple[Settings, dict[str, float]]:
-    """Give the settings with the targets of a scenario, and every region's target.
+) -> dict[str, float]:
+    """Give every region's target where nothing but ``[targets]`` says it: by the reviewed year.
 
     Raises
     ------
     DataError
         The targets do not fit together.
     """
-    settings = plan.settings
-    if scenario is not None and scenario.targets is not None:
-        settings = replace(settings, targets=scenario.targets)
     reviewed = {row["name"]: row["reviewed"] for row in prepared.facts["regions"]}
-    return settings, region_targets(settings, settings.targets, reviewed)
+    return region_targets(plan.settings, asked_targets(plan, scenario), reviewed)
 
 
 def typed_table(con: duckdb.DuckDBPyConnection, query: str, name: str) -> pd.DataFrame:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from planning_kit.data.partitions import read_tables, scenario_targets
+from planning_kit.data.partitions import asked_targets, read_tables, scenario_targets
 from planning_kit.data.prepare import Prepared
 from planning_kit.data.targets import target_faults
 from planning_kit.messages import (
@@ -17,6 +17,7 @@ from planning_kit.messages import (
 )
 from planning_kit.plan import (
     CELL_COLUMNS,
+    COMPANY_REFERENCES,
     NOT_KNOWN,
     REFERENCES,
     Plan,
@@ -27,12 +28,26 @@ from planning_kit.plan import (
 from planning_kit.plan.contradictions import contradictions, least_together, standing
 from planning_kit.plan.register import unknown_in_correlations
 
+Resolve = Callable[[Plan, Prepared, Scenario], dict[str, float]]  # every region's target
 
-def check_scenario(plan: Plan, prepared: Prepared, scenario: Scenario) -> None:
+
+def check_scenario(
+    plan: Plan, prepared: Prepared, scenario: Scenario, resolve: Resolve = scenario_targets
+) -> dict[str, float]:
     """Refuse a scenario that a run could not take, before anything is computed.
 
     A rule about people or territories of another region is no fault; a label that no region
     knows is one.
+
+    Parameters
+    ----------
+    resolve
+        Splits the company's target over the regions, where the scenario itself is sound.
+
+    Returns
+    -------
+    dict
+        Every region's target, plan currency.
 
     Raises
     ------
@@ -41,19 +56,30 @@ def check_scenario(plan: Plan, prepared: Prepared, scenario: Scenario) -> None:
         fit together, rules and holds that cannot all hold whatever the numbers are.
     """
     faults = label_faults(scenario, company_labels(prepared, scenario))
-    asked = plan.settings.targets if scenario.targets is None else scenario.targets
-    wrong = target_faults(plan.settings, asked, prepared.regions)
-    conflicts = [] if wrong else _conflicts(plan, prepared, scenario)
-    stop_on_faults([*wrong, *faults, *conflicts], f"scenario {scenario.name!r}")
+    wrong = target_faults(plan.settings, asked_targets(plan, scenario), prepared.regions)
+    wrong += _company_faults(plan, prepared, scenario)
+    targets: dict[str, float] = {}
+    if not wrong:
+        try:
+            targets = resolve(plan, prepared, scenario)
+            faults += _conflicts(plan, prepared, scenario, targets)
+        except PlanningError as error:
+            wrong = [f"[company] {error}".rstrip(".")]
+    stop_on_faults([*wrong, *faults], f"scenario {scenario.name!r}")
+    return targets
 
 
-def check_scenarios(plan: Plan, prepared: Prepared | None) -> list[dict[str, Any]]:
+def check_scenarios(
+    plan: Plan, prepared: Prepared | None, resolve: Resolve = scenario_targets
+) -> list[dict[str, Any]]:
     """Read the plan's targets and every scenario file, and give what is wrong with each.
 
     Parameters
     ----------
     prepared
         None: the inputs cannot be read, and labels and targets are not compared with them.
+    resolve
+        See `check_scenario`.
 
     Returns
     -------
@@ -69,9 +95,10 @@ def check_scenarios(plan: Plan, prepared: Prepared | None) -> list[dict[str, Any
             scenario, faults = Scenario.read(name, scenario_content(path), path)
             is_whole = not faults and (scenario.targets or not found["plan.toml"])
             if prepared is not None and is_whole:
-                check_scenario(plan, prepared, scenario)
+                check_scenario(plan, prepared, scenario, resolve)
             elif prepared is not None:
                 faults += label_faults(scenario, company_labels(prepared, scenario))
+                faults += _company_faults(plan, prepared, scenario)
         except PlanningError as error:
             faults = list(getattr(error, "faults", ())) or [str(error)]
         found[f"scenarios/{name}.toml"] = faults
@@ -117,12 +144,25 @@ def company_labels(prepared: Prepared, scenario: Scenario) -> dict[str, set[str]
     return labels
 
 
-def _conflicts(plan: Plan, prepared: Prepared, scenario: Scenario) -> list[str]:
+def _company_faults(plan: Plan, prepared: Prepared, scenario: Scenario) -> list[str]:
+    """Name what ``[company]`` asks for that is not there, or that cannot hold at once."""
+    company = scenario.company
+    if company is None:
+        return []
+    labels = {"region": set(prepared.regions)}
+    faults = unknown_in_rules(company.all_rules, labels, COMPANY_REFERENCES)
+    gives = company.relax.up_to_priority if company.relax.allow else 0
+    faults += contradictions(standing(company.all_rules, plan.settings.starts_on), gives)
+    return [f"[company] {fault}" for fault in faults]
+
+
+def _conflicts(
+    plan: Plan, prepared: Prepared, scenario: Scenario, targets: Mapping[str, float]
+) -> list[str]:
     """Name what cannot hold at once: two rules, or all that is held and the target."""
     gives = scenario.relax.up_to_priority if scenario.relax.allow else 0
     rules, unit = standing(scenario.all_rules, plan.settings.starts_on), plan.settings.rounding_unit
     faults = contradictions(rules, gives)
-    _, targets = scenario_targets(plan, prepared, scenario)
     firm = [rule for rule in rules if rule.priority > gives and rule.limits[0]]
     for region, target in targets.items() if firm else ():
         known = prepared.facts["labels"]["regions"][region]

@@ -17,6 +17,7 @@ from planning_kit.plan.register import AssumptionEntry, Correlation, read_regist
 from planning_kit.plan.rules import (
     CELL,
     CELL_COLUMNS,
+    COMPANY_REFERENCES,
     NOT_KNOWN,
     REFERENCES,
     GroupRange,
@@ -40,13 +41,14 @@ from planning_kit.plan.scenario import (
     load_scenario,
     scenario_content,
 )
-from planning_kit.plan.settings import Settings, Targets
+from planning_kit.plan.settings import REGION_TALK, Settings, Targets
 
 __all__ = [
     "ACTIVITIES",
     "CELL",
     "CELL_COLUMNS",
     "COMPANY",
+    "COMPANY_REFERENCES",
     "COPY_FOLDER",
     "DRIVERS",
     "FILLS",
@@ -54,6 +56,7 @@ __all__ = [
     "NOT_KNOWN",
     "OBJECTIVES",
     "REFERENCES",
+    "REGION_TALK",
     "SECTIONS",
     "AssumptionEntry",
     "Base",

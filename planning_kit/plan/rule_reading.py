@@ -17,7 +17,7 @@ from planning_kit.plan.rules import (
     ZeroOrAtLeast,
 )
 
-_COMMON = ("name", "where", "each", "priority")
+_COMMON = ("name", "where", "each", "priority", "reason")
 _KINDS: dict[type[Rule], tuple[str, ...]] = {
     GroupRange: ("at_least", "at_most", "exactly", "relative_to"),
     MaxChange: ("most_up_share", "most_down_share", "relative_to"),
@@ -25,7 +25,7 @@ _KINDS: dict[type[Rule], tuple[str, ...]] = {
     ZeroOrAtLeast: ("zero_or_at_least",),
 }
 _RULE_KEYS = tuple(dict.fromkeys((*_COMMON, *(k for keys in _KINDS.values() for k in keys))))
-_HOLD_KEYS = (*_COMMON, "amount", "keep", "owner", "reason", "expires_on")
+_HOLD_KEYS = (*_COMMON, "amount", "keep", "owner", "expires_on")
 
 
 def read_rule(row: Written) -> Rule | None:
@@ -62,7 +62,6 @@ def read_hold(row: Written) -> Hold | None:
         amount=row.number("amount", least=0),
         keep=row.text("keep"),
         owner=row.text("owner"),
-        reason=row.text("reason"),
         expires_on=row.day("expires_on", date.max),
         **_for_each_cell(_read_common(row), "amount" not in row),
     )
@@ -79,6 +78,7 @@ def _read_common(row: Written) -> dict[str, Any]:
         "name": row.text("name") or row.where,
         "where": _read_cells(row, "where"),
         "each": tuple(each),
+        "reason": row.text("reason"),
     }
     return common if priority is None else {**common, "priority": int(priority)}
 

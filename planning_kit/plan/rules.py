@@ -25,6 +25,7 @@ REFERENCES = (
     "variance",
     "cv",
 )
+COMPANY_REFERENCES = ("base", "last_year", "potential")  # of the split of the company's target
 Labels = Mapping[str, Collection[str]]  # by column
 
 
@@ -43,6 +44,8 @@ class Rule:
         ``("cell",)``: for each cell; empty: for all its cells together.
     priority : int
         1 to 9; when rules cannot all hold, the highest number is kept longest.
+    reason : str
+        Why it is asked for.
     """
 
     kind: ClassVar[str] = ""
@@ -50,6 +53,7 @@ class Rule:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     each: tuple[str, ...] = ()
     priority: int = 5
+    reason: str = ""
 
     def describe(self) -> str:
         """Say the rule in one line."""
@@ -220,8 +224,8 @@ class Hold(Rule):
         Sum the cells are held at, plan currency; None: every cell is held at ``keep``.
     keep : str
         The reference every cell is held at.
-    owner, reason : str
-        Who holds it and why.
+    owner : str
+        Who holds it.
     expires_on : date
         Last day the hold counts.
     """
@@ -230,7 +234,6 @@ class Hold(Rule):
     amount: float | None = None
     keep: str = ""
     owner: str = ""
-    reason: str = ""
     expires_on: date = date.max
     priority: int = 7
 

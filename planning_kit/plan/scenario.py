@@ -31,11 +31,14 @@ from planning_kit.plan.toml import to_toml
 OBJECTIVES = ("least_movement", "fewest_changes", "fairest_stretch", "equal_chance")
 WEIGHTS = ("base", "variance", "even")
 NAMED_BASES = ("last_year", "run_rate", "fair_share", "forecast", "account_build_up", "even")
+COMPANY_BASES = ("last_year", "potential", "even")  # of the split of the company's target
+COMPANY_SECTIONS = ("objective", "base", "rules", "holds", "relax")
 FILLS = ("potential", "peers", "none")
 SECTIONS = (
     "name",
     "note",
     "targets",
+    "company",
     "levers",
     "objective",
     "base",
@@ -102,6 +105,9 @@ class Scenario:
         ``name`` and ``note`` in the file: texts for people.
     targets : Targets or None
         What is asked for; None: what the plan says.
+    company : Scenario or None
+        How the company's target is split over the regions: objective, base, rules, holds and relax
+        of that split; None: by the reviewed year.
     objective, base, relax
         See `Objective`, `Base`, `Relax`.
     rules, holds : tuple of Rule
@@ -130,6 +136,7 @@ class Scenario:
     title: str = ""
     note: str = ""
     targets: Targets | None = None
+    company: Scenario | None = None
     levers: ManagerLevers = field(default_factory=ManagerLevers)
     objective: Objective = Objective()
     base: Base = Base()
@@ -165,8 +172,7 @@ class Scenario:
         """Read what can be read of the content of a file, and name every fault, see `parse`."""
         written = Written(content)
         written.keys(SECTIONS)
-        rules = [read_rule(row) for row in written.rows("rules", "rule")]
-        holds = [read_hold(row) for row in written.rows("holds", "hold")]
+        rules, holds = _read_rules(written)
         review = written.section("review", ("exclude",))
         padding = written.section("over_assignment")
         read = cls(
@@ -174,11 +180,12 @@ class Scenario:
             title=written.text("name"),
             note=written.text("note"),
             targets=read_targets(written) if "targets" in written else None,
+            company=_read_company(written.section("company")),
             levers=read_levers(written.section("levers")),
             objective=_read_objective(written.section("objective", ("kind", "weights", "chances"))),
             base=_read_base(written.section("base", ("blend", "fill"))),
-            rules=tuple(rule for rule in rules if rule is not None),
-            holds=tuple(hold for hold in holds if hold is not None),
+            rules=rules,
+            holds=holds,
             assumptions=read_register(written.section("assumptions")),
             correlations=read_correlations(written.rows("correlations", "correlation")),
             over_assignment={k: padding.number(k, 0.0, least=0, most=5) for k in padding.values},
@@ -192,6 +199,8 @@ class Scenario:
         names = [rule.name for rule in self.all_rules]
         double = sorted({name for name in names if names.count(name) > 1})
         faults = [f"names used twice: {', '.join(map(repr, double))}"] if double else []
+        if self.company is not None:
+            faults += [f"[company] {fault}" for fault in self.company._faults_together()]
         return faults + register_faults(self.assumptions, self.correlations)
 
     @property
@@ -295,6 +304,7 @@ class Scenario:
             "name": self.title,
             "targets": self.targets
             and {"growth_share": self.targets.growth_share, **_said(self.targets)},
+            "company": self.company and self.company._content,
             "rules": [_rule_said(rule) for rule in self.rules],
             "holds": [_rule_said(hold) for hold in self.holds],
             "assumptions": {name: _said(entry) for name, entry in self.assumptions.items()},
@@ -312,20 +322,49 @@ class Scenario:
         return hash(self.digest())
 
 
-def _read_objective(section: Written) -> Objective:
+def _read_rules(written: Written, of: str = "") -> tuple[tuple[Rule, ...], tuple[Hold, ...]]:
+    rules = [read_rule(row) for row in written.rows("rules", f"{of}rule")]
+    holds = [read_hold(row) for row in written.rows("holds", f"{of}hold")]
+    return (
+        tuple(rule for rule in rules if rule is not None),
+        tuple(hold for hold in holds if hold is not None),
+    )
+
+
+def _read_company(section: Written) -> Scenario | None:
+    """Read how the company's target is split over the regions; None where nothing is said."""
+    section.keys(COMPANY_SECTIONS)
+    rules, holds = _read_rules(section, "company ")
+    for rule in rules:
+        if not rule.reason:
+            section.fault(f"rule {rule.name!r}: reason is missing; say why")
+    read = Scenario(
+        name="[company]",
+        objective=_read_objective(
+            section.section("objective", ("kind", "weights")), of_people=False
+        ),
+        base=_read_base(section.section("base", ("blend",)), COMPANY_BASES),
+        rules=rules,
+        holds=holds,
+        relax=_read_relax(section.section("relax", ("allow", "up_to_priority"))),
+    )
+    return read if read._content else None
+
+
+def _read_objective(section: Written, of_people: bool = True) -> Objective:
     kind, weights = section.text("kind", OBJECTIVES[0]), section.text("weights")
-    section.known([kind], OBJECTIVES, " kind")
-    section.known([weights] if weights else [], WEIGHTS, " weights")
+    known = [name for name in OBJECTIVES if of_people or name != "equal_chance"]
+    section.known([kind], known, " kind")
+    known = [name for name in WEIGHTS if of_people or name != "variance"]
+    section.known([weights] if weights else [], known, " weights")
     chances = section.section("chances", example="{ role = 0.6 }")
     given = {role: chances.number(role, 0.5, least=0.001, most=0.999) for role in chances.values}
     return Objective(kind, weights, given)
 
 
-def _read_base(section: Written) -> Base:
-    fill, blend = (
-        section.text("fill"),
-        section.section("blend", NAMED_BASES, "{ last_year = 0.6, fair_share = 0.4 }"),
-    )
+def _read_base(section: Written, bases: tuple[str, ...] = NAMED_BASES) -> Base:
+    fill = section.text("fill")
+    blend = section.section("blend", bases, "{ last_year = 0.6, even = 0.4 }")
     section.known([fill] if fill else [], FILLS, " fill")
     weights = {name: blend.number(name, 0.0, least=0) for name in blend.values}
     if weights and not any(weights.values()):

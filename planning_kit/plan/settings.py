@@ -9,6 +9,8 @@ from datetime import date, timedelta
 from planning_kit.messages import Written
 from planning_kit.plan.calendar import add_months, months_between
 
+REGION_TALK = "region:"  # before a region's name: the talk about its total, in the agreement log
+
 
 @dataclass(frozen=True)
 class Targets:

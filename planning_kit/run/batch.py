@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from planning_kit import __version__
-from planning_kit.data import Prepared, check_scenario, prepare, read_table, scenario_targets
+from planning_kit.data import Prepared, check_scenario, prepare, read_table
 from planning_kit.data.kept import table_path
 from planning_kit.data.notation import literal
 from planning_kit.messages import UsageError, require_labels
@@ -58,6 +58,7 @@ from planning_kit.run.storage import Storage
 from planning_kit.run.task import Basis, RegionTask
 from planning_kit.run.worker import run_region
 from planning_kit.steps import COMPANY_STEP, MADE_BY
+from planning_kit.walk.company import resolver
 from planning_kit.walk.logged import log_end_today
 
 _LOOK_EVERY = 0.5  # seconds
@@ -162,8 +163,8 @@ def run_plan(
         _require(options.regions, prepared.regions, "region")
         _check_notebooks(plan, options)
         scenario, agreement = plan.scenario(options.scenario), log_end_today(plan, prepared)
-        check_scenario(plan, prepared, scenario)
-        records = _waiting(plan, prepared, scenario, options.regions)
+        targets = check_scenario(plan, prepared, scenario, resolver(agreement["totals"]))
+        records = _waiting(prepared, targets, options.regions)
         others = [f for f in run_folders(plan.runs_folder) if f != into][:LOOK_BACK]
         basis = run_basis(plan, prepared.facts["fingerprint"], scenario, agreement, others)
         key = run_key(basis, plan.notebooks(), options)
@@ -219,12 +220,11 @@ def _call_latest(plan: Plan, options: BatchOptions, folder: Path) -> None:
 
 
 def _waiting(
-    plan: Plan, prepared: Prepared, scenario: Scenario, wanted: Sequence[str]
+    prepared: Prepared, targets: Mapping[str, float], wanted: Sequence[str]
 ) -> dict[str, RunRecord]:
     """Give the records of the regions, by folder, with target and how many people carry it."""
     import duckdb
 
-    _, targets = scenario_targets(plan, prepared, scenario)
     people = literal(table_path(prepared.region_folder(None), "reps"))
     with duckdb.connect() as con:  # without opening a region's tables
         counts = con.execute(

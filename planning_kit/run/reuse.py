@@ -15,7 +15,7 @@ from typing import Any
 
 from planning_kit import __version__
 from planning_kit.data import Prepared
-from planning_kit.plan import SECTIONS, Plan, Scenario, bundled, write_atomically
+from planning_kit.plan import SECTIONS, Plan, Scenario, Targets, bundled, write_atomically
 from planning_kit.run.options import BatchOptions
 from planning_kit.run.parameters import read_cells
 from planning_kit.run.task import Basis, RegionTask
@@ -58,6 +58,7 @@ def run_basis(
         {section: scenario.digest([section]) for section in SECTIONS},
         digest({path.name: file_digest(path) for path in written}),
         digest(agreement),
+        digest(agreement["totals"]),
         tuple(map(str, runs)),
     )
 
@@ -78,7 +79,8 @@ def source_digest(notebook: Path) -> str:
 
 def region_digest(plan: Plan, prepared: Prepared, region: str, target: float) -> str:
     """Digest what a region's notebooks read of the inputs: its partition, target and labels."""
-    return digest([asdict(plan.settings), prepared.inputs_digest(region), target])
+    settings = replace(plan.settings, targets=Targets())  # another region's is not read here
+    return digest([asdict(settings), prepared.inputs_digest(region), target])
 
 
 def made_from(notebook: Path, task: RegionTask) -> dict[str, str]:
@@ -88,17 +90,19 @@ def made_from(notebook: Path, task: RegionTask) -> dict[str, str]:
     is_ours = known.is_file() and source_digest(known) == source
     step = STEPS.get(notebook.stem) if is_ours else None
     tables = _tables_before(notebook.stem, task, is_ours)
-    scenario, agreement = digest([basis.scenario, basis.scenarios]), basis.agreement
+    scenario = digest([basis.scenario, basis.scenarios, basis.totals])
+    inputs, agreement = basis.inputs, basis.agreement
     if step:
         agreement = (task.agreement or agreement) if step.reads_agreement else ""
+        inputs = digest([basis.inputs, task.inputs]) if step.whole_plan else task.inputs or inputs
     if step and step.scenario is not None and all(tables.values()):
-        sections = ("name", "targets", *step.scenario)
+        sections = ("name", *step.scenario)  # the region's target is among its inputs
         scenario = digest({section: basis.scenario.get(section) for section in sections})
     values = {k: v for k, v in task.parameters_of(notebook).items() if k not in _PLACES}
     return {
         "notebook": source,
         "planning-kit": basis.package,
-        "inputs": task.inputs if task.inputs and step and not step.whole_plan else basis.inputs,
+        "inputs": inputs,
         "parameters": digest(values),
         "scenario": scenario,
         "tables": digest(tables),

@@ -25,6 +25,8 @@ class Basis:
         Of all scenario files.
     agreement : str
         Of the whole agreement log.
+    totals : str
+        Of the totals that heads of regions agreed.
     runs : tuple of str
         Folders of earlier runs, newest first.
     """
@@ -34,6 +36,7 @@ class Basis:
     scenario: dict[str, str]
     scenarios: str
     agreement: str
+    totals: str = ""
     runs: tuple[str, ...] = ()
 
 

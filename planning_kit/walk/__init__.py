@@ -10,7 +10,7 @@ from planning_kit.walk.expected import (
     outlook_of,
     target_range,
 )
-from planning_kit.walk.first_words import first_words, talks_to_reopen
+from planning_kit.walk.first_words import company_words, first_words, talks_to_reopen
 from planning_kit.walk.opening import open_step
 from planning_kit.walk.publishing import publish_region
 from planning_kit.walk.split import (
@@ -43,6 +43,7 @@ __all__ = [
     "chance_lines",
     "chances",
     "chosen_person",
+    "company_words",
     "data_coverage",
     "data_until",
     "first_words",

@@ -10,12 +10,14 @@ from dataclasses import replace
 import pandas as pd
 
 from planning_kit import __version__
-from planning_kit.agreement import Event, propose_from_table, told_evidence
+from planning_kit.agreement import PLANNER, Event, propose_from_table, told_evidence
 from planning_kit.agreement.door import Door
-from planning_kit.data import Prepared
+from planning_kit.data import Prepared, check_scenario
 from planning_kit.messages import require_labels
-from planning_kit.plan import Plan, folder_name
+from planning_kit.plan import COMPANY, REGION_TALK, Plan, folder_name
 from planning_kit.steps import step_of
+from planning_kit.walk.company import company_asked, resolver
+from planning_kit.walk.logged import totals_agreed
 from planning_kit.walk.notebook import NotebookStep
 from planning_kit.walk.resting import reopening_events
 
@@ -47,6 +49,48 @@ def first_words(
     return {name: _offered(step_today(plan, prepared, name, scenario)) for name in wanted}
 
 
+def company_words(
+    plan: Plan, prepared: Prepared, scenario: str = "base", regions: Sequence[str] = ()
+) -> dict[str, list[Event]]:
+    """Give what is offered to the heads of regions: every total that is not agreed yet.
+
+    Parameters
+    ----------
+    plan, prepared, scenario, regions
+        See `first_words`.
+
+    Returns
+    -------
+    dict
+        The events under ``company``.
+
+    Raises
+    ------
+    DataError
+        As in `first_words`.
+    """
+    require_labels(regions, prepared.regions, "regions")
+    chosen, agreed = plan.scenario(scenario), totals_agreed(plan, plan.runs_folder / "draft")
+    targets = check_scenario(plan, prepared, chosen, resolver(agreed))
+    rests_on = {
+        "kit": __version__,
+        "scenario": chosen.name,
+        "target": f"{company_asked(plan, prepared, chosen):.12g}",
+    }
+    wanted = [name for name in regions or prepared.regions if name not in agreed]
+    offers = [
+        Event(
+            "assign",
+            REGION_TALK + name,
+            PLANNER,
+            targets[name],
+            basis={**rests_on, "region": name, "allocation": f"{targets[name]:.12g}"},
+        )
+        for name in wanted
+    ]
+    return {COMPANY: offers}
+
+
 def talks_to_reopen(door: Door, scenario: str = "base", regions: Sequence[str] = ()) -> list[Event]:
     """Give the events that open agreements again whose assumption is breached."""
     state = door.stand()
@@ -72,9 +116,11 @@ def step_today(plan: Plan, prepared: Prepared, region: str, scenario: str = "bas
     run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
     folders = [plan.runs_folder / name / folder_name(region) for name in (run, "draft")]
     chosen, name = plan.scenario(scenario), step_of("05").name
-    newest = NotebookStep.open_at(name, plan, prepared, region, chosen, folders[0])
     # A run knows the log as it was when it began; a draft has no such note.
-    return replace(newest.under(newest.scenario, newest.inputs.target), folder=folders[1])
+    where = (name, plan, prepared, region, chosen)
+    today = NotebookStep.open_at(*where, folders[1])
+    newest = NotebookStep.open_at(*where, folders[0], today.booked, today.targets)
+    return replace(today, like=newest)
 
 
 def _offered(step: NotebookStep) -> list[Event]:

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from planning_kit.agreement import last_line, open_log, read_events
+from planning_kit.agreement import last_line, open_log, play_log, read_events
+from planning_kit.agreement.state import CLOSED
 from planning_kit.data import Prepared, read_tables
 from planning_kit.messages import DataError
-from planning_kit.plan import Plan
+from planning_kit.plan import REGION_TALK, Plan
 
 
 def log_end_today(plan: Plan, prepared: Prepared) -> dict[str, Any]:
@@ -20,8 +21,8 @@ def log_end_today(plan: Plan, prepared: Prepared) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``lines``, ``digest`` and ``signature`` of the last line, and by region (``regions``) the
-        digest of the last line about its people.
+        ``lines``, ``digest`` and ``signature`` of the last line, by region (``regions``) the
+        digest of the last line about its people, and the regions' agreed ``totals``.
 
     Raises
     ------
@@ -33,7 +34,39 @@ def log_end_today(plan: Plan, prepared: Prepared) -> dict[str, Any]:
     home = events["rep_id"].map(people.set_index("rep_id")["current_region"])
     last = events.groupby(home)["digest"].last()
     end = {name: "".join(events[name].iloc[-1:]) for name in ("digest", "signature")}
-    return {"lines": len(events), **end, "regions": {str(k): v for k, v in last.items()}}
+    of_people = {str(k): v for k, v in last.items()}
+    return {"lines": len(events), **end, "regions": of_people, "totals": _totals(events)}
+
+
+def totals_agreed(plan: Plan, run: Path) -> dict[str, float]:
+    """Give the totals that heads of regions agreed, or had decided, by region (plan currency).
+
+    In a run those of when it began.
+
+    Raises
+    ------
+    DataError
+        The log is out of order.
+    """
+    noted = _noted(run)
+    if noted is not None:
+        return dict(noted.get("totals", {}))
+    return _totals(read_events(open_log(plan.agreement_place, plan.settings)))
+
+
+def _totals(events: pd.DataFrame) -> dict[str, float]:
+    state = play_log(events[events["rep_id"].str.startswith(REGION_TALK)])
+    closed = state[state["status"].isin(CLOSED)]
+    regions = closed["rep_id"].str.removeprefix(REGION_TALK)
+    return {str(name): float(x) for name, x in zip(regions, closed["agreed"], strict=True)}
+
+
+def _noted(run: Path) -> dict[str, Any] | None:
+    """Give what the manifest of a run says of the log; None: it is no run."""
+    manifest = run / "manifest.json"
+    said = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
+    noted: dict[str, Any] | None = said.get("agreement")
+    return noted
 
 
 def log_end(plan: Plan, run: Path) -> dict[str, Any]:
@@ -47,10 +80,9 @@ def log_end(plan: Plan, run: Path) -> dict[str, Any]:
     DataError
         The log is out of order.
     """
-    manifest = run / "manifest.json"
-    noted = json.loads(manifest.read_text(encoding="utf-8")) if manifest.is_file() else {}
-    if "agreement" in noted:
-        return {name: noted["agreement"][name] for name in ("lines", "digest")}
+    noted = _noted(run)
+    if noted is not None:
+        return {name: noted[name] for name in ("lines", "digest")}
     lines, digest = last_line(open_log(plan.agreement_place, plan.settings))
     return {"lines": lines, "digest": digest}
 

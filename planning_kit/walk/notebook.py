@@ -15,7 +15,7 @@ from planning_kit.output.cards import Cards, finding_card, show_cards
 from planning_kit.output.charts.choose import chart_for
 from planning_kit.output.shown import Shown, show_table
 from planning_kit.steps import STEPS
-from planning_kit.walk import expected, resting, split, talks, views, what_if
+from planning_kit.walk import expected, resting, split, talks, totals, views, what_if
 from planning_kit.walk.answers import CARDS, manager_plan_of, rollup_of
 from planning_kit.walk.asking import of_plan, of_region, of_step
 from planning_kit.walk.rollup import write_files
@@ -93,6 +93,9 @@ class NotebookStep(Step):
     # what if
     scenarios = of_step(what_if.compare_scenarios)
     what_if = of_step(what_if.what_if)
+    # the company's target over its regions
+    region_targets = of_step(totals.region_targets)
+    target_steps = of_step(totals.target_steps)
     # the manager's own
     time_review = of_region(manager.time_review)
 
@@ -179,6 +182,10 @@ class NotebookStep(Step):
     def chosen_person(self, rep_id: str = "") -> str:
         """Name the person asked for, else the one whose goal moved most."""
         return split.chosen_person(self, rep_id)
+
+    def chosen_region(self, region: str = "") -> str:
+        """Name the region asked for, else the one whose target moves most."""
+        return totals.chosen_region(self, region)
 
     def name_of(self, rep_id: str) -> str:
         """Give the readable name of a person."""
@@ -341,6 +348,8 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "manager_findings": lambda step: manager_plan_of(step).findings,
     "what_if": lambda step: step.inputs.with_names(step.what_if().people),
     "scenarios": lambda step: step.scenarios(),
+    "region_targets": totals.region_targets,
+    "region_target_steps": totals.all_target_steps,
     "regions": lambda step: rollup_of(step).regions,
     "company_goals": lambda step: rollup_of(step).goals,
     "sums": lambda step: rollup_of(step).sums,

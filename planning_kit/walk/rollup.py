@@ -10,12 +10,13 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.agreement import Goals
-from planning_kit.data import read_table, scenario_targets
+from planning_kit.data import read_table
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import folder_name
 from planning_kit.walk.step import Step
 from planning_kit.walk.talks import goals_of
+from planning_kit.walk.totals import target_findings
 
 LEVELS = ("rep_id", "territory_id", "product_line", "region")
 CELL = ["rep_id", "territory_id", "product_line"]
@@ -75,6 +76,7 @@ def roll_up(step: Step) -> Rollup:
     missing = [region for region, part in parts.items() if part is None]
     rows = [
         *_missing_findings(missing),
+        *target_findings(step),
         *_gap_findings(regions, step.inputs.settings.currency),
         *_sum_findings(step, company, sums, missing),
         *manager_findings(_capacities(step)),
@@ -117,7 +119,7 @@ def _folder(step: Step, region: str) -> Path:
 def _regions(step: Step, parts: Mapping[str, Goals | None], company: Goals) -> pd.DataFrame:
     reviewed = {row["name"]: row["reviewed"] for row in step.prepared.facts["regions"]}
     team, unit = step.inputs.team(), step.inputs.settings.rounding_unit
-    _, targets = scenario_targets(step.plan, step.prepared, step.scenario)
+    targets = step.targets
     rows = []
     for region, part in parts.items():
         facts = {"region": region, "reviewed": reviewed[region], "target": targets[region]}

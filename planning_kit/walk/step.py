@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,15 +18,19 @@ from planning_kit.data import (
     check_scenario,
     open_inputs,
     read_table,
-    scenario_targets,
     with_targets,
     write_table,
 )
 from planning_kit.numbers.units import from_units
-from planning_kit.plan import Plan, Scenario, Targets, folder_name, write_atomically
+from planning_kit.plan import SECTIONS, Plan, Scenario, Targets, folder_name, write_atomically
 from planning_kit.review import Exclusions, exclude_deals
 from planning_kit.steps import MADE_BY, STEPS
-from planning_kit.walk.logged import log_end, log_words, logged_events
+from planning_kit.walk.company import resolver
+from planning_kit.walk.logged import log_end, log_words, logged_events, totals_agreed
+
+# The own target stands for these in what a region's tables are made from: another one's changes
+# nothing here.
+_OF_TARGETS = ("targets", "company")
 
 
 @dataclass
@@ -43,6 +47,8 @@ class Step:
         The region's tables, without what the scenario's ``[[review.exclude]]`` takes out.
     folder : Path
         The region's folder of the run; tables go to ``tables/`` in it.
+    targets : mapping of str to float
+        Every region's target, plan currency.
     """
 
     notebook: str
@@ -51,6 +57,7 @@ class Step:
     scenario: Scenario
     inputs: Region
     folder: Path
+    targets: Mapping[str, float]
     excluded: Exclusions | None = None
     booked: Region | None = None  # with what is taken out
     like: Step | None = None  # another step of this region; tables of the same key are its
@@ -70,7 +77,7 @@ class Step:
         """Give what all goals add up to: the target and what levels add (``[over_assignment]``)."""
         unit, targets = self.plan.settings.rounding_unit, {self.inputs.name: self.inputs.target}
         if self.inputs.is_company:
-            _, targets = scenario_targets(self.plan, self.prepared, self.scenario)
+            targets = dict(self.targets)
         asked = [round(self.scenario.street_target(x, unit) / unit) for x in targets.values()]
         return from_units(sum(asked), unit)
 
@@ -99,7 +106,8 @@ class Step:
         """Open the same step of another region or scenario."""
         is_here = region == self.inputs.name and not self.inputs.is_company
         same = self.booked if is_here else None
-        where = (self.notebook, self.plan, self.prepared, region, scenario, folder, same)
+        known = self.targets if scenario is self.scenario else None
+        where = (self.notebook, self.plan, self.prepared, region, scenario, folder, same, known)
         return replace(self.open_at(*where), like=self if is_here else None)
 
     def of_region(self, region: str) -> Self:
@@ -120,21 +128,25 @@ class Step:
         scenario: Scenario,
         folder: Path,
         same: Region | None = None,
+        targets: Mapping[str, float] | None = None,
     ) -> Self:
         """Open a step whose plan, inputs and places are known.
 
-        ``region`` None is the company; ``same`` are inputs read before.
+        ``region`` None is the company; ``same`` are inputs read before, ``targets`` those of a
+        scenario that was checked before.
         """
-        check_scenario(plan, prepared, scenario)
+        if targets is None:
+            resolve = resolver(totals_agreed(plan, folder.parent))
+            targets = check_scenario(plan, prepared, scenario, resolve)
         if same is None:
-            booked = open_inputs(plan, prepared, region, scenario)
+            booked = open_inputs(plan, prepared, region, scenario, targets)
         else:
-            booked = with_targets(same, plan, prepared, scenario)
+            booked = with_targets(same, plan, scenario, targets)
         inputs, excluded = booked, None
         if scenario.review:
             excluded = exclude_deals(booked, scenario)
             inputs = excluded.inputs
-        return cls(notebook, plan, prepared, scenario, inputs, folder, excluded, booked)
+        return cls(notebook, plan, prepared, scenario, inputs, folder, targets, excluded, booked)
 
     def key(self, table: str) -> str:
         """Digest everything a kept table is made from; one of another key is not taken.
@@ -145,14 +157,16 @@ class Step:
         """
         if table not in self._keys:
             maker = STEPS[MADE_BY[table]]
-            sections = maker.kept_from
+            sections, of_split = maker.kept_from, maker.kept_from is None
+            if of_split:
+                sections = tuple(name for name in SECTIONS if name not in _OF_TARGETS)
             made_of = [
                 __version__,
                 replace(self.plan.settings, targets=Targets()),
                 self.inputs.name,
                 self.prepared.inputs_digest(None if self.inputs.is_company else self.inputs.name),
                 self.scenario.digest(sections),
-                self.inputs.target if sections is None else None,
+                self._asked_here() if of_split else None,
                 [self.key(name) for name in maker.reads],
                 self._said() if maker.reads_agreement else None,
             ]
@@ -160,6 +174,9 @@ class Step:
             digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
             self._keys[table] = digest[:16]
         return self._keys[table]
+
+    def _asked_here(self) -> float | dict[str, float]:
+        return dict(self.targets) if self.inputs.is_company else self.inputs.target
 
     def _said(self) -> str:
         """Give the digest of the last line of the log that is about people here."""

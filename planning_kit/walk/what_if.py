@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from planning_kit.data import asked_targets
 from planning_kit.messages import PlanningError
 from planning_kit.numbers.units import from_units
 from planning_kit.plan import CELL, MaxChange, Scenario
@@ -68,7 +69,7 @@ def changed_scenario(step: Step, change: WhatIf, target: float) -> Scenario:
     """Write a what-if into the scenario: the region's target (plan currency) and the limits."""
     scenario, inputs = step.scenario, step.inputs
     if change.target_change:
-        asked = step.plan.settings.targets if scenario.targets is None else scenario.targets
+        asked = asked_targets(step.plan, scenario)
         asked = asked.with_region(inputs.name, target, inputs.regions)
         scenario = scenario.with_(targets=asked)
     if not (change.most_up or change.most_down):

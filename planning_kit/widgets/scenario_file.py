@@ -9,6 +9,8 @@ from planning_kit.data import check_scenario
 from planning_kit.messages import UsageError
 from planning_kit.plan import Scenario, write_atomically
 from planning_kit.walk import Step
+from planning_kit.walk.company import resolver
+from planning_kit.walk.logged import totals_agreed
 from planning_kit.walk.what_if import WhatIf, with_change
 
 
@@ -33,6 +35,7 @@ def write_scenario(step: Step, name: str, scenario: Scenario) -> Path:
     if path.exists():
         raise UsageError(f"there is a scenario {name!r} already; choose another name.")
     written = scenario.with_(name=name, title=name)
-    check_scenario(step.plan, step.prepared, written)
+    agreed = totals_agreed(step.plan, step.folder.parent)
+    check_scenario(step.plan, step.prepared, written, resolver(agreed))
     write_atomically(path, written.to_toml())
     return path
