@@ -71,6 +71,10 @@ class WalkStep:
         return (*self.keeps, *self.writes)
 
 
+_SPLIT = (  # what a split looks at, and what is expected under it
+    *("objective", "base", "rules", "holds", "over_assignment", "relax"),
+    *("review", "assumptions", "correlations", "levers"),
+)
 _ALL = (
     WalkStep(
         "00_start_here",
@@ -153,10 +157,7 @@ _ALL = (
         keeps=("allocation", "allocation_steps", "monthly_goals"),
         kept_from=None,
         writes=("binding_rules", "chances", "frontier", "objectives", "allocation_findings"),
-        scenario=(
-            *("objective", "base", "rules", "holds", "over_assignment", "relax"),
-            *("review", "assumptions", "correlations", "levers"),
-        ),
+        scenario=_SPLIT,
     ),
     WalkStep(
         "04_goal_metrics",
@@ -184,7 +185,7 @@ _ALL = (
         keeps=("agreed",),
         kept_from=("name",),
         writes=("offers", "agreement_state", "agreement_log", "promises", "agreement_findings"),
-        scenario=None,
+        scenario=_SPLIT,
         reads_agreement=True,
     ),
     WalkStep(
