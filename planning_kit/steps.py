@@ -173,8 +173,11 @@ _ALL = (
         "05_joint_agreement",
         "Joint agreement",
         "What do people propose, where do we meet?",
-        needs=("proposals",),
-        reads=("allocation", "register"),
+        needs=("goals", "proposals"),
+        reads=(
+            *("allocation", "register", "baseline"),
+            *("outlook", "assumption_effects", "correlations"),
+        ),
         keeps=("agreed",),
         writes=("offers", "agreement_state", "agreement_log", "promises", "agreement_findings"),
         scenario=("review", "over_assignment", "assumptions", "correlations"),

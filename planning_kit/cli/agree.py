@@ -40,17 +40,13 @@ class _Amount(click.ParamType):
     name = "amount"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        from decimal import Decimal, InvalidOperation
+        from planning_kit.messages import DataError
+        from planning_kit.messages.amounts import read_amount
 
-        text = str(value).replace("_", "")
-        whole, _, rest = text.partition(",")
-        parts = [whole, *rest.split(",")] if rest else [whole]
-        if len(parts) > 1 and all(len(part.partition(".")[0]) == 3 for part in parts[1:]):
-            text = "".join(parts)  # commas between thousands, and nothing else
         try:
-            return Decimal(text)
-        except InvalidOperation:
-            self.fail(f"{value!r} is no amount; write it like 1284000 or 1_284_000.", param, ctx)
+            return read_amount(str(value))
+        except DataError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _open(folder: str) -> Door:

@@ -70,11 +70,16 @@ def step_today(plan: Plan, prepared: Prepared, region: str, scenario: str = "bas
     require_labels([region], prepared.regions, "regions")
     latest = plan.runs_folder / "latest"
     run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
-    folders = [plan.runs_folder / name / folder_name(region) for name in (run, "draft")]
+    folder = plan.runs_folder / run / folder_name(region)
     chosen, name = plan.scenario(scenario), step_of("05").name
-    newest = NotebookStep.open_at(name, plan, prepared, region, chosen, folders[0])
+    return after_every_line(NotebookStep.open_at(name, plan, prepared, region, chosen, folder))
+
+
+def after_every_line(step: NotebookStep) -> NotebookStep:
+    """Give a step as it is after every line that the log has by now; its other tables are kept."""
     # A run knows the log as it was when it began; a draft has no such note.
-    return replace(newest.under(newest.scenario, newest.inputs.target), folder=folders[1])
+    folder = step.plan.runs_folder / "draft" / folder_name(step.inputs.name)
+    return replace(step.under(step.scenario, step.inputs.target), folder=folder)
 
 
 def _offered(step: NotebookStep) -> list[Event]:
