@@ -7,15 +7,20 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 
-from planning_kit.agreement import Event
+from planning_kit.agreement import MOVES, Event
 from planning_kit.agreement.door import Door
 from planning_kit.agreement.promises import promise_basis
+from planning_kit.agreement.state import KINDS
+from planning_kit.cli import main
 from planning_kit.messages import DataError
-from planning_kit.output.charts.goals import chart_talk
+from planning_kit.output.charts.goals import _TALK, chart_talk
+from planning_kit.output.typesetting import Words
 from planning_kit.plan import load_plan
 from planning_kit.walk.first_words import step_today
 from planning_kit.walk.notebook import NotebookStep
+from tests.test_letters import pages, text_of
 
 EVIDENCE = [
     {"account": "Contoso", "product": "p1", "amount": 400, "probability": 0.5, "reason": "renews"},
@@ -98,7 +103,9 @@ def test_history_evidence_promises_and_record_name_people(door: Door):
     talk_through(door)
     step = opened(door)
     history = step.talk_history("bob")
-    assert history["goal"].tolist() == [1000.0] * 3 and history["status"].eq("missed").all()
+    assert history[["year", "goal", "actual"]].to_numpy().tolist() == [
+        [year, 1000.0, 900.0] for year in (2023, 2024, 2025)
+    ]
     assert history["attainment"].tolist() == pytest.approx([0.9] * 3)
     assert step.talk_proposals("bob")["factor"].item() == pytest.approx(900 / 850)
     evidence = step.talk_evidence("bob")
@@ -153,6 +160,51 @@ def test_what_a_range_makes_of_forecasts_is_shown_when_asked_for(door: Door):
     assert grid["expected_bonus"].idxmax() == "median: pays best"
     assert grid.loc["proposal", "forecast"] == 850
     assert grid["of_quota"].tolist() == pytest.approx((grid["forecast"] / 1000).tolist())
+
+
+# --- the page for the table --------------------------------------------------------------------
+
+
+def asked(door: Door, *words: str) -> Result:
+    return CliRunner().invoke(main, ["agree", "paper", *words, "--plan", str(door.plan.folder)])
+
+
+@pytest.mark.parametrize("language", ["en", "fil"])
+def test_the_page_for_the_table_is_one_page_however_much_was_said(door: Door, language: str):
+    talk_through(door)
+    door.say(Event("propose", "bob", "bob", 890, "word " * 400, EVIDENCE * 6))
+    for number in range(12):
+        door.say(Event("note", "bob", "mia", None, f"note {number} " + "W" * 100))
+    done = asked(door, "bob", "--lang", language)
+    assert done.exit_code == 0, done.output
+    path = door.plan.folder / "talks" / "North" / f"bob-{language}.pdf"
+    assert done.stdout.strip() == str(path)
+    assert pages(path.read_bytes()) == 1
+    said = " ".join(text_of(path.read_bytes()).split())
+    title = {"en": "What was promised", "fil": "Mga ipinangako"}[language]
+    for words in ("Bob B.", "joint visits", "Fabrikam", "1,110", "890", "note 11", title):
+        assert words in said
+    assert "note 2 " not in said and said.count("Mia") >= 2
+    written = path.read_bytes()
+    path.unlink()
+    assert asked(door, "bob", "--lang", language, "--json").exit_code == 0
+    assert path.read_bytes() == written
+
+
+def test_the_page_of_somebody_who_has_said_nothing(door: Door, tmp_path: Path):
+    assert asked(door, "ann", "--out", str(tmp_path / "ann.pdf")).exit_code == 0
+    said = text_of((tmp_path / "ann.pdf").read_bytes())
+    assert "Offered goal" in said and "Evidence" not in said and "Number agreed" in said
+    for who, why in (("bop", "did you mean 'bob'"), ("mia", "unknown label")):
+        assert why in asked(door, who).stderr
+    assert "language of talks" in asked(door, "bob", "--lang", "xx").stderr
+
+
+def test_every_move_number_and_status_has_a_word_on_the_page():
+    for language in ("en", "fil"):
+        texts = Words.read(language, paper="talk").texts
+        assert {"offer", "reopen", *KINDS} - {"assign"} == set(texts["moves"])
+        assert set(MOVES) == set(texts["statuses"]) and set(_TALK) == set(texts["numbers"])
 
 
 # --- the chart ---------------------------------------------------------------------------------

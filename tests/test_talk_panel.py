@@ -94,7 +94,7 @@ def test_only_moves_that_are_possible_now_are_offered_with_those_who_may(door: D
     assert may["propose"] == ["bob"] and may["counter"] == ["mia"]
     assert may["accept"] == ["bob", "mia"] and may["note"] == ["bob", "mia", "zoe", "plan"]
     panel["person"].value = "ann"
-    assert "counter" not in panel.moves
+    assert "counter" not in panel.moves and panel.shown() == {"person", "move", "Record"}
     panel["move"].value = "accept"
     assert panel.speakers == ["ann"]  # there is no proposal that mia could accept
 
@@ -114,6 +114,7 @@ def test_a_talk_from_the_first_word_to_the_decision(door: Door):
         assert "recorded:" in panel.move(kind, who, **fields)
         assert door.stand("bob")["status"].item() == status and status in panel.state.value
         assert panel["amount"].value == panel["reason"].value == ""
+        assert panel["move"].value is None and panel["Record"].disabled  # no second click by chance
     assert panel.state.value != before and panel.lines.value.count("<tr>") == 1 + 9
     assert "a tender" in panel.lines.value and "Mia" in panel.lines.value
     assert door.assigned("bob") == 1000

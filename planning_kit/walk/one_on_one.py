@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,8 @@ from planning_kit.agreement import PLANNER
 from planning_kit.agreement.bonus import best_forecast, bonus_grid
 from planning_kit.agreement.state import CLOSED, WHOLE
 from planning_kit.numbers.units import from_units, to_units
+from planning_kit.output.talk_paper import TalkSheet
+from planning_kit.review.periods import fiscal_year
 from planning_kit.walk.expected import outlook_of
 from planning_kit.walk.split import chosen_person
 from planning_kit.walk.step import Step
@@ -140,10 +143,18 @@ def talk_way(step: Step, rep_id: str) -> pd.DataFrame:
 
 
 def talk_history(step: Step, rep_id: str) -> pd.DataFrame:
-    """Give a person's goals and results of past goal periods (see `planning_kit.review.attainment`)."""
+    """Give a person's goals and results of past years (see `planning_kit.review.attainment`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``year``, ``goal`` and ``actual`` of the goal periods that began in it, ``attainment``.
+    """
     rows = review.attainment(step.inputs, ("goal_period", "rep_id"), years="all")
     rows = _of(rows[rows["goal"].notna() & rows["goal_period"].notna()], rep_id)
-    return rows[["goal_period", "goal", "actual", "attainment", "status"]]
+    rows["year"] = fiscal_year(rows["goal_period"], step.inputs.settings)
+    years = rows.groupby("year", as_index=False)[["goal", "actual"]].sum()
+    return years.assign(attainment=(years["actual"] / years["goal"]).where(years["goal"] > 0))
 
 
 def talk_proposals(step: Step, rep_id: str) -> pd.DataFrame:
@@ -243,3 +254,32 @@ def talk_bonus(step: Step, rep_id: str, shown: bool = True) -> pd.DataFrame:
         forecasts |= {"low end of the range": low, "median: pays best": middle}
         forecasts |= {"high end of the range": high}
     return bonus_grid(quota, forecasts if quota > 0 else {}, years)
+
+
+def talk_sheet(step: Step, rep_id: str) -> TalkSheet:
+    """Give what the page for a person's talk says."""
+    settings, state, record = (
+        step.inputs.settings,
+        talk_state(step, rep_id),
+        talk_record(step, rep_id),
+    )
+    names, above = names_of_people(step), step.inputs.managers_above(rep_id)[:1]
+    return TalkSheet(
+        settings.name,
+        settings.currency,
+        settings.rounding_unit,
+        settings.starts_on,
+        settings.ends_on,
+        date.fromisoformat(record["time"].iloc[-1][:10]) if len(record) else settings.starts_on,
+        rep_id,
+        names.get(rep_id, rep_id),
+        "".join(names.get(who, who) for who in above),
+        step.inputs.name,
+        "".join(state["status"]) or "not started",
+        _only(state, "coverage"),
+        talk_numbers(step, rep_id),
+        talk_way(step, rep_id),
+        talk_evidence(step, rep_id),
+        talk_promises(step, rep_id),
+        record,
+    )

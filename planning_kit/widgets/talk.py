@@ -85,13 +85,13 @@ class _Talk:
         self.row = step.talk_state(who)
         known = self.door.lines(who)
         moves = MOVES[self.row["status"].iloc[0]] if len(known) else ()
-        shown = ["reopen" if kind == "assign" else kind for kind in moves if kind not in _NOT_HERE]
-        self.move.options, self.move.value = shown, next(iter(shown), None)
+        shown = [kind for kind in moves if kind not in ("assign", *_NOT_HERE)]
+        shown += ["reopen"] if "assign" in moves else []
+        self.move.options, self.move.value = shown, None  # the next move is chosen on purpose
         self.ask()
         if not shown:
             said = "nobody has begun this talk; begin with: planning-kit agree start"
             self.message.value = note(said, "#52606D")
-        self.record.disabled = not shown
         region = step.inputs
         self.state.value = show_table(self.row, _STATE, region=region)._repr_html_()
         self.lines.value = show_table(step.talk_record(who), region=region)._repr_html_()
@@ -108,6 +108,8 @@ class _Talk:
             may = [one for one in may if self.offered(one)]
         self.speaker.options = self.named(may)
         self.speaker.value = next(iter(may), None)
+        self.record.disabled = not may
+        _show(bool(kind), self.speaker, self.reason)
         _show(kind in _AMOUNTS, self.amount)
         _show(kind == "promise", self.until, self.hours, self.owner)
         self.fill()
@@ -155,7 +157,7 @@ class _Talk:
 
 
 def _wide() -> dict[str, Any]:
-    return {"layout": w.Layout(width="100%", max_width="560px"), "style": _LABEL}
+    return {"layout": w.Layout(width="auto", max_width="560px"), "style": _LABEL}
 
 
 def _show(is_shown: bool, *fields: Any) -> None:

@@ -379,7 +379,7 @@ def chart_talk(numbers: pd.DataFrame, title: str, unit: str) -> alt.LayerChart |
         return alt.Y(f"{name}:Q", axis=None, scale=None)  # pixels
 
     names = rows["what"].tolist()
-    colours, shapes = zip(*(_TALK[name] for name in names), strict=True)
+    colours, shapes = zip(*(_TALK[name.replace(" ", "_")] for name in names), strict=True)
     base = alt.Chart(rows)
     dots = base.mark_point(size=90, opacity=1).encode(
         x=x("amount"),
@@ -415,6 +415,6 @@ def _labels_apart(numbers: pd.DataFrame) -> pd.DataFrame:
     line = 14 + _STEP * int(is_left.sum())
     below = line + 4 + _STEP * (~is_left).cumsum()
     above = 10 + _STEP * (is_left.cumsum() - 1)
-    amounts = zip(rows["what"].str.replace("_", " "), rows["amount"], strict=True)
-    said = [f"{name} {amount:,.0f}" for name, amount in amounts]
+    rows["what"] = rows["what"].str.replace("_", " ")
+    said = [f"{name} {amount:,.0f}" for name, amount in rows[["what", "amount"]].to_numpy()]
     return rows.assign(at=above.where(is_left, below), line=line, is_left=is_left, words=said)
