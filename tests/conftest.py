@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,48 @@ def sample(tmp_path: Path) -> Plan:
         ignore=shutil.ignore_patterns("runs", ".prepared", "*.py", "__pycache__"),
     )
     return load_plan(folder)
+
+
+@pytest.fixture(scope="session")
+def talking(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a plan where bob, led by mia and she by zoe, has proposed; tests copy it.
+
+    North is to reach 2,000, half of it by each of ann and bob, who sold 900 a year.
+    """
+    from planning_kit.agreement.door import Door
+    from planning_kit.walk import first_words
+    from planning_kit.walk.expected import OUTLOOK_TABLES
+    from planning_kit.walk.first_words import step_today
+
+    years, people = (2023, 2024, 2025), ("ann", "bob")
+    spans = [(year, who) for year in years for who in people]
+    plan = PlanMaker(tmp_path_factory.mktemp("talking") / "plan")(
+        extra="[targets]\ncompany = 2000\n",
+        reps="rep_id,rep_name,manager_id,region\nann,Ann,mia,\nbob,Bob B.,mia,\n"
+        "mia,Mia,zoe,North\nzoe,Zoe,,North\n",
+        assignments="rep_id,territory_id,starts_on\nann,t1,2023-01-01\nbob,t2,2023-01-01\n",
+        territories="territory_id,region\nt1,North\nt2,North\n",
+        sales="sold_on,rep_id,amount,product_id\n"
+        + "".join(
+            f"{year}-{month:02}-15,{who},{70 + 10 * (month % 2)},p1\n"
+            for year, who in spans
+            for month in range(1, 13)
+        ),
+        goals="starts_on,ends_on,rep_id,goal\n"
+        + "".join(f"{year}-01-01,{year}-12-31,{who},1000\n" for year, who in spans),
+        proposals="starts_on,ends_on,rep_id,proposed\n"
+        + "".join(f"{year}-01-01,{year}-12-31,bob,850\n" for year in (2024, 2025, 2026)),
+    )
+    door = Door.open(plan)
+    door.start(first_words(plan, door.prepared))
+    # What a run leaves is taken by every step that is opened later, so that tests are quick.
+    run = plan.runs_folder / "old"
+    run.mkdir(parents=True)
+    (plan.runs_folder / "latest").write_text("old")
+    step = replace(step_today(plan, door.prepared, "North"), folder=run / "North")
+    kept = ("register", "baseline", *OUTLOOK_TABLES, "allocation", "allocation_steps")
+    step.write(**{name: step.table(name) for name in kept})
+    return plan.folder
 
 
 def real_plan(name: str, folder: Path) -> Plan:

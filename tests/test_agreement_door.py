@@ -248,7 +248,8 @@ def test_amounts_are_read_as_people_write_them(plan: Plan, amount: str, is_read:
 
 @pytest.mark.parametrize(
     "move",
-    "start show propose counter accept escalate decide withdraw note promise reopen verify publish".split(),
+    "start show propose counter accept escalate decide withdraw note promise reopen verify publish "
+    "paper".split(),
 )
 def test_every_move_has_help_with_an_example_and_json(move: str):
     said = CliRunner().invoke(main, ["agree", move, "--help"]).output

@@ -83,9 +83,9 @@ class Voices:
         require_labels(names, self.everybody, f"{rep_id}: who speaks")
         if behalf and behalf != actor:
             self._require_stand_in(rep_id, actor, behalf, reason)
-        who, (allowed, words) = behalf or actor, self._allowed(kind, rep_id)
-        if who not in allowed:
-            others = " or ".join(dict.fromkeys(allowed))
+        who, words = behalf or actor, self._allowed(kind, rep_id)[1]
+        if who not in (allowed := self.speakers(kind, rep_id)):
+            others = " or ".join(allowed)
             raise DataError(f"{rep_id}: {who} may not {kind}; {others} may ({words}).")
 
     def may_accept(self, rep_id: str, who: str) -> list[str]:
@@ -93,6 +93,10 @@ class Voices:
         if who == self.person(rep_id):
             return ["countered", "assigned"]
         return ["proposed"] if who == self.manager(rep_id) else []
+
+    def speakers(self, kind: str, rep_id: str) -> list[str]:
+        """Name who may make a move about a person's goal, the nearest to the person first."""
+        return list(dict.fromkeys(self._allowed(kind, rep_id)[0]))
 
     def _allowed(self, kind: str, rep_id: str) -> tuple[list[str], str]:
         chain = [*self.above.get(rep_id, ()), PLANNER]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,17 +41,13 @@ class _Amount(click.ParamType):
     name = "amount"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        from decimal import Decimal, InvalidOperation
+        from planning_kit.messages import DataError
+        from planning_kit.messages.amounts import read_amount
 
-        text = str(value).replace("_", "")
-        whole, _, rest = text.partition(",")
-        parts = [whole, *rest.split(",")] if rest else [whole]
-        if len(parts) > 1 and all(len(part.partition(".")[0]) == 3 for part in parts[1:]):
-            text = "".join(parts)  # commas between thousands, and nothing else
         try:
-            return Decimal(text)
-        except InvalidOperation:
-            self.fail(f"{value!r} is no amount; write it like 1284000 or 1_284_000.", param, ctx)
+            return read_amount(str(value))
+        except DataError as error:
+            self.fail(str(error), param, ctx)
 
 
 def _open(folder: str) -> Door:
@@ -197,6 +194,45 @@ def publish(
     click.echo(f"{region}: version {version.number} is published ({version.digest}), in {where}")
     if version.number > 1:
         _print(changes, as_json)
+
+
+@agree.command()
+@click.argument("rep_id", metavar="PERSON")
+@click.option("--lang", default="en", help="en, fil, or a file of your own.", show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="File; by default in the plan's talks."
+)
+@click.option("--scenario", default="base", help="Whose allocation was offered.")
+@_FOLDER
+@_JSON
+def paper(
+    rep_id: str, lang: str, out: Path | None, scenario: str, folder: str, as_json: bool
+) -> None:
+    """Print one page for the talk with a person, with room for notes and what comes of it.
+
+    \b
+    Example:
+      planning-kit agree paper R038 --lang fil --plan my-plan
+    """
+    import json
+
+    from planning_kit.messages import require_labels
+    from planning_kit.output.talk_paper import Press
+    from planning_kit.output.typesetting import Words
+    from planning_kit.plan import folder_name, write_atomically
+    from planning_kit.walk.first_words import step_today
+    from planning_kit.walk.one_on_one import talk_sheet
+
+    door = _open(folder)
+    own = door.plan.papers / "templates" / "talk"
+    press = Press(Words.read(lang, own, "talk"), own)
+    home = dict(door.people[["rep_id", "current_region"]].dropna().to_numpy())
+    require_labels([rep_id], home, "people")
+    step = step_today(door.plan, door.prepared, home[rep_id], scenario)
+    name = f"{folder_name(step.whose_talk(rep_id))}-{lang}.pdf"
+    path = out or door.plan.folder / "talks" / folder_name(home[rep_id]) / name
+    write_atomically(path, press.print(talk_sheet(step, rep_id)))
+    click.echo(json.dumps({"file": str(path)}, ensure_ascii=False) if as_json else str(path))
 
 
 def _basis(kind: str, speaker: str, given: dict[str, Any]) -> dict[str, str]:

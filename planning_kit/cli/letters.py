@@ -54,7 +54,8 @@ def write(
     """
     from planning_kit.agreement.door import Door
     from planning_kit.messages import require_labels
-    from planning_kit.output.letters import Press, Words
+    from planning_kit.output.letters import Press
+    from planning_kit.output.typesetting import Words
     from planning_kit.plan import folder_name, load_plan, write_atomically
     from planning_kit.walk.first_words import step_today
     from planning_kit.walk.letters import region_letters, standing_tables

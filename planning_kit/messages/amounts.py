@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal, InvalidOperation
+
+from planning_kit.messages.errors import DataError
 
 EMPTY = "–"
 
@@ -67,3 +70,29 @@ def chance_text(chance: float | None) -> str:
     if chance is not None and 0.995 < chance < 1:
         return "> 99 %"
     return share_text(chance, 0)
+
+
+def read_amount(text: str) -> Decimal:
+    """Read an amount as people write it: 1284000, 1_284_000 or 1,284,000.
+
+    Raises
+    ------
+    DataError
+        It is no amount. A comma only stands between thousands.
+
+    Examples
+    --------
+    >>> read_amount("1_284_000"), read_amount("1,284,000.50")
+    (Decimal('1284000'), Decimal('1284000.50'))
+    """
+    plain = text.strip().replace("_", "")
+    parts = plain.split(",")
+    if len(parts) > 1 and all(len(part.partition(".")[0]) == 3 for part in parts[1:]):
+        plain = "".join(parts)
+    try:
+        amount = Decimal(plain)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite():
+        raise DataError(f"{text!r} is no amount; write it like 1284000 or 1_284_000.")
+    return amount

@@ -233,6 +233,12 @@ class Outlook:
             spread=np.where(known, deviation(*logs), np.nan),
         )
 
+    def year_of(self, rep_id: str) -> np.ndarray:
+        """Give one person's results in the simulated years, plan currency; none: nothing is expected."""
+        if rep_id not in self.expected.index or not self.expected[rep_id] > 0:
+            return np.empty(0)
+        return self.draws[self.expected.index.get_loc(rep_id)] / _GRAIN * self.unit
+
     def amounts(self, chance: np.ndarray) -> np.ndarray:
         """Give the results that everybody reaches with a chance (one a person), plan currency."""
         at = np.rint((1 - chance) * (self.runs - 1)).astype(np.int64)

@@ -1,28 +1,18 @@
-"""Goal letters as PDF: one page a person, in the words of a language. The only importer of typst."""
+"""Goal letters as PDF: one page a person, in the words of a language."""
 
 from __future__ import annotations
 
-import json
 import math
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
-from planning_kit.messages import DataError, UsageError, require_labels, shorten
-from planning_kit.plan import bundled
+from planning_kit.output import typesetting
+from planning_kit.output.typesetting import Words, decimals_of
 
 QUARTER = 3  # months
-# Signs that end lines, turn the direction of what follows, or are no signs at all.
-_ODD = re.compile(
-    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]+"
-)
-_LISTS = ("months", "months_short")
-_GAP = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -85,106 +75,12 @@ class Letter:
     is_draft: bool = False
 
 
-@dataclass(frozen=True)
-class Words:
-    """The words of one language, and how it writes numbers and days."""
-
-    language: str
-    texts: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, language: str, own: Path | None = None) -> Words:
-        """Read ``<language>.toml``: that of a plan's own folder, else the kit's.
-
-        Raises
-        ------
-        UsageError
-            There is no such language.
-        DataError
-            The file cannot be read, or a word is missing or unknown; each is named.
-        """
-        shipped = bundled("templates") / "letter"
-        there = {p.stem: p for place in (shipped, own) if place for p in place.glob("*.toml")}
-        require_labels([language], there, "language of letters")
-        found, whole = _toml(there[language]), _toml(shipped / "en.toml")
-        what = f"words of the letter, {there[language].name}"
-        require_labels(_keys(found), _keys(whole), what)
-        if missing := sorted(set(_keys(whole)) - set(_keys(found))):
-            raise DataError(f"{what}: nothing is said for {shorten(missing, 10)}.")
-        return cls(language, found)
-
-    def say(self, key: str, **gaps: str) -> str:
-        """Give a text, its gaps filled in."""
-        return _GAP.sub(lambda gap: gaps.get(gap[1], gap[0]), str(self.texts[key]))
-
-    def named(self, section: str, key: str) -> str:
-        """Give the name of a step or an activity; one that the file does not know is shown as is."""
-        return str(self.texts[section].get(key, key.replace("_", " ")))
-
-    def day(self, day: date) -> str:
-        """Write a day."""
-        month = self.texts["months"][day.month - 1]
-        return self.say("day", day=str(day.day), month=month, year=str(day.year))
-
-    def number(self, value: float, digits: int = 0) -> str:
-        """Write a number with the language's separators."""
-        swap = {",": self.texts["thousands"], ".": self.texts["decimal"], "-": "–"}
-        text = f"{value:,.{digits}f}"
-        text = text if text.strip("-0.,") else text.lstrip("-")
-        return "".join(swap.get(sign, sign) for sign in text)
-
-
-class Press:
-    """Prints the letters of one language; fonts are loaded once, the system's are left alone.
-
-    Parameters
-    ----------
-    words
-        See `Words.read`.
-    own
-        A plan's own folder; its ``letter.typ`` is taken where there is one, and its ``fonts``
-        write what the kit's cannot.
-
-    Raises
-    ------
-    UsageError
-        The package typst is not installed.
-    """
-
-    def __init__(self, words: Words, own: Path | None = None) -> None:
-        try:
-            import typst
-        except ImportError:
-            raise UsageError(
-                "letters are printed by typst, which is not installed: "
-                "pip install 'planning-kit[pdf]'"
-            ) from None
-        shipped = bundled("templates") / "letter"
-        places = [place for place in (own, shipped) if place is not None]
-        self._template = next(f for p in places if (f := p / "letter.typ").is_file())
-        self._words, self._fault = words, typst.TypstError
-        fonts = typst.Fonts(
-            include_system_fonts=False,
-            include_embedded_fonts=False,
-            font_paths=[str(f) for p in places if (f := p / "fonts").is_dir()],
-        )
-        root = str(self._template.parent)
-        self._compiler = typst.Compiler(str(self._template), root=root, font_paths=fonts)
+class Press(typesetting.Press):
+    """Prints goal letters."""
 
     def print(self, letter: Letter) -> bytes:
-        """Print one letter: the same letter gives the same bytes.
-
-        Raises
-        ------
-        DataError
-            The plan's own template has a fault; typst's message says which.
-        """
-        data = json.dumps(page(letter, self._words))
-        try:
-            pdf: Any = self._compiler.compile(format="pdf", sys_inputs={"letter": data})
-        except self._fault as error:
-            raise DataError(f"{self._template}: {error}") from None
-        return bytes(pdf)
+        """Print one letter: the same letter gives the same bytes."""
+        return self.set(page(letter, self.words))
 
 
 def page(letter: Letter, words: Words) -> dict[str, Any]:
@@ -193,7 +89,7 @@ def page(letter: Letter, words: Words) -> dict[str, Any]:
     facts = [("number", letter.rep_id), ("manager", letter.manager), ("region", letter.region)]
     title, draft = words.say("title"), {n: words.say(n) for n in ("draft", "draft_note")}
     promised = [f"{what} ({words.day(until)})" for what, until in letter.promises]
-    texts = {
+    return {
         "lang": re.split("[-_]", words.language)[0],
         "paper": words.say("paper"),
         "date": [letter.as_of.year, letter.as_of.month, letter.as_of.day],
@@ -214,13 +110,10 @@ def page(letter: Letter, words: Words) -> dict[str, Any]:
         ],
         "page": words.say("page"),
     }
-    clean: dict[str, Any] = _clean(texts)
-    return clean
 
 
 def _numbers(letter: Letter, words: Words) -> dict[str, Any]:
-    decimals = -int(Decimal(f"{letter.unit:.12g}").normalize().as_tuple().exponent)
-    digits = max(decimals, 2) if decimals > 0 else 0
+    digits = decimals_of(letter.unit)
     goal, days = words.number(letter.goal, digits), (letter.starts_on, letter.ends_on)
     start, end = map(words.day, days)
     steps = [
@@ -270,28 +163,3 @@ def _quarters(letter: Letter, words: Words, digits: int) -> dict[str, Any]:
     total = row(words.say("all_lines"), list(letter.months.values())) if len(rows) > 1 else []
     head = [words.say("line"), *head, words.say("total")]
     return {"title": words.say("quarters"), "head": head, "rows": rows, "total": total}
-
-
-def _clean(value: Any) -> Any:
-    """Leave out signs that would break a line or turn the direction of what follows."""
-    if isinstance(value, str):
-        return _ODD.sub(" ", value)
-    if isinstance(value, list):
-        return [_clean(part) for part in value]
-    return {k: _clean(part) for k, part in value.items()} if isinstance(value, dict) else value
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"{path.name}: not a TOML file: {error}.") from None
-
-
-def _keys(texts: Mapping[str, Any]) -> list[str]:
-    """Name every word there is: those of a section, and every month, by themselves."""
-    keys = []
-    for key, value in texts.items():
-        parts = value if isinstance(value, dict) else range(len(value) if key in _LISTS else 0)
-        keys += [f"{key}.{part}" for part in parts] or [key]
-    return keys

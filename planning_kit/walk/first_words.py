@@ -114,13 +114,17 @@ def step_today(plan: Plan, prepared: Prepared, region: str, scenario: str = "bas
     require_labels([region], prepared.regions, "regions")
     latest = plan.runs_folder / "latest"
     run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
-    folders = [plan.runs_folder / name / folder_name(region) for name in (run, "draft")]
+    folder = plan.runs_folder / run / folder_name(region)
     chosen, name = plan.scenario(scenario), step_of("05").name
+    return after_every_line(NotebookStep.open_at(name, plan, prepared, region, chosen, folder))
+
+
+def after_every_line(step: NotebookStep) -> NotebookStep:
+    """Give a step as it is after every line that the log has by now; its other tables are kept."""
     # A run knows the log as it was when it began; a draft has no such note.
-    where = (name, plan, prepared, region, chosen)
-    today = NotebookStep.open_at(*where, folders[1])
-    newest = NotebookStep.open_at(*where, folders[0], today.booked, today.targets)
-    return replace(today, like=newest)
+    folder = step.plan.runs_folder / "draft" / folder_name(step.inputs.name)
+    where = (step.notebook, step.plan, step.prepared, step.inputs.name, step.scenario, folder)
+    return replace(NotebookStep.open_at(*where, step.booked), like=step)
 
 
 def _offered(step: NotebookStep) -> list[Event]:

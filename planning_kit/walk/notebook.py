@@ -15,7 +15,7 @@ from planning_kit.output.cards import Cards, finding_card, show_cards
 from planning_kit.output.charts.choose import chart_for
 from planning_kit.output.shown import Shown, show_table
 from planning_kit.steps import STEPS
-from planning_kit.walk import expected, resting, split, talks, totals, views, what_if
+from planning_kit.walk import expected, one_on_one, resting, split, talks, totals, views, what_if
 from planning_kit.walk.answers import CARDS, manager_plan_of, rollup_of
 from planning_kit.walk.asking import of_plan, of_region, of_step
 from planning_kit.walk.rollup import write_files
@@ -90,6 +90,15 @@ class NotebookStep(Step):
     offers = of_step(talks.offers)
     gap_options = of_step(talks.gap_options)
     promises = of_step(talks.promises)
+    talk_state = of_step(one_on_one.talk_state)
+    talk_numbers = of_step(one_on_one.talk_numbers)
+    talk_way = of_step(one_on_one.talk_way)
+    talk_history = of_step(one_on_one.talk_history)
+    talk_proposals = of_step(one_on_one.talk_proposals)
+    talk_evidence = of_step(one_on_one.talk_evidence)
+    talk_promises = of_step(one_on_one.talk_promises)
+    talk_record = of_step(one_on_one.talk_record)
+    talk_bonus = of_step(one_on_one.talk_bonus)
     # what if
     scenarios = of_step(what_if.compare_scenarios)
     what_if = of_step(what_if.what_if)
@@ -186,6 +195,10 @@ class NotebookStep(Step):
     def chosen_region(self, region: str = "") -> str:
         """Name the region asked for, else the one whose target moves most."""
         return totals.chosen_region(self, region)
+
+    def whose_talk(self, rep_id: str = "") -> str:
+        """Name the person asked for, else the one whose proposal is farthest from the offered goal."""
+        return one_on_one.whose_talk(self, rep_id)
 
     def name_of(self, rep_id: str) -> str:
         """Give the readable name of a person."""

@@ -108,10 +108,11 @@ def _share(label: str, value: float, least: float, most: float, shown: str = ".0
 
 
 def note(text: str, colour: str) -> str:
-    """Say something below the controls, in a colour."""
+    """Say something below the controls, in a colour that stands on white in a dark theme too."""
     import html
 
-    return f'<p role="status" style="color:{colour}">{html.escape(text)}</p>'
+    style = f"color:{colour};background:#FFFFFF;padding:0 0.5em"
+    return f'<p role="status"><span style="{style}">{html.escape(text)}</span></p>'
 
 
 def what_if_panel(step: Step, start: WhatIf | None = None) -> w.VBox:

@@ -15,6 +15,7 @@ from planning_kit.output.charts.goals import (
     chart_hours,
     chart_months,
     chart_regions,
+    chart_talk,
     chart_targets,
 )
 from planning_kit.output.charts.history import (
@@ -46,6 +47,7 @@ __all__ = [
     "chart_regions",
     "chart_steps",
     "chart_swings",
+    "chart_talk",
     "chart_targets",
     "chart_years",
     "describe",

@@ -24,6 +24,7 @@ from planning_kit.output.charts.goals import (
     chart_hours,
     chart_months,
     chart_regions,
+    chart_talk,
     chart_targets,
 )
 from planning_kit.output.charts.history import (
@@ -196,6 +197,10 @@ _KINDS: Mapping[str, _Kind] = {
         ("bucket", "people", "least", "low", "median", "high", "most", "verdict"),
         lambda d: chart_buckets(d.table, d.titled("Attainment by size of territory")),
     ),
+    "talk": _Kind(
+        ("what", "amount", "chance", "expected", "low", "high"),
+        lambda d: chart_talk(d.table, d.titled("The numbers of the talk"), d.unit),
+    ),
     "targets": _Kind(
         ("expected", "low", "high", "target"),
         lambda d: chart_targets(d.table, d.titled("Target and expected result"), d.unit),
@@ -257,7 +262,7 @@ def chart_for(
         What the chart shows; without it the usual title.
     kind
         Chooses the chart where a table would do for several: steps, bridge, goal_history,
-        event_path, effects, swings, frontier, buckets, targets, regions, years, baseline, hours,
+        event_path, effects, swings, frontier, buckets, talk, targets, regions, years, baseline, hours,
         heat, attainment, agreement, months, allocation or chances.
     beside
         Tables that belong to it: the hours there are beside the hours planned, the margins of a

@@ -335,3 +335,86 @@ def chart_regions(regions: pd.DataFrame, title: str, unit: str) -> alt.LayerChar
     )
     chart = bars.properties(width=460, height=max(80, 44 * len(regions)))
     return describe(chart, title=title, text=text)
+
+
+_HALF = 170  # px; a label beside the middle has that much room
+_STEP = 18  # px from label to label
+# Colour and shape by whose number it is: the past, the planner, the person, both.
+_TALK = {
+    "last_result": (GREY, "circle"),
+    "last_goal": (GREY, "diamond"),
+    "offered_goal": (BLUE, "diamond"),
+    "proposal": (ORANGE, "triangle-up"),
+    "counter_offer": (BLUE, "triangle-down"),
+    "suggestion": (PURPLE, "circle"),
+    "agreed": (GREEN, "square"),
+    "decided": (GREEN, "square"),
+}
+
+
+def chart_talk(numbers: pd.DataFrame, title: str, unit: str) -> alt.LayerChart | alt.Chart:
+    """Show every number of one person's talk on one line, over the likely range of the year.
+
+    Parameters
+    ----------
+    numbers
+        Columns what, amount, chance, and expected, low, high (the same in every row; plan
+        currency).
+    """
+    if numbers.empty:
+        return nothing(title, "Nobody has said a number yet.")
+    rows, ends = _labels_apart(numbers), numbers[["amount", "low", "high"]].max()
+    least = float(numbers[["amount", "low"]].min().min())
+    most = float(numbers[["amount", "high"]].max().max())
+    is_likely = numbers["low"].notna().any()
+    line = f"{unit} (bar: eight of ten years)" if is_likely else unit
+    apart = 0.0 if most > least else 1.0  # a lone number stands in the middle
+    domain = [least - apart, most + apart]
+    scale = alt.Scale(domain=domain, nice=False, zero=False, padding=12)
+
+    def x(name: str) -> alt.X:
+        return alt.X(f"{name}:Q", axis=number_axis(ends, tickCount=4), title=line, scale=scale)
+
+    def y(name: str) -> alt.Y:
+        return alt.Y(f"{name}:Q", axis=None, scale=None)  # pixels
+
+    names = rows["what"].tolist()
+    colours, shapes = zip(*(_TALK[name.replace(" ", "_")] for name in names), strict=True)
+    base = alt.Chart(rows)
+    dots = base.mark_point(size=90, opacity=1).encode(
+        x=x("amount"),
+        y=y("line"),
+        color=coloured("what", names, colours, legend=None),
+        shape=shaped("what", names, shapes).legend(None),
+        tooltip=tips(rows, "what", "amount", "chance", unit=unit),
+    )
+    stems = base.mark_rule(color="#9AA5B1").encode(x=x("amount"), y=y("at"), y2="line:Q")
+    above = alt.Chart(rows[rows["is_left"]]).mark_text(align="left", dx=4, fontSize=12)
+    below = alt.Chart(rows[~rows["is_left"]]).mark_text(align="right", dx=-4, fontSize=12)
+    words = [side.encode(x=x("amount"), y=y("at"), text="words:N") for side in (above, below)]
+    bar = alt.Chart(rows.iloc[:1]).mark_bar(size=16, color=BLUE, opacity=0.2)
+    layers = [bar.encode(x=x("low"), x2="high:Q", y=y("line"))] if is_likely else []
+    tall = max(rows["at"].max(), rows["line"].iloc[0] + 12) + 8
+    layers += [stems, dots, *words]
+    chart = alt.LayerChart(layer=layers).properties(width=2 * _HALF, height=tall)
+    low, high = numbers[["low", "high"]].iloc[0]
+    likely = f"; likely {low:,.0f} to {high:,.0f}" if low == low else ""
+    text = f"{', '.join(rows['words'])}{likely}, {unit}."
+    return describe(chart, title=title, text=text)
+
+
+def _labels_apart(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Give every number a label of its own: no label meets another, and no stem crosses one.
+
+    Left of the middle labels stand above the line and run to the right, the farthest left on top;
+    right of it they stand below and run to the left, the farthest right at the bottom.
+    """
+    ends = numbers[["amount", "low", "high"]].stack()
+    rows = numbers.sort_values("amount", kind="stable")
+    is_left = rows["amount"] < (ends.min() + ends.max()) / 2
+    line = 14 + _STEP * int(is_left.sum())
+    below = line + 4 + _STEP * (~is_left).cumsum()
+    above = 10 + _STEP * (is_left.cumsum() - 1)
+    rows["what"] = rows["what"].str.replace("_", " ")
+    said = [f"{name} {amount:,.0f}" for name, amount in rows[["what", "amount"]].to_numpy()]
+    return rows.assign(at=above.where(is_left, below), line=line, is_left=is_left, words=said)
