@@ -162,7 +162,7 @@ def test_after_one_acceptance_exactly_the_notebooks_that_read_it_run_again(agree
 # --- a log that was changed ----------------------------------------------------------------------
 
 
-def test_a_changed_line_stops_check_run_and_every_notebook_that_reads_it(make_plan: PlanMaker):
+def test_a_changed_line_stops_check_run_and_every_notebook(make_plan: PlanMaker):
     plan = make_plan()
     asked = assigned(plan)
     accept(plan, "ann", asked["ann"])
@@ -174,9 +174,8 @@ def test_a_changed_line_stops_check_run_and_every_notebook_that_reads_it(make_pl
     done = command("run", str(plan.folder), folder=plan.folder)
     assert done.returncode == 3 and "line 3 was changed" in done.stderr
     assert not [*plan.runs_folder.glob("*/manifest.json")]  # refused before anything was run
-    step = open_step("05_joint_agreement", region="North", plan_folder=str(plan.folder))
-    with pytest.raises(DataError, match="line 3 was changed"):
-        goals_of(step)
+    with pytest.raises(DataError, match="line 3 was changed"):  # a region's total may stand in it
+        open_step("00_start_here", region="North", plan_folder=str(plan.folder))
 
 
 def test_all_notebooks_of_a_run_see_the_log_as_it_was_when_the_run_began(make_plan, tmp_path):
