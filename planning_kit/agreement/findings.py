@@ -66,7 +66,7 @@ def agreement_findings(
             _row("open", "review", message, "Accept, counter or escalate before publishing.")
         )
     else:
-        rows.append(_row("open", "pass", f"all {count} people accepted, or are escalated."))
+        rows.append(_row("open", "pass", f"all {count} people accepted, or were escalated."))
     if count and not known["proposed"].notna().any():
         message = "nobody has proposed a goal for the coming period: the top-down goals stand."
         advice = "Needed: forms read back, or the table `proposals` with rows inside the period."

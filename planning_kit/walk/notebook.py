@@ -89,7 +89,6 @@ class NotebookStep(Step):
     # the talks
     offers = of_step(talks.offers)
     gap_options = of_step(talks.gap_options)
-    promises = of_step(talks.promises)
     talk_state = of_step(one_on_one.talk_state)
     talk_numbers = of_step(one_on_one.talk_numbers)
     talk_way = of_step(one_on_one.talk_way)

@@ -197,9 +197,10 @@ def _lines(step: Step, rep_id: str) -> list[dict[Any, Any]]:
     return lines.assign(**{name: lines[name].fillna("") for name in texts}).to_dict("records")
 
 
-def talk_promises(step: Step, rep_id: str) -> pd.DataFrame:
-    """List what was promised to a person, with names."""
-    table, names = _of(promises(step), rep_id), names_of_people(step)
+def talk_promises(step: Step, rep_id: str = "") -> pd.DataFrame:
+    """List what was promised to a person (empty: to everybody), with names."""
+    table, names = promises(step), names_of_people(step)
+    table = _of(table, rep_id) if rep_id else table
     named = {n: table[n].map(lambda who: names.get(who, who)) for n in ("owner", "said_by")}
     return table.assign(**named)
 
