@@ -184,7 +184,10 @@ _ALL = (
         ),
         keeps=("agreed",),
         kept_from=("name",),
-        writes=("offers", "agreement_state", "agreement_log", "promises", "agreement_findings"),
+        writes=(
+            *("offers", "agreement_state", "agreement_log", "promises", "doubts"),
+            "agreement_findings",
+        ),
         scenario=_SPLIT,
         reads_agreement=True,
     ),

@@ -388,6 +388,30 @@ def test_of_two_who_decide_at_once_one_is_told_that_it_is_decided(plan: Plan):
     assert Door.open(plan).stand("bob")["agreed"].item() in (210, 230)
 
 
+def test_a_manager_who_carries_a_goal_is_a_person_of_the_own_manager(plan: Plan):
+    voices = Door.open(plan).voices
+    voices.require("propose", "mia", "mia")
+    voices.require("counter", "mia", "zoe")
+    assert voices.may_accept("mia", "zoe") == ["proposed"]
+    assert voices.may_accept("mia", "mia") == ["countered", "assigned"]
+    for kind, who in (("counter", "mia"), ("decide", "mia"), ("decide", "zoe"), ("promise", "mia")):
+        with pytest.raises(DataError, match=f"{who} may not {kind}"):
+            voices.require(kind, "mia", who)
+
+
+def test_a_target_that_moves_after_all_accepted_is_said_before_it_is_published(plan: Plan):
+    everybody_of_north_is_through(plan)
+    toml = plan.folder / "plan.toml"
+    toml.write_text(toml.read_text().replace("company = 1000", "company = 1400"))
+    found = json.loads(agree(plan, "start", "--json").stdout)
+    told = {row["rep_id"]: row["what"] for row in found}
+    assert told["ann"].startswith("the target was 500, now 700; another allocation")
+    moved = load_plan(plan.folder)
+    assert status(moved, "ann") == "accepted"  # what was agreed stands until it is reopened
+    said = agree(plan, "publish", "North", "--as", "plan").stderr
+    assert "220 below what is asked for" in said
+
+
 def test_an_offer_before_the_register_has_owners_is_a_finding(plan: Plan):
     def said(scenario: str) -> dict[str, str]:
         (plan.folder / "scenarios").mkdir(exist_ok=True)

@@ -21,6 +21,8 @@ from planning_kit.cli import main
 from planning_kit.data.forms import META, parse_number, read_form
 from planning_kit.output.forms import form_languages, form_words
 from planning_kit.plan import Plan, load_plan
+from planning_kit.walk.first_words import step_today
+from planning_kit.walk.resting import doubt_findings, doubts
 from tests.conftest import ROOT, PlanMaker
 from tests.filling import SOFFICE, Filling, places
 
@@ -301,6 +303,11 @@ def test_filled_forms_become_proposals_of_their_people(plan: Plan, filled: Path,
         concerns = list(csv.DictReader(file))
     assert concerns[0]["assumption_id"] == "market" and concerns[0]["rep"] == "Ann"
     assert concerns[0]["concern"] == "'=not here, says ann"
+    step = step_today(plan, door.prepared, "North")
+    told = doubts(step).set_index("rep_id")
+    assert told.loc["ann"].tolist() == ["market", "=not here, says ann"]
+    (said,) = doubt_findings(step)
+    assert f"{len(told)} people doubt the assumption 'market'" in said["message"]
 
 
 def test_reading_a_folder_again_adds_nothing(plan: Plan, filled: Path, tmp_path: Path):

@@ -223,16 +223,21 @@ class _Desk:
 
     def events(self, form: FilledForm) -> list[Event]:
         """Turn a form into moves: what was said first, the number last."""
-        rep_id, said = form.meta["rep_id"], []
+        rep_id = form.meta["rep_id"]
         whose = f"form of {self._name(rep_id)}, read by {self.user or self.speaker}"
         whose += f": {self.reason}" if self.reason else ""
-        for row in form.rows["concern"]:
-            said.append(f"doubts {row['assumption']!r}: {row['concern']}")
-        said += [f"needs from the company: {row['text']}" for row in form.rows["need"]]
         basis = {"form": form.meta["form"], "answers": form.answers()}
         who: dict[str, Any] = {"rep_id": rep_id, "actor": self.speaker, "basis": basis}
         who["behalf"] = "" if self.speaker == rep_id else rep_id
-        events = [Event("note", reason=f"{text} ({whose})", **who) for text in said]
+        events = []
+        for row in form.rows["concern"]:
+            name, doubt = row["assumption"].partition(":")[0], row["concern"]
+            doubted = who | {"basis": {**basis, "assumption": name, "doubt": doubt}}
+            reason = f"doubts {row['assumption']!r}: {doubt} ({whose})"
+            events.append(Event("note", reason=reason, **doubted))
+        for row in form.rows["need"]:
+            reason = f"needs from the company: {row['text']} ({whose})"
+            events.append(Event("note", reason=reason, **who))
         amount = _proposed(form)
         if amount is None:
             return events

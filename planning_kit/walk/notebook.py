@@ -89,6 +89,7 @@ class NotebookStep(Step):
     # the talks
     offers = of_step(talks.offers)
     gap_options = of_step(talks.gap_options)
+    doubts = of_step(resting.doubts)
     talk_state = of_step(one_on_one.talk_state)
     talk_numbers = of_step(one_on_one.talk_numbers)
     talk_way = of_step(one_on_one.talk_way)
@@ -257,6 +258,7 @@ def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
     more = [
         *resting.tied_findings(step),
         *resting.other_scenario_findings(step),
+        *resting.doubt_findings(step),
         *resting.resting_findings(step, talks_begun=True),
     ]
     parts = [found, talks.meeting(step).findings, *([findings_table(more)] if more else [])]
@@ -352,6 +354,7 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "agreement_findings": lambda step: step.findings(),
     "agreement_log": talks.negotiation_events,
     "promises": talks.promises,
+    "doubts": resting.doubts,
     "manager_goals": lambda step: manager_plan_of(step).goals,
     "manager_hours": lambda step: manager_plan_of(step).hours,
     "coaching": lambda step: manager_plan_of(step).coaching,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 
 from planning_kit import assumptions
@@ -11,7 +13,7 @@ from planning_kit.messages import finding, shorten
 from planning_kit.messages.amounts import money_text
 from planning_kit.walk.expected import data_until
 from planning_kit.walk.step import Step
-from planning_kit.walk.talks import negotiation_state
+from planning_kit.walk.talks import negotiation_events, negotiation_state
 
 BREACHED = ("below", "above")
 
@@ -54,6 +56,38 @@ def resting_findings(step: Step, talks_begun: bool = False) -> list[dict[str, st
         )
         advice = "Name their owners before people are asked to accept what rests on them."
         rows.append(finding("agreement.before_register", "review", where, message, advice))
+    return rows
+
+
+def doubts(step: Step) -> pd.DataFrame:
+    """List what people doubt of the assumptions: candidates of the register, with whose they are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``rep_id``, ``assumption_id``, ``doubt``; of each person and assumption the last word.
+    """
+    lines = negotiation_events(step)
+    notes = lines[lines["kind"].eq("note") & lines["basis"].str.contains('"doubt"', regex=False)]
+    said = [json.loads(basis) for basis in notes["basis"]]
+    table = pd.DataFrame(
+        {
+            "rep_id": notes["rep_id"].tolist(),
+            "assumption_id": [basis["assumption"] for basis in said],
+            "doubt": [basis["doubt"] for basis in said],
+        },
+        dtype="str",
+    )
+    return table.drop_duplicates(["rep_id", "assumption_id"], keep="last", ignore_index=True)
+
+
+def doubt_findings(step: Step) -> list[dict[str, str]]:
+    """Say which assumptions people doubt whose goals rest on them."""
+    rows = []
+    for name, people in doubts(step).groupby("assumption_id")["rep_id"]:
+        message = f"{len(people)} people doubt the assumption {name!r}: {shorten(people)}."
+        advice = "Talk with its owner; confirm it or change it in the scenario."
+        rows.append(finding("agreement.doubt", "review", step.inputs.name, message, advice))
     return rows
 
 
