@@ -222,7 +222,9 @@ def _check_move(talk: Talk, line: Mapping[str, Any], voices: Voices | None = Non
     if kind == "accept":
         word = _offer(talk, amount, _who(line))
         if voices and word not in voices.may_accept(talk.rep_id, _who(line)):
-            other = voices.manager(talk.rep_id) if word == "proposed" else talk.rep_id
+            other = (
+                voices.manager(talk.rep_id) if word == "proposed" else voices.person(talk.rep_id)
+            )
             raise DataError(
                 f"{talk.rep_id}: {_who(line)} may not accept what was {word}; {other} may."
             )
