@@ -78,7 +78,7 @@ def plan(make_plan: PlanMaker, seen: Path) -> Plan:
     return plan
 
 
-@pytest.mark.parametrize("kernels", ["forked", "plain"])
+@pytest.mark.parametrize("kernels", ["forked", pytest.param("plain", marks=pytest.mark.slow)])
 def test_a_run_imports_nothing_of_the_folders_it_is_called_from_and_works_on(
     plan: Plan, seen: Path, tmp_path: Path, kernels: str
 ):
