@@ -132,6 +132,7 @@ def test_a_cell_past_its_time_limit_is_one_failed_region(plan: Plan):
     assert status["North"] == "failed" and status["South"] == "done"
 
 
+@pytest.mark.slow
 def test_any_executor_will_do(plan: Plan):
     own_notebook(plan, "01_small", WRITE)
     context = multiprocessing.get_context("forkserver")
@@ -233,6 +234,7 @@ def test_the_sample_plan_runs_one_region_with_real_kernels(sample: Plan):
     assert load_plan(sample.folder)
 
 
+@pytest.mark.slow
 def test_every_run_has_the_environment_its_caller_has_then(plan: Plan, monkeypatch):
     own_notebook(plan, "01_small", "import os\nprint(os.environ.get('OF_THE_CALLER', 'nothing'))")
     told = []

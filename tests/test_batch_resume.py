@@ -497,6 +497,7 @@ def several_at_once(plan: Plan, place: Path, count: int, at_once: int) -> None:
     assert nobody_left(place) and not list(place.glob("pk-*"))
 
 
+@pytest.mark.slow
 def test_several_runs_at_once_on_one_plan_do_not_meet(plan: Plan, place: Path):
     several_at_once(plan, place, 3, 3)
 

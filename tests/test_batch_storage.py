@@ -136,6 +136,7 @@ def test_another_machine_goes_on_with_a_run(plan: Plan, here: Path):
     assert (path.parent / "South" / "tables" / "mine.csv").is_file()
 
 
+@pytest.mark.slow
 def test_workers_of_other_machines_bring_and_send_for_themselves(
     plan: Plan, here: Path, tmp_path: Path
 ):

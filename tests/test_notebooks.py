@@ -103,6 +103,7 @@ def test_plain_papermill_runs_one_from_any_folder(tmp_path: Path, sample):
     assert not said, "no warnings"
 
 
+@pytest.mark.slow
 def test_jupyter_execute_runs_one_where_it_stands(tmp_path: Path, sample):
     target = sample.folder / "04_goal_metrics.ipynb"
     target.write_bytes((ROOT / "notebooks" / "04_goal_metrics.ipynb").read_bytes())

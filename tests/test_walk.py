@@ -54,7 +54,10 @@ def test_a_small_company_walks_from_history_to_the_roll_up(make_plan: PlanMaker,
     assert reached.loc["ann", ["goal", "actual"]].tolist() == [120.0, 100.0]
 
 
-@pytest.mark.parametrize("missing", ["products", "goals", "assignments"])
+@pytest.mark.parametrize(
+    "missing",
+    ["assignments", *(pytest.param(n, marks=pytest.mark.slow) for n in ("products", "goals"))],
+)
 def test_a_missing_table_closes_its_sections_and_nothing_else(make_plan, tmp_path, missing):
     plan = make_plan(
         **{missing: None if missing != "assignments" else "rep_id,territory_id\n"},
@@ -64,6 +67,7 @@ def test_a_missing_table_closes_its_sections_and_nothing_else(make_plan, tmp_pat
     adds_up(plan, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_one_person_is_enough(make_plan: PlanMaker, tmp_path: Path):
     plan = make_plan(
         reps="rep_id\nann\n",
@@ -100,6 +104,7 @@ def test_people_without_history_still_get_a_goal(make_plan: PlanMaker, tmp_path:
     assert goals.groupby("rep_id")["goal"].sum()["new"] > 0
 
 
+@pytest.mark.slow
 def test_a_target_of_zero_gives_goals_of_zero(make_plan: PlanMaker, tmp_path: Path):
     plan = make_plan(extra="[targets]\ncompany = 0\n")
     walk(plan, tmp_path / "run", ["North", "South"])
@@ -119,8 +124,8 @@ def test_amounts_of_any_size_add_up(make_plan: PlanMaker, tmp_path: Path, amount
     adds_up(plan, tmp_path / "run")
 
 
-NAMES = ["../up", "=1+1"]
-MORE = ("NA", "O'Brien", "{x}", "北", "a\nb", "con")
+NAMES = ["../up"]
+MORE = ("=1+1", "NA", "O'Brien", "{x}", "北", "a\nb", "con")
 MORE_NAMES = [pytest.param(name, marks=pytest.mark.slow) for name in MORE]
 
 
@@ -139,6 +144,7 @@ def test_a_region_may_be_called_anything(make_plan: PlanMaker, tmp_path: Path, r
     assert not outside
 
 
+@pytest.mark.slow
 def test_no_sales_at_all_still_ends(make_plan: PlanMaker, tmp_path: Path):
     plan = make_plan(
         extra="[targets]\ncompany = 1000\n", sales="sold_on,rep_id,amount\n", goals=None
