@@ -1,4 +1,4 @@
-"""The agreement log: eight writers at once against bare committed inserts, and one line at 7,000.
+"""Eight writers of the log at once against bare committed inserts, one line at 7,000; suggestions.
 
 Run with ``python -m benchmarks.agreement``. Each of eight processes writes lines one by one, every one
 committed, into one log: checked, chained, signed. The peer is eight processes that insert as many
@@ -21,10 +21,24 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from benchmarks.harness import Row, show, versions, write_results
-from planning_kit.agreement import Event, Voices, append, open_log, read_events, verify
+from planning_kit.agreement import (
+    Event,
+    Voices,
+    append,
+    counter_offers,
+    open_log,
+    play_log,
+    read_events,
+    record_events,
+    verify,
+)
 from planning_kit.agreement.keys import VARIABLE
 from planning_kit.agreement.store import LOCK_SECONDS
+from planning_kit.plan import GroupRange, MaxChange, Scenario
 from tests.making import make_settings
 from tests.servers import started_server
 
@@ -170,6 +184,45 @@ def one_line(lines: int, rounds: int) -> Row:
     )
 
 
+def suggestions(people: int, rounds: int) -> Row:
+    """Measure counter-offers for many open people under rules, checked by what they have to keep."""
+    draw, names = np.random.default_rng(1), [f"r{k:04}" for k in range(people)]
+    cells = [(name, f"p{line}") for k, name in enumerate(names) for line in range(1 + k % 3)]
+    goals = pd.DataFrame(cells, columns=["rep_id", "product_line"])
+    goals["goal"] = draw.integers(50, 500, len(goals)) * 1000.0
+    sums = goals.groupby("rep_id")["goal"].sum()
+    most = float(goals.groupby("product_line")["goal"].sum()["p1"])
+    rules = (
+        GroupRange(name="line", where={"product_line": ("p1",)}, at_most=most),
+        MaxChange(name="calm", each=("rep_id",), most_up_share=0.2, most_down_share=0.5),
+    )
+    said = (sums * draw.uniform(0.7, 1.1, people) / 1000).round() * 1000
+    moves = [Event("assign", name, "plan", sums[name]) for name in names]
+    moves += [Event("propose", name, name, said[name]) for name in names]
+    factor, width = draw.uniform(0.9, 1.1, people), draw.uniform(0.05, 0.3, people)
+    ends = {"low_factor": factor * (1 - width), "high_factor": factor * (1 + width)}
+    bias = pd.DataFrame({"rep_id": names, "periods": 4, "years": 2, "factor": factor, **ends})
+    plan = make_settings(rounding_unit=1000)
+    state, scenario, spent = play_log(record_events(moves, plan)), Scenario(rules=rules), []
+    for _ in range(3 * rounds):
+        begun = time.process_time()
+        table = counter_offers(goals, state, plan, bias, scenario)
+        spent.append(time.process_time() - begun)
+    exact = table["suggested"].sum() == goals["goal"].sum()
+    limit = "below 100 ms" if median(spent) < 0.1 else "ABOVE 100 ms"
+    return Row(
+        "suggestions",
+        f"{people:,} open people, {len(goals):,} cells, rules, processor",
+        median(spent),
+        "",
+        None,
+        None,
+        None,
+        f"{'the sum is exact' if exact else 'THE SUM IS NOT EXACT'}; {limit}",
+        versions("pandas", "scipy"),
+    )
+
+
 def main() -> None:
     """Run the benchmark and write its results."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -180,6 +233,7 @@ def main() -> None:
         os.environ[VARIABLE] = keys
         rows = [
             one_line(7_000, asked.rounds),
+            suggestions(2_000, asked.rounds),
             *(
                 writers_at_once(kind, asked.count, asked.rounds)
                 for kind in ("SQLite", "PostgreSQL")
