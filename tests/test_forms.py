@@ -507,3 +507,29 @@ def test_numbers_are_read_where_there_is_one_way(text: str, number: float | None
 def test_every_command_has_help_with_an_example_and_json(command: str):
     said = CliRunner().invoke(main, ["forms", command, "--help"]).output
     assert f"Example:\n    planning-kit forms {command}" in said and "--json" in said
+
+
+# --- the forms that are shipped ------------------------------------------------------------------
+
+
+def test_the_forms_of_the_sample_say_what_the_tutorial_says(sample: Plan):
+    """They were filled in LibreOffice; reading them needs none."""
+    assert run(sample, "agree", "start", "--region", "West").output == "added 11, unchanged 0\n"
+    words = ("R048", "1_600_000", "--as", "M04", "--for", "R048", "--reason", "on the phone")
+    assert run(sample, "agree", "propose", *words).exit_code == 0
+    found = read(sample, sample.folder / "forms" / "West")
+    what = {row["rep_id"]: row["what"] for row in found["forms"]}
+    assert {who for who, said in what.items() if said == "refused"} == {"R042", "R043", "R048"}
+    assert (what["R045"], what["R047"]) == ("no proposal", "no form yet")
+    assert sum(said == "read" for said in what.values()) == 6
+    assert [p["cell"] for p in found["problems"] if p["file"] == "R043.xlsx"] == [
+        "Sales goal!D21",
+        "Sales goal!F34",
+    ]
+    amounts = {row["rep_id"]: row["amount"] for row in found["forms"] if row["what"] == "read"}
+    assert (amounts["R038"], amounts["R040"]) == (1_345_600, 408_000)
+    tutorial = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    assert all(f"{amount:,.0f}" in tutorial for amount in amounts.values())
+    assert {r["what"] for r in read(sample, sample.folder / "forms" / "West")["forms"]} == {
+        *("already read", "refused", "no form yet")
+    }
