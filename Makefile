@@ -57,7 +57,7 @@ test test-all: export OPENBLAS_NUM_THREADS := 1
 test test-all: export MKL_NUM_THREADS := 1
 
 # All parts of a check always run, so that one failure does not hide another. Whoever runs `coverage`
-# too need not run its tests twice: make test ELSEWHERE='tests/test_allocation*.py'
+# too need not run its tests twice: make test ELSEWHERE='tests/test_allocation*.py tests/test_agreement_meet.py'
 .PHONY: test
 test: $(INSTALLED) ## set up, then run the fast tests and compare every notebook with its outputs
 	@failed=0; \
@@ -74,7 +74,7 @@ test-all: $(INSTALLED) ## the same with the slow tests
 
 .PHONY: coverage
 coverage: $(INSTALLED) ## every line and branch of the allocation room is tested
-	$(PYTEST) tests/test_allocation*.py -m "not slow" -q \
+	$(PYTEST) tests/test_allocation*.py tests/test_agreement_meet.py -m "not slow" -q \
 	  --cov=planning_kit/allocation --cov-branch --cov-report=term-missing --cov-fail-under=100
 
 .PHONY: lint
