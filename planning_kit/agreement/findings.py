@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
+from planning_kit.agreement.evidence import LEAST_COVERAGE
 from planning_kit.agreement.goals import Goals
 from planning_kit.agreement.reasons import LOCKED
 from planning_kit.agreement.state import CLOSED
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.numbers.units import from_units, to_units
 
-LEAST_EVIDENCE = 0.8  # evidence coverage: share of a goal that evidence has to reach
 _NO_ROOM = "Reopen an agreement, release a lock or a limit, or change the target."
 SETTLED = ("accepted", "escalated", "decided")
 
@@ -136,11 +136,11 @@ def _evidence_findings(known: pd.DataFrame) -> list[dict[str, str]]:
         rows.append(
             _row("evidence", "review", message, "Ask for accounts, amounts, probabilities.")
         )
-    thin = proposed.index[proposed["coverage"] < LEAST_EVIDENCE]
+    thin = proposed.index[proposed["coverage"] < LEAST_COVERAGE]
     if len(thin):
         named = [f"{r} {proposed.loc[r, 'coverage']:.0%}" for r in thin]
         message = (
-            f"the evidence of {len(thin)} people covers less than {LEAST_EVIDENCE:.0%} of the "
+            f"the evidence of {len(thin)} people covers less than {LEAST_COVERAGE:.0%} of the "
             f"goal: {shorten(named)}."
         )
         rows.append(

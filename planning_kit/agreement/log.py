@@ -184,7 +184,7 @@ def append(log: Log, events: Event | Iterable[Event], voices: Voices, user: str 
         _check_header(kept.head, log.header)
         keys = log.seal.keys_to_sign(begins=not kept.head)
         talks.update(_talks_so_far(log, kept, {event.rep_id.strip() for event in wanted}, keys))
-        added.extend(_extend(log.header, kept.last(), wanted, talks, voices, user or _login()))
+        added.extend(_extend(log.header, kept.last(), wanted, talks, voices, user or login()))
         for line in added:
             line["signature"] = sign(keys, line["digest"])
         end = {"last_line": str(added[-1]["sequence"]), "last_digest": added[-1]["digest"]}
@@ -512,7 +512,8 @@ def _basis_text(basis: Mapping[str, str]) -> str:
     return json.dumps(dict(basis), sort_keys=True) if basis else ""
 
 
-def _login() -> str:
+def login() -> str:
+    """Name the user of the operating system; empty where nobody can tell."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container whose user has no name

@@ -44,6 +44,7 @@ MOVES = {
     "decided": ("assign", "sign", *BESIDE),
 }
 PUBLISH = "publish"  # about a region, not about a person's talk
+NO_WORD = (*BESIDE, "sign", PUBLISH)  # kinds that are no word in the negotiation
 _STATUS_AFTER = {
     "assign": "not started",
     "propose": "proposed",
@@ -284,7 +285,7 @@ def _carry_out(talk: Talk, line: Mapping[str, Any]) -> None:
         talk.rounds += talk.status != "proposed"
         kept = {} if cell == WHOLE else {c: v for c, v in talk.backing.items() if c != WHOLE}
         talk.backing = kept | _backing(line, cell)
-    if kind not in (*BESIDE, "sign"):  # these are no word in the negotiation
+    if kind not in NO_WORD:
         talk.status, talk.last = _STATUS_AFTER.get(kind, talk.status), line
 
 

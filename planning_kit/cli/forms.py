@@ -81,10 +81,11 @@ def read(folder: Path, speaker: str, reason: str, plan_folder: str, as_json: boo
     """
     import json
 
+    from planning_kit.agreement.log import login
     from planning_kit.plan import load_plan
     from planning_kit.walk.forms_back import read_forms
 
-    found = read_forms(load_plan(plan_folder), folder, speaker, reason, _user())
+    found = read_forms(load_plan(plan_folder), folder, speaker, reason, login())
     if as_json:
         tables = {name: getattr(found, name) for name in ("forms", "problems", "findings")}
         parts = {n: json.loads(t.to_json(orient="records")) for n, t in tables.items()}
@@ -101,12 +102,3 @@ def read(folder: Path, speaker: str, reason: str, plan_folder: str, as_json: boo
             click.echo(f"{row['status']} {row['where']}: {row['message']} {row['advice']}")
     if len(found.problems):
         sys.exit(3)
-
-
-def _user() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container whose user has no name
-        return ""

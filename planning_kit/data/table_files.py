@@ -19,7 +19,8 @@ _WIDE = "\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
 _DANGEROUS = re.compile(rf"'|[\t\r\n\ufeff]|{_BLANK}*[=+\-@{_WIDE}]")
 
 
-def _guard(text: Any) -> Any:
+def guard(text: Any) -> Any:
+    """Give a text so that no spreadsheet runs it: an apostrophe stands before what it would."""
     return f"'{text}" if isinstance(text, str) and _DANGEROUS.match(text) else text
 
 
@@ -34,7 +35,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
     apostrophe in front; `read_table` takes it off again. The types of the columns stand in
     ``<name>.types.json`` beside the file, under their names as the file has them.
     """
-    shown = table.rename(columns=lambda name: _guard(str(name)))
+    shown = table.rename(columns=lambda name: guard(str(name)))
     types = {}
     for name in shown.columns:
         column = shown[name]
@@ -47,7 +48,7 @@ def write_table(path: Path, table: pd.DataFrame) -> None:
             types[name] = "number" if pd.api.types.is_float_dtype(column) else "Int64"
         else:
             types[name] = "text"
-            shown[name] = column.map(_guard)
+            shown[name] = column.map(guard)
     text = shown.to_csv(index=False, lineterminator="\n")
     if "\r" in text:  # it ends a row for many readers unless its cell stands in quotes
         text = shown.to_csv(index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)

@@ -21,6 +21,7 @@ from planning_kit.agreement.evidence import evidence_line
 from planning_kit.agreement.state import CLOSED
 from planning_kit.data import open_inputs
 from planning_kit.data.forms import FilledForm, read_form
+from planning_kit.data.table_files import guard
 from planning_kit.messages import DataError, UsageError, unknown_labels
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import Plan, month_starts, write_atomically
@@ -386,7 +387,5 @@ def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[str]]) ->
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in rows:
-        writer.writerow(
-            [f"'{v}" if v.startswith(("=", "+", "-", "@", "\t", "\r")) else v for v in row]
-        )
+        writer.writerow([guard(v) for v in row])
     write_atomically(path, text.getvalue())

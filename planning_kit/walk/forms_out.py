@@ -16,7 +16,7 @@ import pandas as pd
 from planning_kit.agreement import read_events, suggested_evidence
 from planning_kit.agreement.door import Door
 from planning_kit.agreement.evidence import CUSTOMER, REST
-from planning_kit.agreement.state import BESIDE, CLOSED, PUBLISH
+from planning_kit.agreement.state import CLOSED, NO_WORD
 from planning_kit.messages import DataError, UsageError, require_labels
 from planning_kit.numbers.rounding import split_units
 from planning_kit.numbers.units import from_units, to_units
@@ -124,7 +124,7 @@ def last_words(lines: pd.DataFrame) -> dict[str, str]:
     When and by which user it was said is no part of it, so that a form fits the same talk on
     another machine; notes, promises and signatures are no words.
     """
-    said = lines[~lines["kind"].isin([*BESIDE, "sign", PUBLISH])]
+    said = lines[~lines["kind"].isin(NO_WORD)]
     said = said.assign(count=said.groupby("rep_id").cumcount())
     last = said.drop_duplicates("rep_id", keep="last")
     told = ("count", "kind", "amount", "product_line", "territory_id")

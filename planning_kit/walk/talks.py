@@ -7,7 +7,7 @@ import pandas as pd
 from planning_kit import agreement, metrics, outlook, review
 from planning_kit.agreement import Goals
 from planning_kit.agreement.promises import promised_hours, promises_of
-from planning_kit.agreement.state import BESIDE
+from planning_kit.agreement.state import NO_WORD
 from planning_kit.allocation import phase
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import month_starts
@@ -72,7 +72,7 @@ def goals_of(step: Step) -> Goals:
 
 def _standing(step: Step) -> Goals:
     lines = _lines_here(step)
-    moves = lines[~lines["kind"].isin([*BESIDE, "sign"])]
+    moves = lines[~lines["kind"].isin(NO_WORD)]
     return agreement.standing_goals(
         step.table("allocation"),
         step.inputs.settings.rounding_unit,
