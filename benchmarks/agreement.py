@@ -2,8 +2,9 @@
 
 Run with ``python -m benchmarks.agreement``. Each of eight processes writes lines one by one, every one
 committed, into one log: checked, chained, signed. The peer is eight processes that insert as many
-rows of the same size, one a transaction, into one table of the same database: what no log can
-do without. Both in turns; afterwards the log has to hold every line in its writer's order.
+rows with the same columns, keys and size, one a transaction, into one table of the same database:
+what no log can do without. Both in turns; afterwards the log has to hold every line in its
+writer's order.
 PostgreSQL is started for the run where it is installed, with the durability it has by default.
 """
 
@@ -37,7 +38,8 @@ from planning_kit.agreement import (
     verify,
 )
 from planning_kit.agreement.keys import VARIABLE
-from planning_kit.agreement.store import LOCK_SECONDS
+from planning_kit.agreement.log import login
+from planning_kit.agreement.store import EVENT_COLUMNS, LOCK_SECONDS, columns
 from planning_kit.plan import GroupRange, MaxChange, Scenario
 from tests.making import make_settings
 from tests.servers import started_server
@@ -46,53 +48,76 @@ PLAN = make_settings(rounding_unit=100)
 WRITERS, COUNT = 8, 1000
 PEOPLE = [f"R{number:03d}" for number in range(WRITERS)]
 VOICES = Voices({**dict.fromkeys(PEOPLE, ("mia", "zoe")), "mia": ("zoe",), "zoe": ()})
-TEXT = "x" * 700  # as long as a line is with its digests
+BARE = (
+    f"CREATE TABLE bare ({columns('BIGINT')})",
+    "CREATE UNIQUE INDEX bare_about ON bare (rep_id, turn)",
+)
+INSERT = f"INSERT INTO bare VALUES ({', '.join(['%s'] * len(EVENT_COLUMNS))})"
 
 
-def write_lines(place: str, name: str, count: int, ready: Any, go: Any) -> None:
+def write_lines(place: str, name: str, count: int, ready: Any, go: Any, done: Any) -> None:
     """Write lines of one person, as an app would."""
     log = open_log(place, PLAN)
     log.read()
     ready.release()
     go.wait()
-    for number in range(count):
-        append(log, Event("note", name, "mia", reason=str(number)), VOICES)
+    try:
+        for number in range(count):
+            append(log, Event("note", name, "mia", reason=str(number)), VOICES)
+    finally:
+        done.release()
 
 
-def insert_rows(place: str, name: str, count: int, ready: Any, go: Any) -> None:
+def rows_of(name: str, count: int) -> list[list[Any]]:
+    """Give rows as long as those of the log, with other keys in each."""
+    events = [Event("assign", name, "plan", 100), Event("note", name, "mia", reason="999")]
+    line = record_events(events, PLAN, user=login()).astype(object).fillna("").iloc[1].to_dict()
+    line |= {"units": None, "signature": "x" * 73}
+    first = PEOPLE.index(name) * count
+    keys = ({"sequence": first + k, "turn": k} for k in range(count))
+    return [[(line | key)[column] for column in EVENT_COLUMNS] for key in keys]
+
+
+def insert_rows(place: str, name: str, count: int, ready: Any, go: Any, done: Any) -> None:
     """Insert bare rows, each in a transaction."""
+    rows = rows_of(name, count)
     if "://" in place:
         import psycopg
 
         with psycopg.connect(place.replace("+psycopg", ""), autocommit=True) as server:
             ready.release()
             go.wait()
-            for _ in range(count):
-                server.execute("INSERT INTO bare VALUES (%s, %s)", (name, TEXT))
+            for row in rows:
+                server.execute(INSERT, row)
+            done.release()
         return
     with closing(sqlite3.connect(place, timeout=LOCK_SECONDS, isolation_level=None)) as file:
         ready.release()
         go.wait()
-        for _ in range(count):
+        for row in rows:
             file.execute("BEGIN IMMEDIATE")
-            file.execute("INSERT INTO bare VALUES (?, ?)", (name, TEXT))
+            file.execute(INSERT.replace("%s", "?"), row)
             file.execute("COMMIT")
+        done.release()
 
 
 def together(work: Any, place: str, count: int) -> float:
-    """Let all writers go at once, and give the seconds until the last one is done."""
+    """Let all writers go at once, and give the seconds until the last one wrote its last line."""
     context = get_context("spawn")
-    ready, go = context.Semaphore(0), context.Event()
-    writers = [context.Process(target=work, args=(place, n, count, ready, go)) for n in PEOPLE]
+    ready, go, done = context.Semaphore(0), context.Event(), context.Semaphore(0)
+    asked = [(place, name, count, ready, go, done) for name in PEOPLE]
+    writers = [context.Process(target=work, args=words) for words in asked]
     for writer in writers:
         writer.start()
     for _ in writers:
         ready.acquire()
     begun = time.perf_counter()
     go.set()
+    for _ in writers:
+        done.acquire()
+    seconds = time.perf_counter() - begun
     for writer in writers:
         writer.join()
-    seconds = time.perf_counter() - begun
     if any(writer.exitcode for writer in writers):
         raise RuntimeError(f"{work.__name__}: a writer failed")
     return seconds
@@ -117,14 +142,14 @@ def places(kind: str, rounds: int) -> Iterator[list[tuple[str, str]]]:
             found = [(f"{folder}/{k}.db", f"{folder}/bare{k}.db") for k in range(rounds)]
             for _, bare in found:
                 with closing(sqlite3.connect(bare)) as file, file:
-                    file.execute("CREATE TABLE bare (name TEXT, content TEXT)")
+                    for statement in BARE:
+                        file.execute(statement.replace("BIGINT", "INTEGER"))
             yield found
             return
         with started_server(durable=True) as server:
             names = [f"{server.url}?options=-csearch_path%3Dround{k}" for k in range(rounds)]
             for k in range(rounds):
-                server.run(f"CREATE SCHEMA round{k}")
-                server.run(f"CREATE TABLE round{k}.bare (name text, content text)")
+                server.run(f"CREATE SCHEMA round{k}", f"SET search_path = round{k}", *BARE)
             yield list(zip(names, names, strict=True))
 
 

@@ -62,6 +62,7 @@ def change(path, *statements):
     with database:
         database.execute("DROP TRIGGER IF EXISTS no_UPDATE")
         database.execute("DROP TRIGGER IF EXISTS no_DELETE")
+        database.execute("DROP INDEX IF EXISTS events_about")
         for statement in statements:
             database.execute(*statement) if isinstance(statement, tuple) else database.execute(
                 statement
@@ -93,7 +94,7 @@ def test_opening_and_reading_create_no_file(tmp_path):
 
 def test_a_line_is_signed_as_the_documentation_says():
     header = {
-        "format": "3",
+        "format": "4",
         "plan": "made by hand",
         "currency": "EUR",
         "rounding_unit": "100",
@@ -115,15 +116,32 @@ def test_a_line_is_signed_as_the_documentation_says():
         "reason": "",
         "evidence": "[]",
         "basis": "",
-        "previous": signed(header),
+        "turn": 1,
+        "seen": signed(header),
     }
     events = record_events(TALK[:1], PLAN, user="tester")
-    assert events["digest"].tolist() == [signed(line)]
+    content = signed({name: value for name, value in line.items() if name != "sequence"})
+    placed = f"{signed(header)} 1 {content}"
+    assert events["digest"].tolist() == [hashlib.sha256(placed.encode()).hexdigest()]
 
 
 def signed(content):
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def placed(line):
+    """Digest a line as anybody can who has read the documentation."""
+    links = ("sequence", "previous", "digest", "signature")
+    content = signed({name: value for name, value in line.items() if name not in links})
+    text = f"{line['previous']} {line['sequence']} {content}"
+    return {**line, "digest": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def forged_line(like, **changed):
+    """Give the cells of a line that somebody without the key wrote."""
+    line = placed({**like, "signature": SIGNATURE, **changed})
+    return tuple(line[name] for name in EVENT_COLUMNS)
 
 
 def test_lines_in_a_file_and_without_a_file_are_the_same(tmp_path):
@@ -248,25 +266,9 @@ def test_an_inserted_line_is_named(copied, number):
     """The forger numbers the later lines anew and signs the new one, as any program can."""
     shutil.copy(TEMPLATE["path"], copied)
     before = record_events(TALK, PLAN, user="tester").astype(object).to_dict("records")
-    previous = before[number - 1]["previous"]
-    forged = {
-        "sequence": number,
-        "time": "2025-11-01T08:00:00Z",
-        "actor": "plan",
-        "behalf": "",
-        "user": "tester",
-        "kind": "note",
-        "rep_id": "ann",
-        "product_line": "",
-        "territory_id": "",
-        "units": None,
-        "amount": "",
-        "reason": "never said",
-        "evidence": "[]",
-        "basis": "",
-        "previous": previous,
-    }
-    values = (*[forged[name] for name in EVENT_COLUMNS[:-2]], signed(forged), SIGNATURE)
+    like = {**before[number - 1], "kind": "note", "units": None, "amount": "", "basis": ""}
+    like |= {"product_line": "", "territory_id": ""}
+    values = forged_line(like, reason="never said")
     shift = [
         f"UPDATE events SET sequence = {k + 1} WHERE sequence = {k}"
         for k in range(len(TALK), number - 1, -1)
@@ -284,8 +286,7 @@ def test_an_inserted_line_is_named(copied, number):
 def test_a_line_replaced_and_signed_anew_does_not_fit_the_next_one(copied, number):
     shutil.copy(TEMPLATE["path"], copied)
     line = dict(open_log(copied, PLAN).read()[1][number - 1], reason="said otherwise")
-    line["digest"] = signed({k: v for k, v in line.items() if k not in ("digest", "signature")})
-    values = (line["reason"], line["digest"], number)
+    values = (line["reason"], placed(line)["digest"], number)
     change(copied, ("UPDATE events SET reason = ?, digest = ? WHERE sequence = ?", values))
     assert fault_of(open_log(copied, PLAN)).startswith(f"line {number} is not signed with the key")
     expected = f"line {number + 1} does not follow line {number}: one of them was replaced."
@@ -294,25 +295,9 @@ def test_a_line_replaced_and_signed_anew_does_not_fit_the_next_one(copied, numbe
 
 def test_a_line_added_at_the_end_past_the_program_is_named(copied):
     shutil.copy(TEMPLATE["path"], copied)
-    last = record_events(TALK, PLAN, user="tester")["digest"].iloc[-1]
-    forged = {
-        "sequence": 8,
-        "time": "2025-11-07T08:00:00Z",
-        "actor": "x",
-        "behalf": "",
-        "user": "tester",
-        "kind": "note",
-        "rep_id": "ann",
-        "product_line": "",
-        "territory_id": "",
-        "units": None,
-        "amount": "",
-        "reason": "never said",
-        "evidence": "[]",
-        "basis": "",
-        "previous": last,
-    }
-    values = (*[forged[name] for name in EVENT_COLUMNS[:-2]], signed(forged), SIGNATURE)
+    last = open_log(copied, PLAN).read()[1][-1]
+    links = dict.fromkeys(("previous", "seen"), last["digest"])
+    values = forged_line(last, sequence=8, turn=last["turn"] + 1, reason="never said", **links)
     change(copied, (f"INSERT INTO events VALUES ({', '.join('?' * len(EVENT_COLUMNS))})", values))
     assert fault_of(open_log(copied, PLAN)).startswith("line 8 is not signed with the key")
     assert fault_without_key(copied) == "line 8 was inserted past this program."
@@ -322,13 +307,13 @@ def test_a_log_is_verified_once_for_each_state_of_its_file(tmp_path, monkeypatch
     path = tmp_path / "a.db"
     log = filled_log(path)
     numbers: list[int] = []
-    first_fault = log_module._first_fault
+    first_fault = log_module.first_fault
 
     def counted(header, head, lines, *key):
         numbers.append(len(lines))
         return first_fault(header, head, lines, *key)
 
-    monkeypatch.setattr(log_module, "_first_fault", counted)
+    monkeypatch.setattr(log_module, "first_fault", counted)
     for _ in range(3):
         assert last_line(open_log(path, PLAN)) == (7, read_events(log)["digest"].iloc[-1])
     assert numbers == [7]
@@ -351,10 +336,10 @@ def test_problems_of_the_log_are_rows_of_the_table_of_problems(tmp_path):
     assert "the log of another plan" in other["message"]
 
 
-@pytest.mark.parametrize("item", ["last_line", "last_digest"])
-def test_a_changed_note_of_the_last_line_is_seen(copied, item):
+@pytest.mark.parametrize("value", ["5", "", "5 abc", "x y"])
+def test_a_changed_note_of_the_last_line_is_seen(copied, value):
     shutil.copy(TEMPLATE["path"], copied)
-    change(copied, f"UPDATE head SET value = '5' WHERE item = '{item}'")
+    change(copied, f"UPDATE head SET value = '{value}' WHERE item = 'last'")
     assert "the note of the last line" in fault_of(open_log(copied, PLAN))
 
 
@@ -499,20 +484,15 @@ KILLED = """
 import os, signal, sys
 from tests.making import make_settings
 from planning_kit.agreement import Event, Voices, append, open_log
-from planning_kit.agreement import store
+from planning_kit.agreement import store_sqlite
+chained = store_sqlite.chained
 class Row(dict):
     def __getitem__(self, name):
         if name == "sequence" and dict.__getitem__(self, name) == 900:
             os.kill(os.getpid(), signal.SIGKILL)
         return dict.__getitem__(self, name)
+store_sqlite.chained = lambda *words: [Row(line) for line in chained(*words)]
 log = open_log({path!r}, make_settings(rounding_unit=100))
-write = log.store.write
-def slow(build):
-    def rows(kept):
-        head, added = build(kept)
-        return head, [Row(line) for line in added]
-    write(rows)
-log.store.write = slow
 append(log, [Event("note", "ann", "x", reason="z" * 9000) for _ in range(1000)], Voices({{"ann": ["x"]}}))
 """
 

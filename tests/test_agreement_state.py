@@ -22,6 +22,7 @@ from planning_kit.agreement import (
     still_open,
     verify,
 )
+from planning_kit.agreement.chain import chained, end_of
 from planning_kit.agreement.promises import promise_basis
 from planning_kit.agreement.store import Kept
 from planning_kit.messages import DataError
@@ -224,18 +225,20 @@ class MemoryStore:
     def read(self):
         return dict(self.notes), list(self.lines)
 
-    def write(self, build):
-        self.notes, added = build(Kept(dict(self.notes), self.select))
-        self.lines = self.lines + added
+    def look(self, number, people):
+        wanted = [
+            line
+            for line in self.lines
+            if line["sequence"] in (number, len(self.lines)) or line["rep_id"] in people
+        ]
+        return Kept(dict(self.notes), {line["sequence"]: line for line in wanted})
 
-    def select(self, end, *values):
-        """Answer the four questions that a writer asks."""
-        if end.startswith("WHERE sequence"):
-            return [line for line in self.lines if line["sequence"] == values[0]]
-        if end.startswith("WHERE rep_id"):
-            about = [line for line in self.lines if line["rep_id"] == values[0]]
-            return [line for line in about if line["sequence"] > values[1]]
-        return self.lines[-1:] if "DESC" in end else list(self.lines)
+    def add(self, header, seen_at, drafts):
+        last = self.lines[-1] if self.lines else {"sequence": 0, "digest": drafts[0][1]["seen"]}
+        added = chained(drafts, (last["sequence"], last["digest"]))
+        self.notes |= {**header, **end_of(added[-1])}
+        self.lines = self.lines + added
+        return added
 
 
 PEOPLE = st.sampled_from(["ann", "bob"])

@@ -18,9 +18,11 @@ from typing import Any
 import pytest
 
 from planning_kit.agreement import Event, Voices, append, open_log, read_events, verify
+from planning_kit.agreement.chain import content_of, digest_of, end_of, start_of
 from planning_kit.agreement.keys import VARIABLE, Seal
-from planning_kit.agreement.log import Log, _line_digest
-from planning_kit.agreement.store import EVENT_COLUMNS, PostgresStore
+from planning_kit.agreement.log import Log
+from planning_kit.agreement.store import EVENT_COLUMNS
+from planning_kit.agreement.store_postgres import PostgresStore
 from planning_kit.messages import DataError
 from tests.making import make_settings
 from tests.servers import Server, started_server
@@ -173,6 +175,10 @@ def test_a_full_disk_is_named_and_keeps_every_line_before_it(tmp_path: Path):
 # --- who forges --------------------------------------------------------------------------------
 
 
+def own_digest(line: dict[str, Any]) -> str:
+    return digest_of(line["previous"], line["sequence"], content_of(line))
+
+
 class Forger:
     """Somebody who may write the file but does not have the key."""
 
@@ -188,27 +194,28 @@ class Forger:
 
     def chain_anew(self) -> None:
         """Number and digest all lines anew, as anybody can who has read the documentation."""
-        previous = self.first
+        previous, turns = self.first, dict[str, int]()
+        digests: dict[str, str] = {previous: previous}
         for number, line in enumerate(self.lines, 1):
-            line.update(sequence=number, previous=previous)
-            line["digest"] = previous = _line_digest(line)
+            turns[line["rep_id"]] = turn = turns.get(line["rep_id"], 0) + 1
+            was = line["digest"]
+            line.update(sequence=number, previous=previous, turn=turn)
+            line["seen"] = digests.get(line["seen"], previous)
+            line["digest"] = digests[was] = previous = own_digest(line)
         self.head_anew()
 
     @property
     def first(self) -> str:
-        said = {k: v for k, v in self.head.items() if k not in ("last_line", "last_digest")}
-        from planning_kit.agreement.log import _digest
-
-        return _digest(said)
+        return start_of({k: v for k, v in self.head.items() if k != "last"})
 
     def head_anew(self) -> None:
-        last = self.lines[-1] if self.lines else {"sequence": 0, "digest": ""}
-        self.head |= {"last_line": str(last["sequence"]), "last_digest": last["digest"]}
+        self.head |= end_of(self.lines[-1]) if self.lines else {"last": "0 "}
 
     def save(self) -> None:
         with closing(sqlite3.connect(self.path)) as database, database:
             database.execute("DROP TRIGGER no_UPDATE")
             database.execute("DROP TRIGGER no_DELETE")
+            database.execute("DROP INDEX events_about")
             database.execute("DELETE FROM events")
             database.execute("DELETE FROM head")
             marks = ", ".join("?" * len(EVENT_COLUMNS))
@@ -231,6 +238,26 @@ def edits_and_chains(column: str, value: Any) -> Callable[[Forger], None]:
 
 def removes(f: Forger) -> None:
     f.lines.remove(f.any_line())
+
+
+def repeats(f: Forger) -> None:
+    """Say once more what was said and signed: a word replayed at the end."""
+    last, line = f.lines[-1], dict(f.any_line())
+    f.lines.append(line)
+    line.update(sequence=last["sequence"] + 1, previous=last["digest"])
+    line["digest"] = own_digest(line)
+    f.head_anew()
+
+
+def removes_the_last_word_of_a_talk(f: Forger) -> None:
+    """No later word of that talk misses it, and the chain behind it is anew: others saw it."""
+    last = {line["rep_id"]: line for line in f.lines[:-1]}
+    f.lines.remove(f.chosen.choice([*last.values()]))
+    previous = f.first
+    for number, line in enumerate(f.lines, 1):
+        line.update(sequence=number, previous=previous)
+        line["digest"] = previous = own_digest(line)
+    f.head_anew()
 
 
 def removes_and_chains(f: Forger) -> None:
@@ -259,7 +286,7 @@ def swaps_and_chains(f: Forger) -> None:
 
 
 def copies(f: Forger, at: int | None = None) -> dict[str, Any]:
-    line = dict(f.any_line(), reason="never said")
+    line = dict(f.any_line(), reason="never said", turn=1_000)
     f.lines.insert(f.chosen.randint(0, len(f.lines)) if at is None else at, line)
     return line
 
@@ -272,7 +299,7 @@ def inserts_and_chains(f: Forger) -> None:
 def appends(f: Forger) -> None:
     last, line = f.lines[-1], copies(f, len(f.lines))
     line.update(sequence=last["sequence"] + 1, previous=last["digest"])
-    line["digest"] = _line_digest(line)
+    line["digest"] = own_digest(line)
     f.head_anew()
 
 
@@ -285,7 +312,7 @@ def appends_with_an_own_key(f: Forger) -> None:
     from planning_kit.agreement.keys import sign
 
     appends(f)
-    f.lines[-1]["signature"] = sign({"ffffffff": b"own"}, f.lines[-1]["digest"])
+    f.lines[-1]["signature"] = sign({"ffffffff": b"own"}, content_of(f.lines[-1]))
 
 
 def writes_all_anew_with_an_own_key(f: Forger) -> None:
@@ -294,7 +321,7 @@ def writes_all_anew_with_an_own_key(f: Forger) -> None:
     f.any_line()["reason"] = "never said"
     f.chain_anew()
     for line in f.lines:
-        line["signature"] = sign({"ffffffff": b"own"}, line["digest"])
+        line["signature"] = sign({"ffffffff": b"own"}, content_of(line))
 
 
 def swaps_signatures(f: Forger) -> None:
@@ -303,7 +330,7 @@ def swaps_signatures(f: Forger) -> None:
 
 
 def notes_another_end(f: Forger) -> None:
-    f.head["last_digest"] = f.lines[0]["digest"]
+    f.head["last"] = f"{len(f.lines)} {f.lines[0]['digest']}"
 
 
 def renames_the_plan(f: Forger) -> None:
@@ -329,6 +356,8 @@ KINDS: dict[str, Callable[[Forger], None]] = {
     "other names, chained anew": edits_and_chains("behalf", "zoe"),
     "a removed line": removes,
     "a removed line, chained anew": removes_and_chains,
+    "a last word removed, the chain closed": removes_the_last_word_of_a_talk,
+    "a signed word said again": repeats,
     "the end cut off": cuts_the_end,
     "everything cut off": cuts_everything,
     "two lines exchanged": swaps,
@@ -409,8 +438,9 @@ def test_a_log_that_was_deleted_is_not_begun_anew_without_a_word(tmp_path: Path)
 def test_a_changed_note_beside_the_key_is_seen(tmp_path: Path):
     log = talk_of(tmp_path / "a.db")
     note = log.seal.note_file
-    said = json.loads(note.read_text())
-    for changed in ("{", json.dumps({**said, "line": 3}), json.dumps({**said, "digest": "0" * 64})):
+    number, digest, signature = note.read_text().split()
+    assert int(number) == 16
+    for changed in ("{", f"3 {digest} {signature}", f"16 {'0' * 64} {signature}", "", "0 x y"):
         note.write_text(changed)
         assert verify(log)["status"].tolist() == ["fail"]
 

@@ -29,6 +29,7 @@ from planning_kit.walk import first_words, open_step
 from planning_kit.walk.company import company_split, resolver
 from planning_kit.walk.first_words import step_today
 from planning_kit.walk.logged import log_end_today, totals_agreed
+from planning_kit.walk.totals import target_findings
 from planning_kit.walk.what_if import WhatIf, changed_scenario
 from tests.conftest import PlanMaker
 from tests.making import make_settings
@@ -384,6 +385,28 @@ def test_agreed_totals_that_miss_the_target_are_a_finding_and_stand(
     assert regions["agreed_total"].to_dict() == regions["target"].to_dict()
     sums = table(tmp_path / "r", "", "sums")
     assert (sums["difference"] == 0).all()  # the regions' goals add up to the totals that stand
+
+
+def test_a_total_counts_under_the_scenario_it_was_agreed_under(
+    make_plan: PlanMaker, tmp_path: Path
+):
+    plan = make(make_plan, "")
+    write(plan, COMPANY, "more")
+    under_more = targets_of(plan, "more")
+    agree(plan, "start", "--company")
+    assert agree(plan, "propose", "region:North", "410", "--as", "mia").exit_code == 0
+    assert agree(plan, "accept", "region:North", "410", "--as", "zoe").exit_code == 0
+    assert targets_of(plan)["North"] == 410
+    assert targets_of(plan, "more") == under_more and under_more["North"] != 410
+    words = ("start", "--company", "--scenario", "more", "--json")
+    rows = {row["rep_id"]: row["what"] for row in json.loads(agree(plan, *words).output)}
+    assert rows["region:North"].startswith("the scenario was base, now more")
+    step = open_step("08_company_rollup", plan_folder=str(plan.folder), scenario="more")
+    assert step.region_targets()["agreed_total"].isna().all()
+    said = [row["message"] for row in target_findings(step)]
+    assert any(
+        "1 totals were agreed under the scenario 'base', not under 'more'" in m for m in said
+    )
 
 
 def test_no_person_may_have_the_id_of_a_talk(make_plan: PlanMaker):

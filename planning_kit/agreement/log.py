@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
+from functools import cache, cached_property, lru_cache
 from numbers import Real
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pandas as pd
 
-from planning_kit.agreement.keys import NOT_HERE, Seal, is_signed, sign
+from planning_kit.agreement.chain import (
+    Draft,
+    Line,
+    chained,
+    content_of,
+    end_of,
+    first_fault,
+    is_sound,
+    note_fault,
+    start_of,
+)
+from planning_kit.agreement.keys import NOT_HERE, Seal, sign
 from planning_kit.agreement.promises import promise_basis
-from planning_kit.agreement.state import PUBLISH, Talk, play, utc_text
-from planning_kit.agreement.store import EVENT_COLUMNS, Kept, Line, Lines, LogStore, store_of
+from planning_kit.agreement.state import PUBLISH, UTC_SECONDS, Talk, play, utc_text
+from planning_kit.agreement.store import (
+    EVENT_COLUMNS,
+    LOCK_SECONDS,
+    SOMEBODY_ELSE,
+    Kept,
+    Lines,
+    LogStore,
+    Overtaken,
+)
+from planning_kit.agreement.store_postgres import PostgresStore
+from planning_kit.agreement.store_sqlite import SqliteStore
 from planning_kit.agreement.voices import Voices
 from planning_kit.messages import (
     PROBLEM_COLUMNS,
@@ -37,6 +58,7 @@ _NAMED = ("account", "product", "opportunity")
 EVIDENCE_KEYS = (*_NAMED, "amount", "probability", "month", "reason")
 _COMPARE = "Compare with a copy from before; letters sent after that line may be wrong."
 _PUT_BACK = "put the last good copy of the file back"
+_NOTHING: Line = {"turn": 0, "time": ""}  # in place of a line that nobody said
 MOST = 10**15  # plan currency; the same bound as for targets in plan.toml
 
 
@@ -87,15 +109,29 @@ class Event:
     basis: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass
+class _Heard:
+    """What a process knows of a log: the last line, and some talks with their last words."""
+
+    last: Line | None = None
+    words: dict[str, Line] = field(default_factory=dict)
+    talks: dict[str, Talk] = field(default_factory=dict)
+
+    def add(self, lines: Iterable[Line], talks: Mapping[str, Talk]) -> None:
+        for line in lines:
+            self.last = self.words[line["rep_id"]] = line
+        self.talks |= talks
+
+
 @dataclass(frozen=True)
 class Log:
     """The agreement log of one plan: where its lines are kept, and what they count in."""
 
     store: LogStore
     header: Mapping[str, str]
-    _heard: dict[str, tuple[Line, Talk]] = field(default_factory=dict, repr=False, compare=False)
+    _heard: _Heard = field(default_factory=_Heard, repr=False, compare=False)
 
-    @property
+    @cached_property
     def seal(self) -> Seal:
         """Give the key of the plan and the note of this log's end."""
         return Seal.of(self.header, self.store.place)
@@ -110,19 +146,72 @@ class Log:
         """Check that the log belongs to this plan, without reading its lines."""
         _check_header(self.store.head(), self.header)
 
-    def heard(self, kept: Kept, rep_id: str) -> tuple[int, Talk | None]:
-        """Give a talk as this process knows it, with the number of its last line; 0: it does not."""
-        line, talk = self._heard.get(rep_id, ({}, None))
-        still = kept.at(line["sequence"]) if line else None
-        if still is None or still["digest"] != line["digest"]:
-            return 0, None
-        return line["sequence"], talk and talk.copy()
+    def hear(self, people: Sequence[str]) -> bool:
+        """Look up some talks unless this process knows them; say whether it had to look.
 
-    def remember(self, talks: Mapping[str, Talk], lines: Iterable[Line]) -> None:
-        """Keep what talks have come to with the lines just added."""
-        for line in lines:
-            if line["rep_id"] in talks:
-                self._heard[line["rep_id"]] = line, talks[line["rep_id"]]
+        Raises
+        ------
+        DataError
+            What has to be seen before a line is added is out of order.
+        """
+        known = self._heard
+        if known.words.keys() >= set(people):
+            return False
+        keys = self.seal.keys()
+        note = self.seal.note(keys)  # before the lines: a writer may add one in between
+        kept = self.store.look(note[0], people)
+        _check_header(kept.head, self.header)
+        if not (_is_end_sound(kept, note) and all(is_sound(k, keys) for k in kept.lines.values())):
+            fault = self.first_fault() or "it was exchanged while it was read, try again"
+            raise DataError(f"agreement log: {fault}. Nothing is added to a log out of order.")
+        said = [line for line in kept.lines.values() if line["rep_id"] in people]
+        known.words |= dict.fromkeys(people, _NOTHING)
+        known.add(said, play(said))
+        known.last = kept.last()
+        return True
+
+    def forget(self) -> None:
+        """Hear everything anew."""
+        self._heard.last = None
+        self._heard.words.clear()
+        self._heard.talks.clear()
+
+    def drafts(
+        self, moves: list[Event], people: Sequence[str], voices: Voices, user: str
+    ) -> tuple[list[Draft], dict[str, Talk]]:
+        """Write lines for moves about talks that were heard, and say what they make of the talks.
+
+        Raises
+        ------
+        DataError
+            A move is not possible or not that person's to make, by what was heard.
+        """
+        talks = {k: v.copy() for k, v in self._heard.talks.items() if k in people}
+        words = {name: self._heard.words[name] for name in people}
+        return _drafts(self.header, self._heard.last, moves, talks, words, voices, user), talks
+
+    def add(self, drafts: list[Draft], talks: Mapping[str, Talk]) -> list[Line]:
+        """Sign drafts and add them, all or none.
+
+        Raises
+        ------
+        Overtaken
+            Somebody else spoke about one of these talks meanwhile.
+        """
+        last, keys = self._heard.last, self.seal.keys_to_sign(begins=self._heard.last is None)
+        for content, line in drafts:
+            line["signature"] = sign(keys, content)
+        added = self.store.add({} if last else self.header, last["sequence"] if last else 0, drafts)
+        self.seal.write_note(added[-1], keys)
+        self._heard.add(added, talks)
+        return added
+
+    def first_fault(self) -> str:
+        """Say which line breaks the chain first, by all lines as they are now; empty: none."""
+        keys = self.seal.keys()
+        note = self.seal.note(keys)  # before the lines: a writer may add one in between
+        head, lines = self.read()
+        return first_fault(self.header, head, lines, keys, note)
 
     def sound_lines(self) -> list[Line]:
         """Give the lines of a log whose whole chain holds.
@@ -132,8 +221,8 @@ class Log:
         DataError
             Naming the first line that was changed, removed or inserted.
         """
-        seal = self.seal
-        known = (seal, tuple(seal.keys()), seal.note())
+        seal, keys = self.seal, self.seal.keys()
+        known = (seal, tuple(keys), seal.note(keys))
         return _sound_lines(self.store, tuple(self.header.items()), known, self.store.state())
 
 
@@ -158,6 +247,29 @@ def open_log(place: str | Path, settings: Settings) -> Log:
     return log
 
 
+def store_of(place: str | Path) -> LogStore:
+    """Give the store for a file, or for the address of a PostgreSQL database.
+
+    Raises
+    ------
+    DataError
+        The address is of another kind of database, or its driver is not installed.
+    """
+    text = str(place)
+    if isinstance(place, Path) or "://" not in text:
+        return SqliteStore(Path(place))
+    kind = text.partition("://")[0]
+    if kind not in ("postgresql", "postgres", "postgresql+psycopg"):
+        raise DataError(f"agreement log: {kind}:// is not kept; write postgresql://….")
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise DataError(
+            'agreement log: databases need: pip install "planning-kit[databases]".'
+        ) from None
+    return PostgresStore(text)
+
+
 def append(log: Log, events: Event | Iterable[Event], voices: Voices, user: str = "") -> list[Line]:
     """Add one or several events, all or none, and give the lines as written.
 
@@ -176,25 +288,34 @@ def append(log: Log, events: Event | Iterable[Event], voices: Voices, user: str 
         A move is not possible (the message says what is) or not that person's to make, the log
         is out of order, or somebody else held it too long. Nothing is written then.
     """
-    wanted = [events] if isinstance(events, Event) else list(events)
-    added: list[Line] = []
-    talks: dict[str, Talk] = {}
+    moves = [events] if isinstance(events, Event) else list(events)
+    people, who = sorted({move.rep_id.strip() for move in moves}), user or login()
+    begun = monotonic()
+    while moves:
+        is_fresh = log.hear(people)
+        try:
+            drafts = log.drafts(moves, people, voices, who)
+        except DataError:
+            if is_fresh:
+                raise
+            log.forget()  # somebody may have said what makes it possible
+            continue
+        try:
+            return log.add(*drafts)
+        except Overtaken:
+            log.forget()
+            if monotonic() - begun > LOCK_SECONDS:
+                raise DataError(f"agreement log: {SOMEBODY_ELSE}") from None
+        except BaseException:
+            log.forget()
+            raise
+    return []
 
-    def build(kept: Kept) -> Lines:
-        _check_header(kept.head, log.header)
-        keys = log.seal.keys_to_sign(begins=not kept.head)
-        talks.update(_talks_so_far(log, kept, {event.rep_id.strip() for event in wanted}, keys))
-        added.extend(_extend(log.header, kept.last(), wanted, talks, voices, user or login()))
-        for line in added:
-            line["signature"] = sign(keys, line["digest"])
-        end = {"last_line": str(added[-1]["sequence"]), "last_digest": added[-1]["digest"]}
-        return {**log.header, **end}, added
 
-    if wanted:
-        log.store.write(build)
-        log.seal.write_note(added[-1])
-        log.remember(talks, added)
-    return added
+def _is_end_sound(kept: Kept, note: tuple[int, str]) -> bool:
+    last = kept.last()
+    is_noted = not note_fault(note, last["sequence"] if last else 0, kept.lines.get)
+    return is_noted and end_of(last).items() <= kept.head.items()
 
 
 def read_events(log: Log) -> pd.DataFrame:
@@ -252,8 +373,9 @@ def record_events(
         Who is logged in.
     """
     moment = time or f"{settings.starts_on.isoformat()}T00:00:00+00:00"
-    lines = _extend(_header(settings), None, list(events), {}, None, user, moment)
-    return _events_table(lines)
+    header = _header(settings)
+    drafts = _drafts(header, None, list(events), {}, {}, None, user, moment)
+    return _events_table(chained(drafts, (0, start_of(header))))
 
 
 def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
@@ -268,10 +390,11 @@ def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
     pandas.DataFrame
         Findings.
     """
+    seal, where, rows = log.seal, "agreement log", []
+    keys = seal.keys()
+    note = seal.note(keys)  # before the lines: a writer may add one in between
     head, lines = log.read()
-    seal = log.seal
-    keys, where, rows = seal.keys(), "agreement log", []
-    if fault := _first_fault(log.header, head, lines, keys, seal.note()):
+    if fault := first_fault(log.header, head, lines, keys, note):
         rows.append(finding("agreement.log", "fail", where, f"{fault}.", _COMPARE))
     if lost := sorted({str(d) for d in known_digests} - {str(line["digest"]) for line in lines}):
         message = f"{len(lost)} digests noted elsewhere are not in the log: {shorten(lost)}."
@@ -295,7 +418,7 @@ def verify(log: Log, known_digests: Iterable[str] = ()) -> pd.DataFrame:
 
 def _header(settings: Settings) -> dict[str, str]:
     return {
-        "format": "3",
+        "format": "4",
         "plan": settings.name,
         "currency": settings.currency,
         "rounding_unit": f"{Decimal(f'{settings.rounding_unit:.12g}'):f}",
@@ -317,16 +440,6 @@ def _check_header(head: Mapping[str, str], header: Mapping[str, str]) -> None:
         )
 
 
-def _digest(content: Mapping[str, Any]) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=repr)
-    return hashlib.sha256(text.encode("ascii")).hexdigest()
-
-
-def _line_digest(line: Line, **changed: Any) -> str:
-    said = {k: v for k, v in line.items() if k not in ("digest", "signature")}
-    return _digest({**said, **changed})
-
-
 @lru_cache(maxsize=4)  # a log is verified once a process, state of its lines, keys and note
 def _sound_lines(
     store: LogStore,
@@ -336,140 +449,57 @@ def _sound_lines(
 ) -> list[Line]:
     head, lines = store.read()
     _check_header(head, dict(header))
-    if fault := _first_fault(dict(header), head, lines, known[0].keys(), known[2]):
+    if fault := first_fault(dict(header), head, lines, known[0].keys(), known[2]):
         raise DataError(f"agreement log: {fault}. {_COMPARE}")
     return lines
 
 
-def _first_fault(
-    header: Mapping[str, str],
-    head: Mapping[str, str],
-    lines: list[Line],
-    keys: Mapping[str, bytes],
-    note: tuple[int, str],
-) -> str:
-    """Say which line breaks the chain first; empty: none."""
-    previous = _digest(header)
-    for number, line in enumerate(lines, start=1):
-        if line["sequence"] != number:
-            return f"line {number} was removed (line {line['sequence']} comes in its place)"
-        if line["digest"] != _line_digest(line):
-            return _name_change(number, line, len(lines))
-        if line["previous"] != previous:
-            return f"line {number} does not follow line {number - 1}: one of them was replaced"
-        if not is_signed(keys, line["digest"], str(line["signature"])):
-            return f"line {number} is not signed with the key of this plan: it was forged"
-        previous = line["digest"]
-    return _end_fault(head, [line["digest"] for line in lines]) or _note_fault(
-        note, len(lines), lambda number: lines[number - 1]
-    )
-
-
-def _note_fault(note: tuple[int, str], count: int, at: Callable[[int], Line | None]) -> str:
-    """Compare the log with the note of its last line beside the key."""
-    number, digest = note
-    if number < 0:
-        return "the note of the last line, beside the plan key, was changed"
-    if number > count:
-        return f"line {count + 1} was removed: {number} lines are noted beside the plan key"
-    line = at(number) if number else None
-    if line is not None and line["digest"] != digest:
-        return f"line {number} is not the one noted beside the plan key: another log is here"
-    return ""
-
-
-def _name_change(number: int, line: Line, count: int) -> str:
-    """Tell a changed line from one that was moved: the number is part of what is signed."""
-    numbers = range(1, 2 * count + 100)
-    was = next((k for k in numbers if line["digest"] == _line_digest(line, sequence=k)), 0)
-    if not was:
-        return f"line {number} was changed after it was recorded"
-    change = "inserted" if was < number else "removed or moved"
-    return f"line {number} was recorded as line {was}: a line before it was {change}"
-
-
-def _end_fault(head: Mapping[str, str], digests: list[str]) -> str:
-    """Compare the last line with what the head says was the last line."""
-    noted, last_digest = head.get("last_line", "0"), head.get("last_digest", "")
-    recorded, kept = int(noted) if noted.isdecimal() else -1, len(digests)
-    if recorded == kept and last_digest == "".join(digests[-1:]):
-        return ""
-    if recorded > kept and last_digest not in digests:
-        return f"line {kept + 1} was removed ({recorded} were recorded, {kept} are left)"
-    if 0 < recorded < kept and last_digest == digests[recorded - 1]:
-        return f"line {recorded + 1} was inserted past this program"
-    return "the note of the last line, in the table 'head', was changed"
-
-
-def _talks_so_far(
-    log: Log, kept: Kept, people: Iterable[str], keys: Mapping[str, bytes]
-) -> dict[str, Talk]:
-    """Play what was said about some people, after looking at these lines and at the log's end.
-
-    Only what is new since this process looked last is read; the whole log where anything is wrong.
-    """
-    last, talks = kept.last(), {}
-    fault = _note_fault(log.seal.note(), last["sequence"] if last else 0, kept.at)
-    ends = [last] if last else []
-    noted = kept.head.get("last_digest", "")
-    sound = not fault and noted == "".join(line["digest"] for line in ends)
-    for rep_id in sorted(people) if sound else ():
-        seen, talk = log.heard(kept, rep_id)
-        fresh = kept.about(rep_id, seen)
-        sound = sound and all(_is_sound(line, keys) for line in [*fresh, *ends])
-        if sound and (fresh or talk):
-            talks.update(play(fresh, {rep_id: talk} if talk else {}))
-    if sound:
-        return talks
-    fault = _first_fault(log.header, kept.head, kept.lines(), keys, log.seal.note()) or fault
-    raise DataError(f"agreement log: {fault}. Nothing is added to a log out of order.")
-
-
-def _is_sound(line: Line, keys: Mapping[str, bytes]) -> bool:
-    return line["digest"] == _line_digest(line) and is_signed(
-        keys, line["digest"], str(line["signature"])
-    )
-
-
-def _extend(
+def _drafts(
     header: Mapping[str, str],
     last: Line | None,
     events: list[Event],
     talks: dict[str, Talk],
+    words: dict[str, Line],
     voices: Voices | None,
     user: str,
-    time: str = "",
-) -> list[Line]:
-    """Turn events into lines that continue the chain; every refused move is named."""
-    added: list[Line] = []
+    moment: str = "",
+) -> list[Draft]:
+    """Turn events into lines without a place and a signature; every refused move is named.
+
+    Each line names what its writer had seen: the digest of the last line, or, after another line
+    of the same writer, what that says.
+    """
+    drafts: list[Draft] = []
     faults = []
-    before = last or {"sequence": 0, "time": "", "digest": _digest(header)}
+    unit, seen = Decimal(header["rounding_unit"]), last["digest"] if last else start_of(header)
+    least = max((line["time"] for line in [last or _NOTHING, *words.values()]), default="")
     for event in events:
         try:
-            line = _line(event, Decimal(header["rounding_unit"]), before, time, user)
+            line = _line(event, unit, least, moment, user)
             if voices and event.kind != PUBLISH:
                 voices.require(
                     event.kind, line["rep_id"], line["actor"], line["behalf"], line["reason"]
                 )
             play([line], talks, voices)
-            line["basis"] = _basis_text({**_terms(talks, event), **event.basis})
         except DataError as error:
             faults.append(str(error))
             continue
-        before = {**line, "digest": _line_digest(line), "signature": ""}
-        added.append(before)
+        line["basis"] = _basis_text({**_terms(talks, event), **event.basis})
+        line["turn"] = words.get(line["rep_id"], _NOTHING)["turn"] + 1
+        line["seen"], least, words[line["rep_id"]] = seen, line["time"], line
+        seen = content_of(line)
+        drafts.append((seen, {**line, "signature": ""}))
     if faults:
         more = f" And {len(faults) - 5} more." if len(faults) > 5 else ""
         count = f"{len(faults)} of {len(events)} events refused, nothing recorded"
         raise DataError(f"agreement log: {count}. {' '.join(faults[:5])}{more}")
-    return added
+    return drafts
 
 
-def _line(event: Event, unit: Decimal, last: Line, time: str, user: str) -> Line:
+def _line(event: Event, unit: Decimal, least: str, moment: str, user: str) -> Line:
     units = None if event.amount is None else _whole_units(event, unit)
-    now = max(utc_text(time or datetime.now(UTC).isoformat()), last["time"])
-    line = {
-        "sequence": last["sequence"] + 1,
+    now = max(utc_text(moment) if moment else f"{datetime.now(UTC):{UTC_SECONDS}}", least)
+    line: Line = {
         "time": utc_text(event.time) if event.time else now,
         "actor": event.actor.strip(),
         "behalf": event.behalf.strip(),
@@ -483,7 +513,6 @@ def _line(event: Event, unit: Decimal, last: Line, time: str, user: str) -> Line
         "reason": event.reason.strip(),
         "evidence": _evidence_text(event),
         "basis": _basis_text(event.basis),
-        "previous": last["digest"],
     }
     if event.kind == "promise":
         names = {name: event.basis.get(name, "") for name in ("owner", "until", "hours")}
@@ -494,10 +523,10 @@ def _line(event: Event, unit: Decimal, last: Line, time: str, user: str) -> Line
         "".join(map(str, line.values())).encode()
     except UnicodeEncodeError as error:
         raise DataError(f"{event.rep_id!a}: a text cannot be written: {error}.") from None
-    if line["time"] < last["time"]:
+    if line["time"] < least:
         raise DataError(
             f"{event.rep_id}: {event.kind} at {line['time']} is before the last line "
-            f"({last['time']}); the log only grows: leave the time out."
+            f"({least}); the log only grows: leave the time out."
         )
     return line
 
@@ -512,6 +541,7 @@ def _basis_text(basis: Mapping[str, str]) -> str:
     return json.dumps(dict(basis), sort_keys=True) if basis else ""
 
 
+@cache
 def login() -> str:
     """Name the user of the operating system; empty where nobody can tell."""
     try:
@@ -555,7 +585,7 @@ def _evidence_text(event: Event) -> str:
 def _events_table(lines: list[Line]) -> pd.DataFrame:
     table = pd.DataFrame(lines, columns=list(EVENT_COLUMNS), dtype=object)
     for name in EVENT_COLUMNS:
-        if name in ("sequence", "units"):
+        if name in ("sequence", "units", "turn"):
             # A text that somebody wrote over a number shows as empty here; verify names it.
             table[name] = pd.to_numeric(table[name], errors="coerce").astype("Int64")
         else:

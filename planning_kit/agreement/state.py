@@ -32,6 +32,7 @@ STATE_COLUMNS = (
     "scenario",
 )
 CLOSED = ("accepted", "decided")
+UTC_SECONDS = "%Y-%m-%dT%H:%M:%SZ"  # how a time is written
 TIED_TO = "tied_to"  # in the basis of an acceptance: the assumption it rests on
 BESIDE = ("note", "promise")  # said beside the talk: they change no number and no status
 _OPEN_MOVES = ("assign", "propose", "counter", "accept", "escalate", "withdraw", *BESIDE)
@@ -53,7 +54,7 @@ _STATUS_AFTER = {
     "escalate": "escalated",
     "decide": "decided",
 }
-KINDS = (*_STATUS_AFTER, "withdraw", "sign", *BESIDE)
+KINDS = frozenset((*_STATUS_AFTER, "withdraw", "sign", *BESIDE))
 _WORD = {"assign": "assigned", "propose": "proposed", "counter": "countered", "decide": "agreed"}
 _NEEDS_REASON = ("counter", "escalate", "decide", *BESIDE)
 _NEEDS_AMOUNT = ("assign", "propose", "counter", "accept", "decide")
@@ -116,7 +117,7 @@ def utc_text(moment: str) -> str:
         parsed = None
     if parsed is None or parsed.tzinfo is None:
         raise DataError(f"time {moment!r}: write it with its zone, like 2026-01-05T09:00:00Z.")
-    return parsed.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{parsed.astimezone(UTC):{UTC_SECONDS}}"
 
 
 def play_log(events: pd.DataFrame, until: str | None = None) -> pd.DataFrame:

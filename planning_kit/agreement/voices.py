@@ -83,9 +83,9 @@ class Voices:
         require_labels(names, self.everybody, f"{rep_id}: who speaks")
         if behalf and behalf != actor:
             self._require_stand_in(rep_id, actor, behalf, reason)
-        who, words = behalf or actor, self._allowed(kind, rep_id)[1]
-        if who not in (allowed := self.speakers(kind, rep_id)):
-            others = " or ".join(allowed)
+        who, (allowed, words) = behalf or actor, self._allowed(kind, rep_id)
+        if who not in allowed:
+            others = " or ".join(dict.fromkeys(allowed))
             raise DataError(f"{rep_id}: {who} may not {kind}; {others} may ({words}).")
 
     def may_accept(self, rep_id: str, who: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from planning_kit.messages.errors import DataError
 
@@ -48,7 +48,9 @@ def unknown_labels(given: Iterable[object], known: Iterable[object]) -> str:
     >>> unknown_labels(["norht", "south"], ["north", "south"])
     "1 unknown label: 'norht' (did you mean 'north'?)."
     """
-    is_set = isinstance(known, Set)  # then thousands of labels need not be read for each question
+    is_set = isinstance(
+        known, Set | Mapping
+    )  # then thousands of labels need not be read for each question
     asked = [x for x in dict.fromkeys(map(str, given)) if not (is_set and x in known)]
     known_names = {str(label) for label in known} if asked else set()
     unknown = [x for x in asked if x not in known_names]

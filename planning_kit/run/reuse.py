@@ -20,6 +20,7 @@ from planning_kit.run.options import BatchOptions
 from planning_kit.run.parameters import read_cells
 from planning_kit.run.task import Basis, RegionTask
 from planning_kit.steps import MADE_BY, STEPS
+from planning_kit.walk.company import agreed_under
 
 _WHOLE = "_whole.json"  # in a complete run: what it was made from, and when its files were written
 RECORD = "_done.json"  # in a region's folder: what each notebook was made from, and its files
@@ -58,7 +59,7 @@ def run_basis(
         {section: scenario.digest([section]) for section in SECTIONS},
         digest({path.name: file_digest(path) for path in written}),
         digest(agreement),
-        digest(agreement["totals"]),
+        digest(agreed_under(agreement["totals"], scenario.name)),
         tuple(map(str, runs)),
     )
 

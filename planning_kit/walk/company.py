@@ -18,11 +18,28 @@ _NAMED = {"potential": "fair_share"}  # as the engine calls it
 _HIGHEST = 9  # what is agreed never gives
 
 
-def resolver(agreed: Mapping[str, float]) -> Resolve:
+Agreed = Mapping[str, Mapping[str, float]]  # totals by scenario and region, plan currency
+
+
+def agreed_under(agreed: Agreed, scenario: str) -> dict[str, float]:
+    """Give the totals that count in a scenario: what was agreed under it, or under none named.
+
+    Examples
+    --------
+    >>> agreed_under({"base": {"North": 10.0}, "": {"South": 5.0}}, "base")
+    {'South': 5.0, 'North': 10.0}
+    >>> agreed_under({"base": {"North": 10.0}}, "growth")
+    {}
+    """
+    return {**agreed.get("", {}), **agreed.get(scenario, {})}
+
+
+def resolver(agreed: Agreed) -> Resolve:
     """Give the way to every region's target, once it is known what its heads agreed."""
 
     def resolve(plan: Plan, prepared: Prepared, scenario: Scenario) -> dict[str, float]:
-        split = company_split(plan, prepared, scenario, agreed)
+        stands = agreed_under(agreed, scenario.name)
+        split = company_split(plan, prepared, scenario, stands)
         if split is None:
             return scenario_targets(plan, prepared, scenario)
         found = split.goals.set_index("region")["goal"]
@@ -42,7 +59,7 @@ def company_split(
     Parameters
     ----------
     agreed
-        Totals that heads of regions agreed, or had decided, plan currency.
+        Totals that heads of regions agreed, or had decided, under this scenario, plan currency.
 
     Returns
     -------

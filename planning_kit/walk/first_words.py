@@ -16,7 +16,7 @@ from planning_kit.data import Prepared, check_scenario
 from planning_kit.messages import require_labels
 from planning_kit.plan import COMPANY, REGION_TALK, Plan, folder_name
 from planning_kit.steps import step_of
-from planning_kit.walk.company import company_asked, resolver
+from planning_kit.walk.company import agreed_under, company_asked, resolver
 from planning_kit.walk.logged import totals_agreed
 from planning_kit.walk.notebook import NotebookStep
 from planning_kit.walk.resting import reopening_events
@@ -70,8 +70,9 @@ def company_words(
         As in `first_words`.
     """
     require_labels(regions, prepared.regions, "regions")
-    chosen, agreed = plan.scenario(scenario), totals_agreed(plan, plan.runs_folder / "draft")
-    targets = check_scenario(plan, prepared, chosen, resolver(agreed))
+    chosen, totals = plan.scenario(scenario), totals_agreed(plan, plan.runs_folder / "draft")
+    targets = check_scenario(plan, prepared, chosen, resolver(totals))
+    agreed = agreed_under(totals, chosen.name)
     rests_on = {
         "kit": __version__,
         "scenario": chosen.name,

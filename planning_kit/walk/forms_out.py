@@ -115,7 +115,8 @@ def _meta(door: Door, asked: Asked, answers: str, language: str) -> dict[str, st
 
 def plan_header(door: Door) -> str:
     """Write what tells one plan's negotiation from another's."""
-    return json.dumps(dict(door.log.header), sort_keys=True)
+    told = {name: said for name, said in door.log.header.items() if name != "format"}
+    return json.dumps(told, sort_keys=True)
 
 
 def last_words(lines: pd.DataFrame) -> dict[str, str]:

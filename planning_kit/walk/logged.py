@@ -21,27 +21,30 @@ def log_end_today(plan: Plan, prepared: Prepared) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``lines``, ``digest`` and ``signature`` of the last line, by region (``regions``) the
-        digest of the last line about its people, and the regions' agreed ``totals``.
+        ``lines``, the last ``digest`` and its ``signature`` (empty: the plan key is not here), by
+        region (``regions``) the digest of the last line about its people, and the regions' agreed
+        ``totals`` by scenario.
 
     Raises
     ------
     DataError
         The log is out of order.
     """
-    events = read_events(open_log(plan.agreement_place, plan.settings))
+    log = open_log(plan.agreement_place, plan.settings)
+    events = read_events(log)
     people = read_tables(prepared.region_folder(None), ["reps"])["reps"]
     home = events["rep_id"].map(people.set_index("rep_id")["current_region"])
     last = events.groupby(home)["digest"].last()
-    end = {name: "".join(events[name].iloc[-1:]) for name in ("digest", "signature")}
+    digest = "".join(events["digest"].iloc[-1:])
+    end = {"digest": digest, "signature": log.seal.signature(digest)}
     of_people = {str(k): v for k, v in last.items()}
     return {"lines": len(events), **end, "regions": of_people, "totals": _totals(events)}
 
 
-def totals_agreed(plan: Plan, run: Path) -> dict[str, float]:
-    """Give the totals that heads of regions agreed, or had decided, by region (plan currency).
+def totals_agreed(plan: Plan, run: Path) -> dict[str, dict[str, float]]:
+    """Give the totals that heads of regions agreed, or had decided (plan currency).
 
-    In a run those of when it began.
+    By the scenario whose target was offered, and by region. In a run those of when it began.
 
     Raises
     ------
@@ -54,11 +57,14 @@ def totals_agreed(plan: Plan, run: Path) -> dict[str, float]:
     return _totals(read_events(open_log(plan.agreement_place, plan.settings)))
 
 
-def _totals(events: pd.DataFrame) -> dict[str, float]:
+def _totals(events: pd.DataFrame) -> dict[str, dict[str, float]]:
     state = play_log(events[events["rep_id"].str.startswith(REGION_TALK)])
     closed = state[state["status"].isin(CLOSED)]
+    totals: dict[str, dict[str, float]] = {}
     regions = closed["rep_id"].str.removeprefix(REGION_TALK)
-    return {str(name): float(x) for name, x in zip(regions, closed["agreed"], strict=True)}
+    for scenario, region, amount in zip(closed["scenario"], regions, closed["agreed"], strict=True):
+        totals.setdefault(str(scenario), {})[str(region)] = float(amount)
+    return totals
 
 
 def _noted(run: Path) -> dict[str, Any] | None:

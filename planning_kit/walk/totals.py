@@ -8,9 +8,9 @@ import pandas as pd
 
 from planning_kit.allocation import Allocation, explain_rep
 from planning_kit.data import asked_targets
-from planning_kit.messages import finding, require_labels
+from planning_kit.messages import finding, require_labels, shorten
 from planning_kit.numbers.units import from_units
-from planning_kit.walk.company import OWN, company_asked, company_split
+from planning_kit.walk.company import OWN, Agreed, agreed_under, company_asked, company_split
 from planning_kit.walk.logged import totals_agreed
 from planning_kit.walk.step import Step
 
@@ -28,11 +28,15 @@ def _split(step: Step) -> Allocation | None:
     return split
 
 
-def _agreed(step: Step) -> dict[str, float]:
-    agreed: dict[str, float] = step.once(
+def _all_agreed(step: Step) -> Agreed:
+    agreed: Agreed = step.once(
         "agreed totals", lambda: totals_agreed(step.plan, step.folder.parent)
     )
     return agreed
+
+
+def _agreed(step: Step) -> dict[str, float]:
+    return agreed_under(_all_agreed(step), step.scenario.name)
 
 
 def region_targets(step: Step) -> pd.DataFrame:
@@ -131,6 +135,14 @@ def target_findings(step: Step) -> Iterator[dict[str, str]]:
         )
         advice = "Reopen a region's total (planning-kit agree reopen region:NAME), or the target."
         yield finding("rollup.totals", "fail", "company", message, advice)
+    for scenario, elsewhere in sorted(_all_agreed(step).items()):
+        if scenario not in ("", step.scenario.name):
+            message = (
+                f"{len(elsewhere)} totals were agreed under the scenario {scenario!r}, not under "
+                f"{step.scenario.name!r}: {shorten(sorted(elsewhere))}; they count for nothing here."
+            )
+            advice = "Open that scenario, or offer these: planning-kit agree start --company."
+            yield finding("rollup.totals", "review", "company", message, advice)
     if unknown := sorted(set(agreed) - set(step.prepared.regions)):
         message = f"totals are agreed of regions that the plan does not have: {', '.join(unknown)}."
         yield finding("rollup.totals", "review", "company", message, "They count for nothing.")
