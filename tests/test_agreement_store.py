@@ -21,7 +21,7 @@ from planning_kit.agreement import Event, Voices, append, open_log, read_events,
 from planning_kit.agreement.chain import content_of, digest_of, end_of, start_of
 from planning_kit.agreement.keys import VARIABLE, Seal
 from planning_kit.agreement.log import Log
-from planning_kit.agreement.store import EVENT_COLUMNS
+from planning_kit.agreement.store import EVENT_COLUMNS, Overtaken
 from planning_kit.agreement.store_postgres import PostgresStore
 from planning_kit.messages import DataError
 from tests.making import make_settings
@@ -111,6 +111,51 @@ def test_whoever_writes_at_once_loses_no_line_and_keeps_the_order(place: str):
 @pytest.mark.slow
 def test_eight_write_a_thousand_lines_each(place: str):
     write_together(place, writers=8, count=1000)
+
+
+def test_who_knows_an_older_word_looks_again(place: str):
+    log, other = begun(place), open_log(place, PLAN)
+    append(log, Event("note", "r1", "mia", reason="how is it?"), VOICES)
+    append(other, Event("propose", "r1", "r1", 800), VOICES)
+    append(log, Event("counter", "r1", "mia", 900, "half way"), VOICES)  # possible only now
+    append(other, Event("accept", "r1", "r1", 900), VOICES)
+    with pytest.raises(DataError, match="counter is not possible, the goal is accepted"):
+        append(log, Event("counter", "r1", "mia", 1000, "no"), VOICES)
+    events = read_events(log)
+    assert events.loc[events["rep_id"] == "r1", "turn"].tolist() == [1, 2, 3, 4, 5]
+    assert verify(log)["status"].tolist() == ["pass"]
+
+
+def test_of_two_who_answer_the_same_word_one_is_heard_and_the_other_looks_again(place: str):
+    log, other = begun(place), open_log(place, PLAN)
+    late = Event("propose", "r1", "r1", 900)
+    assert not log.hear(["r1"])  # it wrote the goal itself
+    drafts = log.drafts([late], ["r1"], VOICES, "r1")
+    append(other, Event("propose", "r1", "r1", 800), VOICES)
+    with pytest.raises(Overtaken):
+        log.add(*drafts)
+    assert len(read_events(log)) == len(ASSIGNED) + 1
+    (line,) = append(log, Event("note", "r2", "mia", reason="nobody came in between"), VOICES)
+    assert line["sequence"] == len(ASSIGNED) + 2 and verify(log)["status"].tolist() == ["pass"]
+
+
+def test_a_line_names_what_its_writer_had_seen_though_others_came_in_between(place: str):
+    log, other = begun(place), open_log(place, PLAN)
+    (seen,) = append(log, Event("note", "r1", "mia", reason="one"), VOICES)
+    append(other, Event("note", "r2", "mia", reason="two"), VOICES)
+    (line,) = append(log, Event("note", "r1", "mia", reason="three"), VOICES)
+    assert line["seen"] == seen["digest"] != line["previous"]
+    kept = read_events(log).astype(object).to_dict("records")[-1]
+    assert (kept["digest"], kept["previous"]) == (line["digest"], line["previous"])
+
+
+def test_nothing_comes_in_the_place_of_a_log_that_was_deleted_while_it_was_known(tmp_path: Path):
+    path = tmp_path / "a.db"
+    log = begun(str(path))
+    path.unlink()
+    with pytest.raises(DataError, match="line 1 was removed: 8 lines are noted"):
+        append(log, Event("note", "r1", "mia", reason="hello"), VOICES)
+    assert not path.exists()
 
 
 def kill_at(place: str, seconds: float) -> None:

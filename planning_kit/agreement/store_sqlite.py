@@ -42,8 +42,8 @@ _CREATE = (
 _INSERT = f"INSERT INTO events VALUES ({', '.join('?' * len(EVENT_COLUMNS))})"
 _SOME = some_lines("events", "?", "IN (SELECT value FROM json_each(?))")
 _END = """
-    SELECT sequence, digest, (SELECT digest FROM events WHERE sequence = ?),
-    (SELECT value FROM head WHERE item = 'last') FROM events ORDER BY sequence DESC LIMIT 1"""
+    SELECT sequence, digest, (SELECT digest FROM events WHERE sequence = ?)
+    FROM events ORDER BY sequence DESC LIMIT 1"""
 
 
 @dataclass(unsafe_hash=True)
@@ -76,14 +76,20 @@ class SqliteStore:
     def add(self, header: Mapping[str, str], seen_at: int, drafts: Sequence[Draft]) -> list[Line]:
         """Add lines in one transaction, which waits while somebody else writes."""
         before = drafts[0][1]["seen"]
+        if not (header or self._inode()):
+            raise Overtaken  # nothing is there any more, and nothing comes in its place
         with self._named_errors(), self._transaction() as database:
-            if header and self._head(database) is None:
+            head = self._head(database)
+            if head is None:
                 for statement in _CREATE:
                     database.execute(statement)
-            end = database.execute(_END, (seen_at,)).fetchone()
-            if bool(end) == bool(header) or (end and (before, f"{end[0]} {end[1]}") != end[2:]):
+            number, digest, known = database.execute(_END, (seen_at,)).fetchone() or (0, "", "")
+            is_as_seen = number == 0
+            if not header:
+                is_as_seen = (known, (head or {}).get("last")) == (before, f"{number} {digest}")
+            if not is_as_seen:
                 raise Overtaken
-            lines = chained(drafts, end[:2] if end else (0, before))
+            lines = chained(drafts, (number, digest or before))
             database.executemany(
                 _INSERT, ([line[name] for name in EVENT_COLUMNS] for line in lines)
             )
