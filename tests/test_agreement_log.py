@@ -336,10 +336,10 @@ def test_problems_of_the_log_are_rows_of_the_table_of_problems(tmp_path):
     assert "the log of another plan" in other["message"]
 
 
-@pytest.mark.parametrize("value", ["5", "", "5 abc", "x y"])
+@pytest.mark.parametrize("value", ["5", "", "5 abc", "x y", None, f"{'9' * 5000} abc"])
 def test_a_changed_note_of_the_last_line_is_seen(copied, value):
     shutil.copy(TEMPLATE["path"], copied)
-    change(copied, f"UPDATE head SET value = '{value}' WHERE item = 'last'")
+    change(copied, ("UPDATE head SET value = ? WHERE item = 'last'", (value,)))
     assert "the note of the last line" in fault_of(open_log(copied, PLAN))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import sqlite3
 import subprocess
@@ -456,6 +457,41 @@ def test_whoever_holds_the_key_finds_every_manipulation(tmp_path: Path, kind: st
     assert not found_in_sound(path)
 
 
+@pytest.mark.parametrize(
+    ("forge", "said"),
+    [
+        (removes_the_last_word_of_a_talk, "said after a line that is gone"),
+        (repeats, "a word was removed or said twice"),
+        (
+            swaps_and_chains,
+            "a word was removed or said twice|said after a line that is gone|forged",
+        ),
+        (inserts_and_chains, "it was forged"),
+    ],
+)
+def test_with_the_key_but_without_the_note_beside_it_the_lines_betray_it(
+    tmp_path: Path, forge: Callable[[Forger], None], said: str
+):
+    path = tmp_path / "a.db"
+    talk_of(path).seal.note_file.unlink()
+    sound = path.read_bytes()
+    for seed in range(8):
+        path.write_bytes(sound)
+        forger = Forger(path, seed)
+        forge(forger)
+        forger.save()
+        assert re.search(said, verify(open_log(path, PLAN))["message"].iloc[0]), seed
+
+
+def test_a_signature_of_any_letters_is_a_forged_one(tmp_path: Path):
+    path = tmp_path / "a.db"
+    (key,) = talk_of(path).seal.keys()
+    forger = Forger(path, 0)
+    forger.lines[2]["signature"] = f"{key}:\u00e9\u4e00"
+    forger.save()
+    assert "line 3 is not signed" in verify(open_log(path, PLAN))["message"].iloc[0]
+
+
 def found_in_sound(path: Path) -> bool:
     return verify(open_log(path, PLAN))["status"].tolist() != ["pass"]
 
@@ -535,6 +571,19 @@ def test_a_new_key_signs_from_now_on_and_the_old_one_still_checks(tmp_path: Path
     lines = log.seal.key_file.read_text().splitlines()
     log.seal.key_file.write_text(lines[1] + "\n")  # somebody threw the old key away
     assert "line 1 is not signed" in verify(log)["message"].iloc[0]
+
+
+def test_a_note_that_cannot_be_written_is_said_and_the_line_stays(tmp_path: Path, keys: Path):
+    log = talk_of(tmp_path / "a.db")
+    note = log.seal.note_file
+    note.unlink()
+    note.mkdir()
+    with pytest.raises(
+        DataError, match="line 17 was added, and its note beside the plan key could"
+    ):
+        append(log, Event("note", "r1", "mia", reason="hello"), VOICES)
+    note.rmdir()
+    assert len(read_events(log)) == 17
 
 
 def test_a_damaged_key_is_named(tmp_path: Path, keys: Path):

@@ -32,7 +32,7 @@ def content_of(line: Mapping[str, Any]) -> str:
 
 
 def digest_of(previous: str, number: int, content: str) -> str:
-    """Give the digest of a line at its place (PostgreSQL computes the same in `store`)."""
+    """Give the digest of a line at its place (PostgreSQL does the same, see `store_postgres`)."""
     return sha256(f"{previous} {number} {content}")
 
 
@@ -121,8 +121,9 @@ def _name_change(number: int, line: Line, count: int) -> str:
 
 def _end_fault(head: Mapping[str, str], digests: list[str]) -> str:
     """Compare the last line with what the head says was the last line."""
-    noted, _, last_digest = head.get("last", "0 ").partition(" ")
-    recorded, kept = int(noted) if noted.isdecimal() else -1, len(digests)
+    noted, _, last_digest = str(head.get("last", "0 ")).partition(" ")
+    is_number = noted.isdecimal() and len(noted) < 20
+    recorded, kept = int(noted) if is_number else -1, len(digests)
     if recorded == kept and last_digest == "".join(digests[-1:]):
         return ""
     if recorded > kept and last_digest not in digests:

@@ -125,18 +125,30 @@ class Seal:
         return int(number), digest, signature
 
     def write_note(self, line: Mapping[str, Any], keys: Mapping[str, bytes]) -> None:
-        """Note a line as the last one, unless a later one is noted: another writer was faster."""
+        """Note a line as the last one, unless a later one is noted: another writer was faster.
+
+        Raises
+        ------
+        DataError
+            The note cannot be written; the line is in the log.
+        """
         words = (str(line["sequence"]), line["digest"], sign(keys, line["digest"]))
         note = " ".join(words).ljust(_NOTE_LENGTH).encode("ascii")
         try:
-            # In its place, and no new file: that costs a third of the time of a line.
-            with self.note_file.open("r+b", buffering=0) as file:
-                noted = file.read(_NOTE_LENGTH).partition(b" ")[0]
-                if not (noted.isdigit() and int(noted) >= line["sequence"]):
-                    file.seek(0)
-                    file.write(note)
-        except FileNotFoundError:
-            write_atomically(self.note_file, note, mode=0o600)
+            try:
+                # In its place, and no new file: that costs a third of the time of a line.
+                with self.note_file.open("r+b", buffering=0) as file:
+                    noted = file.read(_NOTE_LENGTH).partition(b" ")[0]
+                    if not (noted.isdigit() and int(noted) >= line["sequence"]):
+                        file.seek(0)
+                        file.write(note)
+            except FileNotFoundError:
+                write_atomically(self.note_file, note, mode=0o600)
+        except OSError as error:
+            raise DataError(
+                f"agreement log: line {line['sequence']} was added, and its note beside the plan key "
+                f"could not be written to {self.note_file}: {error.strerror}."
+            ) from None
 
     def _mode(self) -> int:
         return self.key_file.stat().st_mode
@@ -158,7 +170,9 @@ def is_signed(keys: Mapping[str, bytes], digest: str, signature: str) -> bool:
     """Say whether a signature is of one of the keys; without any key nobody can tell: True."""
     name, _, given = signature.partition(":")
     key = keys.get(name)
-    return not keys or (key is not None and hmac.compare_digest(given, _signed(key, digest)))
+    if key is None:
+        return not keys
+    return hmac.compare_digest(_bytes(given), _signed(key, digest).encode("ascii"))
 
 
 @lru_cache(maxsize=8)  # a file is read once for each of its states
@@ -187,7 +201,11 @@ def _begin(path: Path, text: str) -> None:
 
 
 def _signed(key: bytes, digest: str) -> str:
-    return hmac.digest(key, digest.encode("utf-8", "surrogatepass"), "sha256").hex()
+    return hmac.digest(key, _bytes(digest), "sha256").hex()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _short(content: bytes) -> str:
