@@ -13,7 +13,7 @@ from planning_kit.data import Region
 from planning_kit.messages import finding, shorten
 from planning_kit.numbers.intervals import RANGE_SHARE
 from planning_kit.outlook import Assumption
-from planning_kit.outlook.baseline import misses_with_register, row_place
+from planning_kit.outlook.baseline import row_place
 from planning_kit.outlook.history import PLACE
 from planning_kit.outlook.ranges import total_ranges
 from planning_kit.outlook.register import CARRIED
@@ -157,9 +157,9 @@ def _results(seats: Seats, sold: pd.DataFrame, known: pd.DatetimeIndex) -> pd.Da
         return pd.DataFrame(columns=list(RESULT_COLUMNS))
     sold = sold.assign(territory_id=sold["territory_id"].fillna(""))
     sold = sold.assign(territory_id=row_place(sold, seats.rows))
-    misses, parts = misses_with_register(seats), []
+    parts, ranges = [], coming_year(seats.inputs, scenario).parts
     for cut, by in (("region", []), ("territory", ["territory_id"]), ("person", ["rep_id"])):
-        part = total_ranges(rows, by, misses)
+        part = ranges(by, until=known[-1] + MONTH)
         name = pd.Series(seats.inputs.name, part.index)
         part["label"] = part[by[0]] if by else name
         sums = (

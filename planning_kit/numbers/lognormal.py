@@ -23,6 +23,11 @@ def log_spread(cv: np.ndarray | float) -> np.ndarray:
     return np.sqrt(np.log1p(values**2))
 
 
+def cv_of_log(spread: np.ndarray | float) -> np.ndarray:
+    """Give the standard deviation over the mean, for one of the logarithm; undoes `log_spread`."""
+    return np.sqrt(np.expm1(np.asarray(spread, dtype=float) ** 2))
+
+
 def chance_of_reaching(expected: pd.Series, cv: pd.Series | float, goal: pd.Series) -> pd.Series:
     """Give the chance that a lognormal result reaches a goal.
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region, middle_day
-from planning_kit.messages import DataError, require_labels
+from planning_kit.messages import DataError
 from planning_kit.numbers.intervals import Z80
 from planning_kit.outlook.history import (
     PLACE,
@@ -19,7 +19,7 @@ from planning_kit.outlook.history import (
     read_history,
     season_factors,
 )
-from planning_kit.outlook.ranges import Misses, measure_misses, range80, total_ranges
+from planning_kit.outlook.outlook import coming_year
 from planning_kit.outlook.seats import ROW, Seats, look_ahead
 from planning_kit.plan import Scenario
 
@@ -71,15 +71,9 @@ def baseline(inputs: Region, scenario: Scenario) -> pd.DataFrame:
         The register is wrong; every fault is named.
     """
     seats = look_ahead(inputs, scenario)
-    rows = seats.expected_rows()
-    misses = misses_with_register(seats)
-    chance = rows["expected"] * look_up(rows["product_line"], misses.deal_sizes).fillna(0.0)
-    relative = misses.person**2 + misses.common**2
-    variance = chance + relative * rows["expected"] ** 2
-    low, high = range80(rows["expected"].to_numpy(), np.nan_to_num(variance.to_numpy()))
-    rows = rows.assign(
-        low=low, high=high, last_year=last_year_of(seats), last_goal=_last_goals(seats)
-    )
+    rows = seats.expected_rows().assign(last_year=last_year_of(seats), last_goal=_last_goals(seats))
+    ends = coming_year(inputs, scenario).ranges(ROW)
+    rows = rows.merge(ends[[*ROW, "low", "high"]], on=ROW, how="left")
     return _with_unknown(rows[list(BASELINE_COLUMNS)])
 
 
@@ -98,25 +92,13 @@ def baseline_totals(
     pandas.DataFrame
         The cut, expected, low, high (plan currency).
     """
-    require_labels(by, ROW, "by")
-    seats = look_ahead(inputs, scenario)
-    rows = seats.expected_rows()
-    return _with_unknown(total_ranges(rows, by, misses_with_register(seats)))
+    return _with_unknown(coming_year(inputs, scenario).ranges(by))
 
 
 def _with_unknown(table: pd.DataFrame) -> pd.DataFrame:
     """Show an unknown territory or line as an empty cell again."""
     named = [c for c in ("territory_id", "product_line") if c in table]
     return table.assign(**{c: table[c].where(table[c] != "", np.nan).astype("str") for c in named})
-
-
-def misses_with_register(seats: Seats) -> Misses:
-    """Measure misses on past years; the register's own uncertainty is the least common one."""
-    first = pd.Timestamp(seats.inputs.settings.starts_on)
-    measured = measure_misses(seats.inputs, first, seats.levels)
-    return Misses(
-        measured.deal_sizes, measured.person, max(measured.common, seats.spread), measured.years
-    )
 
 
 def last_year_of(seats: Seats) -> pd.Series:

@@ -17,6 +17,8 @@ from planning_kit.numbers.staffing import ramp_at
 PLACE = ["rep_id", "territory_id"]
 HALF_LIFE_YEARS = 1.0  # a result a year older counts half for the level (a choice, not a finding)
 _LEAST_MONTHS_SINCE = 3  # of a lasting event, before the time ahead of it is left out
+_QUIET = 3  # months without a sale, at least, before a line is taken to have ended or not begun
+_BY_CHANCE = 0.01  # that a line that is sold would be quiet for so long
 _LONG_AGO = pd.Timestamp("1900-01-01")
 _FAR_AHEAD = pd.Timestamp("2200-01-01")
 
@@ -171,6 +173,47 @@ def lasting_events(inputs: Region, before: pd.Timestamp) -> pd.Series:
     return after[enough].groupby(lasting["territory_id"][enough]).max()
 
 
+def line_spans(history: History) -> pd.DataFrame:
+    """Find product lines that began or ended within the months seen.
+
+    A line has ended (or not begun) if it was quiet for three months or more that end (or begin)
+    the history, if a line sold as often as it was in between would be that quiet by chance in
+    fewer than 1 of 100 cases, and if it was sold in those months of the year before (or after).
+
+    Returns
+    -------
+    pandas.DataFrame
+        By product_line: first and last (month number in which it was sold; the history's where
+        nothing says that it began or ended).
+    """
+    number = month_number(history.sold["month"])
+    sold = history.sold.assign(at=number)[history.sold["amount"] > 0]
+    begin, end = (day.year * 12 + day.month for day in (history.first, history.last))
+    rows = {}
+    for line, months in sold.groupby("product_line")["at"].unique().items():
+        active = set(months.tolist())
+        first, last = min(active), max(active)
+        often = min(len(active) / (last - first + 1), len(active) / (len(active) + 1))
+        quiet = [
+            (first - begin, range(begin + 12, first + 12)),
+            (end - last, range(last - 11, end - 11)),
+        ]
+        is_known = [
+            length >= _QUIET
+            and (1 - often) ** length < _BY_CHANCE
+            and len(active.intersection(a_year_off)) >= min(_QUIET, length)
+            for length, a_year_off in quiet
+        ]
+        rows[line] = (first if is_known[0] else begin, last if is_known[1] else end)
+    every = pd.Index(sorted(history.sold["product_line"].unique()), name="product_line")
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["first", "last"], dtype="float64")
+    return (
+        table.reindex(every)
+        .fillna({"first": begin, "last": end})
+        .assign(ended=lambda t: t["last"] < end)
+    )
+
+
 def season_factors(inputs: Region, history: History) -> pd.DataFrame:
     """Estimate the season of every product line from all whole years before.
 
@@ -184,18 +227,18 @@ def season_factors(inputs: Region, history: History) -> pd.DataFrame:
     pandas.DataFrame
         product_line, month_of_year, factor (mean 1), error (its standard error).
     """
-    equal, even = _equal_sales(inputs, history), np.ones(12)
-    total, years = even, {}
+    equal, even, spans = _equal_sales(inputs, history), np.ones(12), line_spans(history)
+    total, years = even, dict[str, np.ndarray]()
     keys = [*PLACE, "month"]
     amount = history.sold.groupby(keys)["amount"].sum().rename("amount").reset_index()
     held = history.held.merge(amount, on=keys, how="left").fillna({"amount": 0.0})
     held["seat"] = held.groupby(PLACE).ngroup()
     for _ in range(2):  # the second time, seats that were held for part of a year are sized right
-        years = _years_of_factors(history, _staffed(held, total))
-        total, _ = _drawn(years.pop("all", np.empty((0, 12))), even, sum(equal.values()))
+        years, every = _years_of_factors(history, _staffed(held, total), spans)
+        total, _ = _drawn(every, even, sum(equal.values()))
     rows = []
     for line in sorted(history.sold["product_line"].unique()):
-        mine = years.get(f"line {line}", np.empty((0, 12)))
+        mine = years.get(line, np.empty((0, 12)))
         factor, error = _drawn(mine, total, equal.get(line, 0.0))
         errors = error * np.sqrt(np.maximum(factor, 0.0))  # large months vary more
         rows += [(line, month + 1, factor[month], errors[month]) for month in range(12)]
@@ -213,24 +256,32 @@ def _equal_sales(inputs: Region, history: History) -> dict[str, float]:
     return {str(line): float(count) for line, count in counts.items()}
 
 
-def _years_of_factors(history: History, staffed: pd.Series) -> dict[str, np.ndarray]:
-    """Give a row of twelve factors for every whole year with sales: of every line, and of all."""
+def _years_of_factors(
+    history: History, staffed: pd.Series, spans: pd.DataFrame
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Give a row of twelve factors for every whole year with sales: of every line, and of all.
+
+    A year in which a line began or ended says nothing about its season.
+    """
     last = history.last.year * 12 + history.last.month
-    table = history.sold.assign(back=last - month_number(history.sold["month"]))
-    whole = (last - history.first.year * 12 - history.first.month + 1) // 12
-    table = table[table["back"] < 12 * whole]
+    table = history.sold.assign(at=month_number(history.sold["month"]))
+    table["back"] = (last - table["at"]) // 12
+    table = table[table["back"] < (last - history.first.year * 12 - history.first.month + 1) // 12]
     # Nobody productive in a month that sold: returns or a late booking; take it as it is.
-    per_seat = table["amount"] / look_up(table["month"], staffed.where(staffed > 0)).fillna(1.0)
-    found: dict[str, np.ndarray] = {}
-    for names in ("line " + table["product_line"], pd.Series("all", table.index)):
-        by = [names, table["back"] // 12, table["month"].dt.month]
-        cells = per_seat.groupby(by).sum().clip(lower=0.0).unstack(fill_value=0)
-        cells = cells.reindex(columns=range(1, 13), fill_value=0.0)
-        cells = cells[cells.sum(axis=1) > 0]
-        factors = 12 * cells.to_numpy() / cells.to_numpy().sum(axis=1, keepdims=True)
-        labels = cells.index.get_level_values(0)
-        found |= {str(name): factors[labels == name] for name in labels.unique()}
-    return found
+    seats = look_up(table["month"], staffed.where(staffed > 0)).fillna(1.0)
+    table["per_seat"] = table["amount"] / seats
+    first, until = (look_up(table["product_line"], spans[end]) for end in ("first", "last"))
+    whole = (first <= last - 12 * table["back"] - 11) & (until >= last - 12 * table["back"])
+    lines = {str(line): _factors(part) for line, part in table[whole].groupby("product_line")}
+    return lines, _factors(table)
+
+
+def _factors(table: pd.DataFrame) -> np.ndarray:
+    by = [table["back"], table["month"].dt.month]
+    cells = table["per_seat"].groupby(by).sum().clip(lower=0.0).unstack(fill_value=0)
+    cells = cells.reindex(columns=range(1, 13), fill_value=0.0).to_numpy()
+    cells = cells[cells.sum(axis=1) > 0]
+    return np.asarray(12 * cells / cells.sum(axis=1, keepdims=True))
 
 
 def _staffed(held: pd.DataFrame, season: np.ndarray) -> pd.Series:

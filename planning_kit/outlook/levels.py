@@ -14,6 +14,7 @@ from planning_kit.outlook.history import (
     PLACE,
     History,
     lasting_events,
+    line_spans,
     look_up,
     month_number,
     read_history,
@@ -21,7 +22,37 @@ from planning_kit.outlook.history import (
 )
 
 _SAME_SHARE = 0.005  # two parts of a territory this near in size are the same seat
+_ENOUGH_YEARS = 0.75  # of results without any sale, to expect none
 _LEAST_YEARS = 0.25  # of results on both sides, for a seat to tell about growth
+USUAL_GROWTH = (
+    0.08  # a year, of companies before their own figures are seen: two in three lie within
+)
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How years differ where few could be measured, and how many measured ones that is worth.
+
+    A choice, not a finding: results of people vary more from year to year than results of regions.
+
+    Attributes
+    ----------
+    common, person : float
+        Spread of the logarithm of a region's and of a person's year about its expectation.
+    alone : float
+        Spread of a person's year where no past year could be forecast at all.
+    years, people : float
+        Weight in yearly errors of a region, and of persons.
+    """
+
+    common: float = 0.06
+    person: float = 0.15
+    alone: float = 0.2
+    years: float = 2.0
+    people: float = 4.0
+
+
+USUAL = Usual()
 
 
 @dataclass(frozen=True)
@@ -34,7 +65,9 @@ class Levels:
     season : pandas.DataFrame
         product_line, month_of_year, factor.
     mix : pandas.Series
-        Share of every product line in a usual year, all seats together.
+        Share of every product line in a usual year, all seats together; 0: it has ended.
+    unseen : pandas.Series
+        By product line: months that count over those of them in which it was offered.
     cells : pandas.DataFrame
         rep_id, territory_id, month, amount, exposure (seat-years at the level of the last twelve
         months, so that amount / exposure is a yearly level), counted (weight of the month for
@@ -52,6 +85,7 @@ class Levels:
     history: History
     season: pd.DataFrame
     mix: pd.Series
+    unseen: pd.Series
     cells: pd.DataFrame
     places: pd.DataFrame
     within: float
@@ -61,18 +95,19 @@ class Levels:
 
     @property
     def trend(self) -> tuple[float, float]:
-        """Growth a year that the data supports, and the standard error of the next one.
+        """Growth a year that the data supports, and its standard error.
 
-        One change is no trend: it takes two, and their mean is drawn towards 0 by the share of it
-        that their spread explains (positive-part James-Stein).
+        The mean of the yearly changes is drawn towards 0: companies grow by about ``USUAL_GROWTH``
+        a year or less, and few changes, or changes that differ, say little against that. A single
+        large one says next to nothing: it counts as spread, too.
         """
-        changes = np.array(self.growth)
-        if len(changes) < 2:
-            return 0.0, float(np.abs(changes).sum())
-        mean, spread = float(changes.mean()), float(changes.std(ddof=1))
-        chance = spread**2 / len(changes)
-        kept = max(0.0, 1 - chance / mean**2) if mean else 0.0
-        return kept * mean, spread * float(np.sqrt(1 + 1 / len(changes)))
+        changes, kept, mean = np.log1p(np.array(self.growth)), 0.0, 0.0
+        if count := len(changes):
+            mean = float(changes.mean())
+            square = float(((changes - mean) ** 2).sum()) + mean**2
+            one = (USUAL.years * USUAL.common**2 + square) / (USUAL.years + count)
+            kept = count * USUAL_GROWTH**2 / (count * USUAL_GROWTH**2 + one)
+        return float(np.expm1(kept * mean)), USUAL_GROWTH * float(np.sqrt(1 - kept))
 
     def credible(self, exposure: pd.Series) -> pd.Series:
         """Give the weight of results of that many seat-years against the group's (Buehlmann)."""
@@ -89,8 +124,9 @@ def estimate_levels(inputs: Region, before: pd.Timestamp, history: History | Non
     """
     history = read_history(inputs, before) if history is None else history.until(before)
     season = season_factors(inputs, history)
-    mix = _mix(history)
-    cells = _cells(inputs, history, _total_season(season, mix), before)
+    spans = line_spans(history)
+    mix = _mix(history, spans)
+    cells = _cells(inputs, history, _total_season(season, mix), before, spans, mix)
     growth = _growth(cells)
     # Index of a year's level against the last twelve months.
     index = np.append(1.0, 1 / np.cumprod([max(0.1, 1 + g) for g in growth]))
@@ -99,19 +135,34 @@ def estimate_levels(inputs: Region, before: pd.Timestamp, history: History | Non
     cells["counted"] = 0.5 ** (cells["back"] / HALF_LIFE_YEARS) * cells["is_alike"]
     places = _places(cells)
     within, between, group = _variances(cells, places)
-    return Levels(history, season, mix, cells, places, within, between, group, growth)
+    unseen = _unseen(cells, spans)
+    return Levels(history, season, mix, unseen, cells, places, within, between, group, growth)
 
 
-def _mix(history: History) -> pd.Series:
+def _unseen(cells: pd.DataFrame, spans: pd.DataFrame) -> pd.Series:
+    counted = cells["counted"].groupby(month_number(cells["month"])).sum()
+    since = [counted[counted.index >= first].sum() for first in spans["first"]]
+    whole = pd.Series(counted.sum(), spans.index, dtype="float64")
+    return (whole / pd.Series(since, spans.index, dtype="float64").replace(0.0, np.nan)).fillna(1.0)
+
+
+def _mix(history: History, spans: pd.DataFrame) -> pd.Series:
+    """Give the share of every line in a usual year of lines as they are sold now."""
     first, last = history.first, history.last
-    months = (last.year - first.year) * 12 + last.month - first.month + 1
+    end, months = last.year * 12 + last.month, 0
+    months = end - (first.year * 12 + first.month) + 1
     whole = 12 * (months // 12) or months  # parts of a year would favour a line by its season
-    back = month_number(pd.Series([history.last])).iloc[0] - month_number(history.sold["month"])
-    sold = history.sold[back < min(whole, 24)]
-    sums = sold.groupby("product_line")["amount"].sum().clip(lower=0.0)
-    every = pd.Index(sorted(history.sold["product_line"].unique()), name="product_line")
-    sums = sums.reindex(every, fill_value=0.0)
-    return sums / sums.sum() if sums.sum() > 0 else sums + 1 / max(1, len(sums))
+    at = month_number(history.sold["month"])
+    recent = history.sold.assign(at=at)[end - at < min(whole, 24)]
+    everything = recent.groupby("at")["amount"].sum()
+    shares = {}
+    for line, span in spans.iterrows():
+        mine = recent[recent["product_line"] == line]
+        there = everything[everything.index >= span["first"]].sum()
+        is_sold = there > 0 and not span["ended"]
+        shares[line] = max(0.0, float(mine["amount"].sum()) / there) if is_sold else 0.0
+    mix = pd.Series(shares, index=spans.index, dtype="float64")
+    return mix / mix.sum() if mix.sum() > 0 else mix + 1 / max(1, len(mix))
 
 
 def _total_season(season: pd.DataFrame, mix: pd.Series) -> pd.Series:
@@ -120,20 +171,33 @@ def _total_season(season: pd.DataFrame, mix: pd.Series) -> pd.Series:
 
 
 def _cells(
-    inputs: Region, history: History, season: pd.Series, before: pd.Timestamp
+    inputs: Region,
+    history: History,
+    season: pd.Series,
+    before: pd.Timestamp,
+    spans: pd.DataFrame,
+    mix: pd.Series,
 ) -> pd.DataFrame:
     keys = [*PLACE, "month"]
-    amount = history.sold.groupby(keys, as_index=False)["amount"].sum()
+    living = history.sold[~look_up(history.sold["product_line"], spans["ended"]).astype(bool)]
+    amount = living.groupby(keys, as_index=False)["amount"].sum()
     cells = history.held.merge(amount, on=keys, how="left").fillna({"amount": 0.0})
     # A seat is measured in itself: its own usual weight is one seat.
     share = cells.groupby(PLACE)["weight"].transform("max")
     of_year = look_up(cells["month"].dt.month, season).fillna(1 / 12)
+    begun = mix.groupby(spans["first"]).sum().sort_index().cumsum()
+    months = month_number(cells["month"])
+    offered = (
+        1.0
+        if begun.empty
+        else begun.to_numpy()[np.maximum(0, begun.index.searchsorted(months, side="right") - 1)]
+    )
     events = lasting_events(inputs, before)
     since = look_up(cells["territory_id"], events)
     last = history.last.year * 12 + history.last.month
     return cells.assign(
         share=share,
-        season=of_year * cells["weight"] / share,
+        season=of_year * offered * cells["weight"] / share,
         back=((last - month_number(cells["month"])) // 12).astype("int64"),
         is_alike=(~(cells["month"] < since)).astype(float),
     )
@@ -220,17 +284,19 @@ def levels_of(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> p
     Returns
     -------
     pandas.DataFrame
-        ``wanted`` with level (plan currency a year, the whole seat), filled_by, own_weight and
-        seat_weight (the weights in it).
+        ``wanted`` with level (plan currency a year, the whole seat), filled_by, and doubt
+        (standard error of a level that rests on others' results, over the level).
     """
     own = wanted.merge(
-        levels.places[[*PLACE, "level", "exposure", "months", "share"]],
+        levels.places[[*PLACE, "level", "sold", "exposure", "months", "share"]],
         on=PLACE,
         how="left",
         suffixes=("", "_then"),
     )
     seat = _seat_history(levels, wanted, going_on)
     own_z = levels.credible(own["exposure"].fillna(0.0))
+    # Nothing at all in most of a year is no chance: such a person does not sell.
+    own_z = own_z.mask((own["sold"] <= 0) & (own["exposure"] >= _ENOUGH_YEARS), 1.0)
     seat_z = levels.credible(seat["exposure"])
     own_level = (own["level"] * own["share"] / own["share_then"]).fillna(0.0)
     before = seat_z * seat["level"] + (1 - seat_z) * levels.group
@@ -246,8 +312,7 @@ def levels_of(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> p
     return wanted.assign(
         level=np.nan if unknown else blended,
         filled_by="nothing to go by: no sales" if unknown else words,
-        own_weight=own_z,
-        seat_weight=seat_part,
+        doubt=np.sqrt(levels.between * (1 - own_z) * (1 - seat_z)) / blended.where(blended > 0),
     )
 
 
@@ -309,6 +374,7 @@ def line_shares(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
     even = sold["amount"] * sold["counted"].fillna(0.0) * share
     own = even.groupby([sold["rep_id"], sold["territory_id"], sold["product_line"]]).sum().unstack()
     own = own.reindex(columns=levels.mix.index).fillna(0.0).clip(lower=0.0)
+    own *= (levels.mix > 0).astype(float) * levels.unseen
     own = own.reindex(pd.MultiIndex.from_frame(wanted[PLACE])).fillna(0.0).to_numpy()
     mix = levels.mix.to_numpy()[None, :]
     sums = own + np.nan_to_num(levels.group) * mix

@@ -13,19 +13,19 @@ from scipy.special import ndtri
 from planning_kit.data import Region
 from planning_kit.messages import DataError, require_labels
 from planning_kit.numbers.intervals import HIGH, LOW, Z80, deviation
+from planning_kit.numbers.lognormal import cv_of_log
 from planning_kit.numbers.staffing import monthly_hazard
 from planning_kit.numbers.statistics import wilson
-from planning_kit.outlook.baseline import baseline_totals, misses_with_register
-from planning_kit.outlook.history import look_up
-from planning_kit.outlook.ranges import total_ranges
-from planning_kit.outlook.seats import Seats, look_ahead
-from planning_kit.outlook.years import YearModel, own_years, with_world
+from planning_kit.outlook.misses import misses_ahead
+from planning_kit.outlook.ranges import Parts, order_numbers, part_ranges, range80
+from planning_kit.outlook.seats import ROW, Seats, look_ahead
+from planning_kit.outlook.years import World, YearModel, draw_people, own_years, with_world
 from planning_kit.plan import Scenario
 
 RUNS = 2000
 SHARES = (0.0, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)  # of over-assignment
 PEOPLE_COLUMNS = ("rep_id", "expected", "low", "high", "middle", "spread")
-MODEL_COLUMNS = ("own_cv", "common_cv", "stays_month", "starts_in")
+MODEL_COLUMNS = ("own_cv", "orders", "order_cv", "common_cv", "stays_month", "starts_in")
 EFFECT_COLUMNS = ("assumption_id", "rep_id", "low", "high")
 PAIR_COLUMNS = ("assumption_id", "other_id", "coefficient")
 FRONTIER_COLUMNS = (
@@ -94,11 +94,12 @@ class Outlook:
     Attributes
     ----------
     people : pandas.DataFrame
-        A row a person, by rep_id, and one with an empty rep_id for all together: expected, low,
-        high (80 % range, plan currency); own_cv (relative spread of the person's own luck),
-        common_cv (of what hits everybody beyond the register), stays_month (chance to stay a
-        month longer), starts_in (month of the plan, 0 is the first); until_01, until_02, ... and
-        all_year: the seat's year over its expectation when its holder's last month is that one.
+        A row a person, by rep_id; others are left out: expected (plan currency); own_cv (relative
+        spread of the person's own luck), orders (that the expected year consists of) and order_cv
+        (how uneven they are), common_cv (of what hits everybody beyond the register), stays_month
+        (chance to stay a month longer), starts_in (month of the plan, 0 is the first); until_01,
+        until_02, ... and all_year: the seat's year over its expectation when its holder's last
+        month is that one.
     effects : pandas.DataFrame
         assumption_id, rep_id, low, high: what the assumption's ends change in the person's year
         (0.1 is 10 % more). Pairs that are not there change nothing.
@@ -118,7 +119,7 @@ class Outlook:
     unit: float
     seed: int
     runs: int = RUNS
-    parts: Callable[[Sequence[str]], pd.DataFrame] | None = None
+    parts: Callable[..., pd.DataFrame] | None = None
 
     @classmethod
     def together(cls, outlooks: Iterable[Outlook]) -> Outlook:
@@ -160,17 +161,23 @@ class Outlook:
         correlation = np.eye(len(names))
         a, b = at.get_indexer(pairs["assumption_id"]), at.get_indexer(pairs["other_id"])
         correlation[a, b] = correlation[b, a] = pairs["coefficient"]
-        own, common, stay, start = (people[c].to_numpy(float) for c in MODEL_COLUMNS)
+        columns = (people[c].to_numpy(float) for c in MODEL_COLUMNS)
+        own, orders, order_cv, common, stay, start = columns
         months = [c for c in people.columns if str(c).startswith(_LEAVES)]
         years = people[[*months, _STAYS]].to_numpy(float)
         start = start.astype(np.int64)
-        return YearModel(
-            tuple(ids), tuple(names), low, high, correlation, common, own, stay, start, years
-        )
+        orders = np.where(np.isnan(orders), np.inf, orders)  # a file has no cell without end
+        one = (tuple(ids), tuple(names), low, high, correlation, common, own, orders, order_cv)
+        return YearModel(*one, stay, start, years)
+
+    @cached_property
+    def world(self) -> World:
+        """Everybody's luck, and who leaves when."""
+        return draw_people(self.model, self.runs, self.seed)
 
     @cached_property
     def _own(self) -> np.ndarray:
-        return own_years(self.model, self.runs, self.seed)
+        return own_years(self.model, self.world, self.seed)
 
     def _drawn(self, at: tuple[int, float] | None = None) -> np.ndarray:
         amounts = self.expected.fillna(0.0).to_numpy() / self.unit * _GRAIN
@@ -198,19 +205,27 @@ class Outlook:
         pandas.DataFrame
             The cut, expected, low, high (plan currency).
         """
-        amounts = ["expected", "low", "high"]
-        if tuple(by) == ("rep_id",):
-            known = self._known[self._known["expected"].notna()]
-            return known[["rep_id", *amounts]].reset_index(drop=True)
-        if by and self.parts is None:
-            raise DataError(f"ranges by {', '.join(by)} are known of single regions only.")
-        if by and self.parts is not None:
+        if by and tuple(by) != ("rep_id",):
+            if self.parts is None:
+                raise DataError(f"ranges by {', '.join(by)} are known of single regions only.")
             return self.parts(by)
-        whole = self.people.loc[self.people["rep_id"].isna(), amounts]
-        if len(whole):
-            return whole.reset_index(drop=True)
-        ends = np.quantile(self._totals, [LOW, HIGH]) / _GRAIN * self.unit
-        return pd.DataFrame([[self.expected.sum(min_count=1), *ends]], columns=amounts)
+        if not by:
+            return self._with_ends(["all"], [self.expected.sum(min_count=1)], [self._totals])[
+                ["expected", "low", "high"]
+            ]
+        known = self.expected.notna().to_numpy()
+        return self._with_ends(self.expected.index[known], self.expected[known], self.draws[known])
+
+    def _with_ends(
+        self, names: Iterable[str], expected: Iterable[float], draws: Iterable[np.ndarray]
+    ) -> pd.DataFrame:
+        rows = [
+            (name, mean, *range80(mean / self.unit * _GRAIN, drawn))
+            for name, mean, drawn in zip(names, expected, draws, strict=True)
+        ]
+        table = pd.DataFrame(rows, columns=["rep_id", "expected", "low", "high"])
+        ends = table[["low", "high"]] / _GRAIN * self.unit
+        return table.assign(low=ends["low"], high=ends["high"]).astype({"rep_id": "str"})
 
     def years(self) -> pd.DataFrame:
         """Describe everybody's coming year by a lognormal that its drawn middle and tenths fit.
@@ -284,8 +299,10 @@ class Outlook:
         """Give the table to keep: ``people`` with the middle and the spread of their years."""
         years = self.years()[["rep_id", "middle", "spread"]]
         whole = self.ranges().assign(rep_id=np.nan)
-        people = self._known.drop(columns=["middle", "spread"], errors="ignore")
-        rows = pd.concat([people.merge(years, on="rep_id"), whole.astype({"rep_id": "str"})])
+        people = self._known.drop(columns=["low", "high", "middle", "spread"], errors="ignore")
+        ends = self.ranges(["rep_id"])[["rep_id", "low", "high"]]
+        people = people.merge(years, on="rep_id").merge(ends, on="rep_id", how="left")
+        rows = pd.concat([people, whole.astype({"rep_id": "str"})])
         rest = [c for c in people if c not in PEOPLE_COLUMNS]
         rows = rows.reindex(columns=[*PEOPLE_COLUMNS, *rest]).reset_index(drop=True)
         return rows.astype({"rep_id": "str", **dict.fromkeys(rows.columns[1:], "float64")})
@@ -384,7 +401,7 @@ class Outlook:
             rep_id, goal, expected and cv (the person's part of the region's result), middle (the
             year that half of the years reach), chance; everybody with a goal or an expectation.
         """
-        people = self._known.set_index("rep_id")[["expected", "low", "high"]]
+        people = self.ranges(["rep_id"]).set_index("rep_id").reindex(self.expected.index)
         people["middle"] = self.years().set_index("rep_id")["middle"]
         people["chance"] = self._each(self._asked(goals))
         people["cv"] = deviation(people["low"], people["high"]) / people["expected"]
@@ -455,10 +472,10 @@ def coming_year(inputs: Region, scenario: Scenario, runs: int = RUNS) -> Outlook
     if runs < 1:
         raise DataError(f"runs is {runs}; simulate at least one year.")
     seats, settings = look_ahead(inputs, scenario), inputs.settings
-    parts = partial(baseline_totals, inputs, scenario)
     mean = _by_person(seats, seats.base)
     tables = (_people(seats, mean), _effects(seats, mean), _pairs(seats))
-    return Outlook(*tables, settings.rounding_unit, settings.seed, runs, parts)
+    outlook = Outlook(*tables, settings.rounding_unit, settings.seed, runs)
+    return replace(outlook, parts=partial(_ranges_by, seats, outlook))
 
 
 def _by_person(seats: Seats, amounts: np.ndarray) -> np.ndarray:
@@ -472,23 +489,63 @@ def _over(amounts: np.ndarray, mean: np.ndarray, otherwise: float) -> np.ndarray
 
 
 def _people(seats: Seats, mean: np.ndarray) -> pd.DataFrame:
-    rows, misses = seats.expected_rows(), misses_with_register(seats)
-    size = look_up(rows["product_line"], misses.deal_sizes).fillna(0.0).to_numpy()
-    luck = _over(_over(_by_person(seats, seats.base * size), mean, 0.0), mean, 0.0)
-    people = total_ranges(rows, ["rep_id"], misses).set_index("rep_id").reindex(seats.tenure.index)
+    rows, misses, who = seats.rows, misses_ahead(seats), seats.at[0]
+    orders, uneven = order_numbers(seats.base, *misses.of_rows(rows), who, len(mean))
+    doubt = _over(_by_person(seats, seats.base * rows["doubt"].to_numpy()), mean, 0.0)
     start = np.minimum(np.maximum(0, -seats.tenure.to_numpy()), len(seats.months))
-    years = _years(seats, mean)
+    years = _over(_years(seats, who, len(mean)), mean, 1.0)
     names = [f"{_LEAVES}{month:02d}" for month in range(1, years.shape[1])]
-    people = people.assign(
-        own_cv=np.sqrt(np.where(mean > 0, luck + misses.person**2, 0.0)),
-        common_cv=float(np.sqrt(max(0.0, misses.common**2 - seats.spread**2))),
-        stays_month=1 - monthly_hazard(seats.staffing().annual_rate),
-        starts_in=start.astype(float),
-        **dict(zip([*names, _STAYS], years.T, strict=True)),
+    is_known = rows["full"].notna().groupby(rows["rep_id"]).any().reindex(seats.tenure.index)
+    people = pd.DataFrame(
+        {
+            "rep_id": seats.tenure.index,
+            "expected": np.where(is_known.eq(True), mean, np.nan),
+            "own_cv": np.where(mean > 0, cv_of_log(np.hypot(misses.person, doubt)), 0.0),
+            "orders": np.where(np.isinf(orders), np.nan, orders),
+            "order_cv": uneven,
+            "common_cv": np.sqrt(max(0.0, cv_of_log(misses.common) ** 2 - seats.spread**2)),
+            "stays_month": 1 - monthly_hazard(seats.staffing().annual_rate),
+            "starts_in": start.astype(float),
+            **dict(zip([*names, _STAYS], years.T, strict=True)),
+        }
     )
-    whole = total_ranges(rows, [], misses).assign(rep_id=np.nan)
-    people = people.rename_axis("rep_id").reset_index().astype({"rep_id": "str"})
-    return pd.concat([people, whole.astype({"rep_id": "str"})], ignore_index=True)
+    return people.astype({"rep_id": "str"}).sort_values("rep_id", ignore_index=True)
+
+
+def _ranges_by(
+    seats: Seats, outlook: Outlook, by: Sequence[str], until: pd.Timestamp | None = None
+) -> pd.DataFrame:
+    """Give expected results with their 80 % range by any cut; ``until``: of the months before."""
+    require_labels(by, ROW, "by")
+    rows = seats.rows.assign(person=seats.at[0])
+    here = np.ones(len(rows), dtype=bool) if until is None else (rows["month"] < until).to_numpy()
+    here &= rows["full"].notna().to_numpy()
+    keys = [*dict.fromkeys([*by, "person"])]
+    number = np.full(len(rows), -1)
+    number[here] = rows[here].groupby(keys, sort=True).ngroup()
+    heads = rows.assign(part=number)[here].drop_duplicates("part").sort_values("part")
+    count = len(heads)
+
+    def sums(amounts: np.ndarray) -> np.ndarray:
+        return np.bincount(number[here], np.nan_to_num(amounts)[here], count)
+
+    mean, model = sums(seats.base), outlook.model
+    known = {a.assumption_id: a for a in seats.assumptions}
+    effects = np.zeros((2, len(model.assumptions), count))
+    for number_of, name in enumerate(model.assumptions):
+        for side, end in enumerate((known[name].low, known[name].high)):
+            effects[side, number_of] = _over(sums(seats.expected({name: end})), mean, 1.0) - 1
+    order, chunk = misses_ahead(seats).of_rows(rows)
+    people = pd.Index(model.people).get_indexer(seats.tenure.index)
+    parts = Parts(
+        heads[list(by)].reset_index(drop=True),
+        people[heads["person"].to_numpy()],
+        mean,
+        _over(_years(seats, number, count), mean, 1.0),
+        *order_numbers(seats.base[here], order[here], chunk[here], number[here], count),
+        *effects,
+    )
+    return part_ranges(parts, model, outlook.world, outlook.seed)
 
 
 def _effects(seats: Seats, mean: np.ndarray) -> pd.DataFrame:
@@ -514,17 +571,26 @@ def _pairs(seats: Seats) -> pd.DataFrame:
     return table.astype(dict(zip(PAIR_COLUMNS, ("str", "str", "float64"), strict=True)))
 
 
-def _years(seats: Seats, mean: np.ndarray) -> np.ndarray:
-    """Give the seat's year over its expectation by the last month of its holder."""
+def _years(seats: Seats, part: np.ndarray, count: int) -> np.ndarray:
+    """Sum rows by part, at full length, for every last month of the holder; -1 is in no part.
+
+    Returns
+    -------
+    numpy.ndarray
+        One row a part, one column a last month of the holder; in the last one nobody leaves.
+    """
     staffing, months = seats.staffing(), len(seats.months)
-    full = np.zeros((len(seats.tenure), months))
-    np.add.at(full, seats.at, np.nan_to_num(seats.full * seats.factors()))
-    own = replace(staffing, annual_rate=0.0).expected(seats.tenure.to_numpy(), months)
+    tenure = seats.tenure.to_numpy()
+    own = replace(staffing, annual_rate=0.0).expected(tenure, months)
     after = staffing.after_leaving(months)
-    year = np.empty((len(full), months + 1))
-    year[:, months] = (full * own).sum(axis=1)
-    for last in range(months):
+    here = part >= 0
+    (who, when), full = (
+        (at[here] for at in seats.at),
+        np.nan_to_num(seats.full * seats.factors())[here],
+    )
+    year = np.empty((count, months + 1))
+    for last in range(months + 1):
         later = np.concatenate([np.zeros(last + 1), after])[:months]
-        path = np.where(np.arange(months) <= last, own, later[None, :])
-        year[:, last] = (full * path).sum(axis=1)
-    return _over(year, mean, 1.0)
+        path = np.where(when <= last, own[who, when], later[when])
+        year[:, last] = np.bincount(part[here], full * path, count)
+    return year

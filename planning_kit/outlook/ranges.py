@@ -1,206 +1,165 @@
-"""How far results fall from what was expected, measured on past years."""
+"""80 % ranges of any part of the year, from the draws that everything else is asked from."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import pandas as pd
-from scipy.special import gammainc, gammaincinv
 
-from planning_kit.data import Region, cached
+from planning_kit.data import Region
 from planning_kit.numbers.intervals import HIGH, LOW
-from planning_kit.numbers.staffing import ramp_at
+from planning_kit.numbers.lognormal import cv_of_log
 from planning_kit.numbers.statistics import wilson
-from planning_kit.outlook.history import (
-    PLACE,
-    History,
-    held_months,
-    look_up,
-    months_from,
-    own_books,
-    read_history,
+from planning_kit.outlook.history import read_history
+from planning_kit.outlook.misses import (
+    Misses,
+    PastYear,
+    forecast_again,
+    measure_misses,
+    past_years,
 )
-from planning_kit.outlook.levels import Levels, estimate_levels
-from planning_kit.outlook.seats import ROW, full_rows
+from planning_kit.outlook.years import (
+    World,
+    YearModel,
+    draw_people,
+    draw_sides,
+    effect,
+    orders_of,
+    shocks,
+    stream,
+)
 
 INTERVAL_COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "note")
 CALIBRATION_COLUMNS = ("cut", "chance", "goals", "reached", "share", "low", "high")
-_UNMEASURED = "no earlier year to measure misses on: ranges from seats' spread"
-_LEAST_MONTHS = 12  # of history before a year that is forecast again
+_UNMEASURED = "no earlier year to measure misses on: usual spreads stand in"
+_PAST_RUNS = 1000
+_NOTHING = 0.01  # of the expectation: a result of so little is none
 
 
 @dataclass(frozen=True)
-class Misses:
-    """How results vary about expectations.
-
-    A result with expectation ``m`` of one person has the variance ``deal_size * m + person^2 m^2``;
-    a region has ``common^2 m^2`` on top, which does not average out.
+class Parts:
+    """Parts of people's years, one row a person and label.
 
     Attributes
     ----------
-    deal_sizes : pandas.Series
-        Size of a typical chunk of sales by product line, plan currency.
-    person, common : float
-        Coefficients of variation of a person's and of the whole region's year.
-    years : int
-        Past years that were forecast again; 0: nothing could be measured.
+    labels : pandas.DataFrame
+        The cut; a row a part.
+    person : numpy.ndarray
+        Row of the model behind every part.
+    expected : numpy.ndarray
+        Plan currency.
+    years : numpy.ndarray
+        The part over its expectation when the holder's last month is the given one, as
+        `YearModel.years`.
+    orders, order_cv : numpy.ndarray
+        As in the model.
+    low, high : numpy.ndarray
+        What the assumptions' ends change, one row an assumption.
     """
 
-    deal_sizes: pd.Series
-    person: float
-    common: float
-    years: int
+    labels: pd.DataFrame
+    person: np.ndarray
+    expected: np.ndarray
+    years: np.ndarray
+    orders: np.ndarray
+    order_cv: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
-@dataclass(frozen=True)
-class PastYear:
-    """A past year forecast from what was known before it: rows with expected and actual."""
+def order_numbers(
+    amounts: np.ndarray, order: np.ndarray, chunk: np.ndarray, part: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count the orders behind sums of rows, and how uneven they are.
 
-    first: pd.Timestamp
-    rows: pd.DataFrame
-    levels: Levels
+    Parameters
+    ----------
+    amounts, order, chunk
+        By row, plan currency; see `Misses`.
+    part
+        Number of the sum that every row belongs to.
+    count
+        How many sums.
 
-
-def past_years(inputs: Region, before: pd.Timestamp) -> list[pd.Timestamp]:
-    """List the starts of past years that have a year of history before them, the latest first."""
-    months = inputs.sales.loc[inputs.sales["month"] < before, "month"]
-    if months.empty:
-        return []
-    starts, end = [], months.max() + pd.DateOffset(months=1)
-    while end - pd.DateOffset(months=12 + _LEAST_MONTHS) >= months.min():
-        end -= pd.DateOffset(months=12)
-        starts.append(pd.Timestamp(end))
-    return starts
-
-
-@partial(cached, depends_on=1)
-def forecast_again(inputs: Region, first: pd.Timestamp, history: History) -> PastYear:
-    """Forecast a past year for everybody who held the same place all year.
-
-    Turnover is left out on both sides: the people compared stayed.
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Orders (without end where the amounts are sure) and their coefficient of variation.
     """
-    levels = estimate_levels(inputs, first, history)
-    months = months_from(first, 12)
-    held = held_months(inputs, months)
-    steady = held.groupby(PLACE)["weight"].agg(["size", "min", "max"])
-    steady = steady[(steady["size"] == 12) & (steady["max"] - steady["min"] < 1e-9)]
-    places = pd.MultiIndex.from_frame(held[PLACE])
-    mine = held[places.isin(steady.index)]
-    last = levels.history.held
-    last = last[(last["month"] == levels.history.last) & (last["territory_id"] == "")]
-    free = pd.Index(last["rep_id"].unique()).difference(held["rep_id"])
-    books = own_books(inputs, held, pd.Series(first, index=free), months)
-    mine = pd.concat([mine, books], ignore_index=True) if len(books) else mine
-    rows = full_rows(levels, mine.assign(kept=""), held[held["month"] == first])
-    tenure = mine[[*PLACE, "month", "tenure"]]
-    rows = rows.merge(tenure, on=[*PLACE, "month"], how="left")
-    there = ramp_at(inputs.settings.ramp, rows["tenure"].to_numpy())
-    rows["expected"] = rows["full"] * rows["weight"] * there * max(0.0, 1 + levels.trend[0])
-    actual = history.sold[history.sold["month"].isin(months)].rename(columns={"amount": "actual"})
-    rows = rows.merge(actual, on=ROW, how="left").fillna({"actual": 0.0})
-    return PastYear(first, rows[[*ROW, "expected", "actual"]], levels)
+    amounts = np.nan_to_num(np.maximum(amounts, 0.0))
+    known = order > 0
+    number = np.bincount(part, np.where(known, amounts / np.where(known, order, 1.0), 0.0), count)
+    square = np.bincount(part, amounts * np.where(known, chunk, 0.0), count)
+    sums = np.bincount(part, amounts, count)
+    varies = (number > 0) & (square > 0)
+    uneven = np.where(varies, square * number / np.where(varies, sums, 1.0) ** 2 - 1, 0.0)
+    return np.where(varies, number, np.inf), np.sqrt(np.maximum(0.0, uneven))
 
 
-@partial(cached, depends_on=1)
-def measure_misses(inputs: Region, before: pd.Timestamp, levels: Levels) -> Misses:
-    """Measure misses on every past year that can be forecast again."""
-    years = past_years(inputs, before)
-    again = [forecast_again(inputs, first, levels.history) for first in years]
-    return misses_of([r for r in again if r.rows["expected"].sum() > 0], inputs, levels)
+def drawn_parts(
+    parts: Parts, model: YearModel, world: World, seed: int
+) -> Iterator[tuple[pd.Series, float, np.ndarray]]:
+    """Draw every label of a cut: label, expected and the drawn results, plan currency.
 
-
-def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Misses:
-    """Split past misses into chunks of sales, people and what hit everybody (by moments)."""
-    deal_sizes = sale_sizes(inputs, levels)
-    if not again:
-        # Nobody knows how years differ; how seats differ stands in for it.
-        spread = np.sqrt(levels.between) / levels.group if levels.group else 0.0
-        return Misses(deal_sizes, 0.0 if np.isnan(spread) else float(spread), 0.0, 0)
-    ratios = [float(r.rows["actual"].sum() / r.rows["expected"].sum()) for r in again]
-    scaled = pd.concat(
-        [
-            r.rows.assign(expected=r.rows["expected"] * c)
-            for r, c in zip(again, ratios, strict=True)
-        ],
-        keys=range(len(again)),
-        names=["year"],
-    ).reset_index("year")
-    square = (scaled["actual"] - scaled["expected"]) ** 2
-    by_line = scaled["product_line"]
-    rough = square.groupby(by_line).sum() / scaled["expected"].groupby(by_line).sum()
-    deal_sizes = rough.replace([np.inf, -np.inf], np.nan).combine_first(deal_sizes)
-    people = scaled.assign(chance=scaled["expected"] * look_up(by_line, deal_sizes).fillna(0.0))
-    people = people.groupby(["year", "rep_id"])[["expected", "actual", "chance"]].sum()
-    count = people.groupby("year").size()
-    free = count.sum() / max(1, count.sum() - len(count))
-    off = (people["actual"] - people["expected"]) ** 2 * free - people["chance"]
-    person = float(np.sqrt(max(0.0, off.sum() / (people["expected"] ** 2).sum())))
-    common = float(np.sqrt(np.mean([(c - 1) ** 2 for c in ratios])))
-    return Misses(deal_sizes, person, common, len(again))
-
-
-def sale_sizes(inputs: Region, levels: Levels) -> pd.Series:
-    """Give the size of a typical sale by line, weighted by amount: sum a^2 / sum a."""
-    sales = inputs.sales[inputs.sales["month"] <= levels.history.last].fillna({"product_line": ""})
-    square = sales["amount"] ** 2 / sales["lines"].clip(lower=1)
-    sums = sales.groupby("product_line")["amount"].sum()
-    sizes = square.groupby(sales["product_line"]).sum() / sums.where(sums > 0)
-    return sizes.reindex(levels.mix.index).fillna(0.0)
-
-
-def range80(expected: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Give the 80 % range of a gamma distribution; it holds the expectation.
-
-    Where chance is so large that the mean lies above nine of ten results, the upper end is the
-    mean.
+    Who leaves, everybody's luck, what hits everybody and the register are those of the whole
+    years; how the orders fall is drawn for every part alone.
     """
-    mean = np.maximum(np.nan_to_num(expected), 0.0)
-    sure = (variance <= 0) | (mean <= 0)
-    spread = np.where(sure, 1.0, variance)
-    shape = np.where(sure, 1.0, mean**2 / spread)
-    scale = np.where(sure, 0.0, spread / np.where(mean > 0, mean, 1.0))
-    low = np.where(sure, expected, gammaincinv(shape, LOW) * scale)
-    high = np.where(sure, expected, gammaincinv(shape, HIGH) * scale)
-    low, high = np.minimum(low, expected), np.maximum(high, expected)
-    return np.where(np.isnan(expected), np.nan, low), np.where(np.isnan(expected), np.nan, high)
-
-
-def total_ranges(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> pd.DataFrame:
-    """Sum expected rows over a cut and give each sum its 80 % range.
-
-    Ranges of parts never add up to the range of their sum: chance averages out over people, what
-    hits everybody does not.
-    """
-    totals = total_variances(rows, by, misses)
-    variance = np.nan_to_num(totals["variance"].to_numpy(float))
-    low, high = range80(totals["expected"].to_numpy(float), variance)
-    return totals[[*by, "expected"]].assign(low=low, high=high)
-
-
-def total_variances(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> pd.DataFrame:
-    """Sum expected rows over a cut: the cut, expected, variance."""
-    chance = rows["expected"] * look_up(rows["product_line"], misses.deal_sizes).fillna(0.0)
-    parts = rows.assign(chance=chance)[[*dict.fromkeys([*by, "rep_id"]), "expected", "chance"]]
-    people = parts.groupby([*dict.fromkeys([*by, "rep_id"])], as_index=False).sum(min_count=1)
-    people["own"] = (misses.person * people["expected"]) ** 2
-    sums = people[[*by, "expected", "chance", "own"]]
-    totals = (
-        sums.groupby(list(by), as_index=False).sum(min_count=1)
-        if by
-        else (sums.sum(min_count=1).to_frame().T)
+    runs = world.luck.shape[1]
+    shared, sides = shocks(model, runs, seed), draw_sides(model, runs, seed)
+    keys = list(parts.labels.columns)
+    groups = (
+        parts.labels.groupby(keys, sort=True).indices
+        if keys
+        else {(): np.arange(len(parts.person))}
     )
-    variance = totals["chance"] + totals["own"] + (misses.common * totals["expected"]) ** 2
-    return totals[[*by, "expected"]].assign(variance=variance)
+    for label, rows in groups.items():
+        total = np.zeros(runs)
+        words = [str(name) for name in (label if isinstance(label, tuple) else (label,))]
+        for row in rows:
+            who = int(parts.person[row])
+            chance = stream(seed, "orders", *keys, *words, model.people[who])
+            year = parts.years[row, world.leaving[who]]
+            year = orders_of(year, float(parts.orders[row]), float(parts.order_cv[row]), chance)
+            year = year * world.luck[who] * shared[float(model.common[who])]
+            for low, high, side in zip(parts.low[:, row], parts.high[:, row], sides, strict=True):
+                if low or high:
+                    year *= effect(low, high, side)
+            total += year * parts.expected[row]
+        yield parts.labels.iloc[rows[0]], float(parts.expected[rows].sum()), total
+
+
+def range80(expected: float, drawn: np.ndarray) -> tuple[float, float]:
+    """Give the 80 % range of draws; it holds the expectation.
+
+    One draw in ten lies below, one in ten above. A low end of less than 1 % of the expectation is
+    nothing: there the range begins at 0, and nine in ten results lie in it.
+    """
+    last = len(drawn) - 1
+    ends = [round(last * share) for share in (LOW, HIGH)]
+    low, high = np.partition(drawn, ends)[ends]
+    low = low if low >= _NOTHING * expected else 0.0
+    return min(float(low), expected), max(float(high), expected)
+
+
+def part_ranges(parts: Parts, model: YearModel, world: World, seed: int) -> pd.DataFrame:
+    """Give expected results with their 80 % range by a cut: the labels, expected, low, high."""
+    rows = [
+        (*label, expected, *range80(expected, drawn))
+        for label, expected, drawn in drawn_parts(parts, model, world, seed)
+    ]
+    return pd.DataFrame(rows, columns=[*parts.labels.columns, "expected", "low", "high"])
+
+
+# --- how the ranges held in past years --------------------------------------------------------
 
 
 def interval_coverage(inputs: Region) -> pd.DataFrame:
     """Count how often the 80 % ranges held in past years, with what was known before them.
 
     The misses a range rests on come from the years before the tested one, so the first year that
-    can be tested needs three years of sales.
+    can be tested with measured ones needs three years of sales. The people compared stayed.
 
     Returns
     -------
@@ -214,11 +173,13 @@ def interval_coverage(inputs: Region) -> pd.DataFrame:
             ("rep and year", ["rep_id"]),
             ("rep, line and month", ["rep_id", "product_line", "month"]),
         ):
-            held = past.rows.groupby(by)["actual"].sum().reset_index()
-            both = total_ranges(past.rows, by, misses).merge(held, on=by)
-            inside = int(both["actual"].between(both["low"], both["high"]).sum())
-            share = inside / len(both) if len(both) else np.nan
-            rows.append((past.first, name, len(both), inside, share, note))
+            inside = [
+                low <= actual <= high
+                for actual, expected, drawn in _drawn_again(past.rows, by, misses)
+                for low, high in [range80(expected, drawn)]
+            ]
+            share = sum(inside) / len(inside) if inside else np.nan
+            rows.append((past.first, name, len(inside), sum(inside), share, note))
     return pd.DataFrame(rows, columns=list(INTERVAL_COVERAGE_COLUMNS))
 
 
@@ -229,6 +190,54 @@ def _held_out(inputs: Region) -> Iterator[tuple[PastYear, Misses]]:
     for first in past_years(inputs, before):
         past = forecast_again(inputs, first, history)
         yield past, measure_misses(inputs, first, past.levels)
+
+
+def _drawn_again(
+    rows: pd.DataFrame, by: Sequence[str], misses: Misses
+) -> Iterator[tuple[float, float, np.ndarray]]:
+    """Draw past years in which nobody left: the actual result, what was expected, and the draws."""
+    rows = rows[rows["expected"].notna()]
+    people = pd.Index(sorted(rows["rep_id"].unique()))
+    order, chunk = misses.of_rows(rows)
+    amounts, person = rows["expected"].to_numpy(), people.get_indexer(pd.Index(rows["rep_id"]))
+    unsure = np.bincount(person, amounts * rows["doubt"].to_numpy(), len(people))
+    doubt = unsure / np.maximum(np.bincount(person, amounts, len(people)), 1e-300)
+    once, nothing = np.ones(len(people)), np.zeros((0, len(people)))
+    model = YearModel(
+        people=tuple(people),
+        assumptions=(),
+        low=nothing,
+        high=nothing,
+        correlation=np.eye(0),
+        common=once * cv_of_log(misses.common),
+        own=cv_of_log(np.hypot(misses.person, doubt)),
+        orders=once,
+        order_cv=once,
+        stay=once,
+        start=np.zeros(len(people), dtype=np.int64),
+        years=once[:, None],
+    )
+    part = rows.groupby(list(by), sort=True).ngroup().to_numpy()
+    labels = rows.assign(person=person).groupby(list(by), sort=True)
+    size = labels.ngroups
+    sums = labels[["expected", "actual"]].sum()
+    numbers = order_numbers(amounts, order, chunk, part, size)
+    heads = (
+        rows[list(by)].assign(person=person, part=part).drop_duplicates("part").sort_values("part")
+    )
+    parts = Parts(
+        heads[list(by)].reset_index(drop=True),
+        heads["person"].to_numpy(),
+        sums["expected"].to_numpy(),
+        np.ones((size, 1)),
+        *numbers,
+        np.zeros((0, size)),
+        np.zeros((0, size)),
+    )
+    world = draw_people(model, _PAST_RUNS, 0)
+    drawn = drawn_parts(parts, model, world, 0)
+    for actual, (_, expected, result) in zip(sums["actual"], drawn, strict=True):
+        yield float(actual), expected, result
 
 
 def measured_calibration(inputs: Region) -> pd.DataFrame:
@@ -243,26 +252,18 @@ def measured_calibration(inputs: Region) -> pd.DataFrame:
         (95 % range of the share: Wilson, as if people were independent; what hits all of them in
         a year makes it wider). Years that have an earlier one to measure misses on.
     """
-    found: dict[str, list[np.ndarray]] = {"rep and year": [], "rep and quarter": []}
+    found: dict[str, list[float]] = {"rep and year": [], "rep and quarter": []}
     for past, misses in _held_out(inputs):
         if misses.years:
             rows = past.rows.assign(quarter=past.rows["month"].dt.quarter)
             for cut, by in zip(found, (["rep_id"], ["rep_id", "quarter"]), strict=True):
-                found[cut].append(_ranks(rows, by, misses))
+                found[cut] += [
+                    float((drawn < actual).mean())
+                    for actual, _, drawn in _drawn_again(rows, by, misses)
+                ]
     table = []
-    for cut, parts in found.items():
-        ranks = np.concatenate([np.empty(0), *parts])
+    for cut, ranks in found.items():
         for chance in np.arange(1, 10) / 10:
-            hits, n = int((ranks >= 1 - chance).sum()), len(ranks)
+            hits, n = int((np.array(ranks) >= 1 - chance).sum()), len(ranks)
             table.append((cut, chance, n, hits, hits / n if n else np.nan, *wilson(hits, n)))
     return pd.DataFrame(table, columns=list(CALIBRATION_COLUMNS))
-
-
-def _ranks(rows: pd.DataFrame, by: Sequence[str], misses: Misses) -> np.ndarray:
-    """Give the chance of a result below the actual one, by the gamma of the ranges."""
-    held = rows.groupby(list(by))["actual"].sum().reset_index()
-    both = total_variances(rows, by, misses).merge(held, on=by)
-    both = both[(both["expected"] > 0) & (both["variance"] > 0)]
-    scale = both["variance"] / both["expected"]
-    ranks = gammainc(both["expected"] / scale, both["actual"].clip(lower=0.0) / scale)
-    return np.asarray(ranks)

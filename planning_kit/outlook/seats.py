@@ -40,7 +40,8 @@ class Seats:
     assumptions : tuple of Assumption
     rows : pandas.DataFrame
         rep_id, territory_id, product_line, month, full (plan currency: a full seat at the level
-        of the last twelve months), weight (part of the seat's usual share held), filled_by.
+        of the last twelve months), weight (part of the seat's usual share held), doubt (standard
+        error of ``full`` where it rests on others' results, over it), filled_by.
     tenure : pandas.Series
         Months since hiring in the first month, by rep_id; negative: hired so much later.
     correlation : numpy.ndarray
@@ -235,5 +236,5 @@ def full_rows(levels: Levels, held: pd.DataFrame, going_on: pd.DataFrame) -> pd.
     rows["weight"] = rows["weight"] / rows["share"]
     rows["filled_by"] = rows["filled_by"] + ("; " + rows["kept"]).where(rows["kept"] != "", "")
     rows["product_line"] = rows["product_line"].astype("str")
-    columns = [*ROW, "full", "weight", "filled_by"]
+    columns = [*ROW, "full", "weight", "doubt", "filled_by"]
     return rows[columns].sort_values(ROW, ignore_index=True)

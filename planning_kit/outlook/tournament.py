@@ -8,7 +8,7 @@ import pandas as pd
 from planning_kit.data import Region
 from planning_kit.numbers.intervals import Z80
 from planning_kit.outlook.history import PLACE, History, look_up, month_number, read_history
-from planning_kit.outlook.ranges import PastYear, forecast_again, past_years
+from planning_kit.outlook.misses import PastYear, forecast_again, past_years
 
 TOURNAMENT_COLUMNS = (
     "method",

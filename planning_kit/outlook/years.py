@@ -34,6 +34,8 @@ class YearModel:
     common, own : numpy.ndarray
         Coefficients of variation, by person: of everybody together beyond the register; of the
         person's own luck.
+    orders, order_cv : numpy.ndarray
+        Orders that the expected year consists of, and how uneven they are, by person.
     stay : numpy.ndarray
         Chance to stay a month longer, by person.
     start : numpy.ndarray
@@ -50,6 +52,8 @@ class YearModel:
     correlation: np.ndarray
     common: np.ndarray
     own: np.ndarray
+    orders: np.ndarray
+    order_cv: np.ndarray
     stay: np.ndarray
     start: np.ndarray
     years: np.ndarray
@@ -61,21 +65,79 @@ def stream(seed: int, *about: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(words, digest_size=16).digest()))
 
 
-def own_years(model: YearModel, runs: int, seed: int) -> np.ndarray:
+@dataclass(frozen=True)
+class World:
+    """What is drawn once for every simulated year, whatever part of it is asked for.
+
+    Attributes
+    ----------
+    luck : numpy.ndarray
+        Of every person (rows), mean 1.
+    leaving : numpy.ndarray
+        Column of `YearModel.years` of every person: when the holder leaves.
+    """
+
+    luck: np.ndarray
+    leaving: np.ndarray
+
+
+def draw_people(model: YearModel, runs: int, seed: int) -> World:
+    """Draw everybody's luck (lognormal), and who leaves when."""
+    luck = np.empty((len(model.people), runs))
+    leaving, months = np.empty(luck.shape, dtype=np.int16), model.years.shape[1] - 1
+    for row, name in enumerate(model.people):
+        spread = log_spread(model.own[row])
+        luck[row] = np.exp(
+            spread * stream(seed, "luck", name).standard_normal(runs) - spread**2 / 2
+        )
+        gone_by = 1 - model.stay[row] ** np.arange(1, months - model.start[row] + 1)
+        when = np.searchsorted(gone_by, stream(seed, "leaving", name).random(runs), side="right")
+        leaving[row] = model.start[row] + when
+    return World(luck, leaving)
+
+
+def orders_of(
+    amounts: np.ndarray, orders: float, cv: float, chance: np.random.Generator
+) -> np.ndarray:
+    """Let amounts come in orders: as many as chance has it, of uneven size, also none at all.
+
+    Compound Poisson-gamma (Jorgensen 1987): the mean stays, the variance is
+    ``amount * (1 + cv^2) / orders``.
+
+    Parameters
+    ----------
+    amounts
+        Over the expectation.
+    orders
+        That an amount of 1 consists of on average; without end: amounts are sure.
+    """
+    if not np.isfinite(orders):
+        return amounts
+    number = chance.poisson(orders * amounts)
+    if cv == 0:
+        return np.asarray(number / orders)
+    return np.asarray(chance.standard_gamma(number / cv**2) * (cv**2 / orders))
+
+
+def own_years(model: YearModel, world: World, seed: int) -> np.ndarray:
     """Draw everybody's year without register and common shock; one row a person.
 
     Within a year only the month of leaving matters for the months, so one draw of it and one of
-    the person's luck stand for twelve months exactly. Luck is lognormal.
+    the person's luck stand for twelve months exactly.
     """
-    drawn, months = np.empty((len(model.people), runs)), model.years.shape[1] - 1
+    drawn = np.empty_like(world.luck)
     for row, name in enumerate(model.people):
-        spread = log_spread(model.own[row])
-        luck = stream(seed, "luck", name).standard_normal(runs)
-        gone_by = 1 - model.stay[row] ** np.arange(1, months - model.start[row] + 1)
-        leaving = np.searchsorted(gone_by, stream(seed, "leaving", name).random(runs), side="right")
-        drawn[row] = np.exp(spread * luck - spread**2 / 2)
-        drawn[row] *= model.years[row, model.start[row] + leaving]
-    return drawn
+        year = model.years[row, world.leaving[row]]
+        chance = stream(seed, "orders", name)
+        drawn[row] = orders_of(year, model.orders[row], model.order_cv[row], chance)
+    return drawn * world.luck
+
+
+def shocks(model: YearModel, runs: int, seed: int) -> dict[float, np.ndarray]:
+    """Draw what hits everybody beyond the register, by its coefficient of variation; mean 1."""
+    shock = stream(seed, "everybody").standard_normal(runs)
+    spreads = {common: log_spread(common) for common in set(model.common.tolist())}
+    return {c: np.exp(spread * shock - spread**2 / 2) for c, spread in spreads.items()}
 
 
 def with_world(
@@ -102,33 +164,32 @@ def with_world(
         follow. The other draws are the same as without.
     """
     runs = own.shape[1]
-    shock, sides = stream(seed, "everybody").standard_normal(runs), _sides(model, runs, seed, at)
+    sides, shared = draw_sides(model, runs, seed, at), shocks(model, runs, seed)
     alike = {
-        number: _effect(low[0], high[0], side)
+        number: effect(low[0], high[0], side)
         for number, (low, high, side) in enumerate(zip(model.low, model.high, sides, strict=True))
         if len(low) and (low == low[0]).all() and (high == high[0]).all()
     }
-    shared: dict[float, np.ndarray] = {}
     results = np.empty_like(own)
     for row, common in enumerate(model.common.tolist()):
-        if common not in shared:
-            spread = log_spread(common)
-            shared[common] = np.exp(spread * shock - spread**2 / 2)
         result = np.multiply(own[row], shared[common], out=results[row])
         for number, side in enumerate(sides):
             low, high = model.low[number, row], model.high[number, row]
             if low or high:
-                result *= alike[number] if number in alike else _effect(low, high, side)
+                result *= alike[number] if number in alike else effect(low, high, side)
         result *= amounts[row]
         np.rint(result, out=result)
     return results
 
 
-def _effect(low: float, high: float, side: np.ndarray) -> np.ndarray:
+def effect(low: float, high: float, side: np.ndarray) -> np.ndarray:
+    """Give what an assumption whose ends change so much does to every simulated year."""
     return np.maximum(0.0, 1 + low * side[0] + high * side[1])
 
 
-def _sides(model: YearModel, runs: int, seed: int, at: tuple[int, float] | None) -> np.ndarray:
+def draw_sides(
+    model: YearModel, runs: int, seed: int, at: tuple[int, float] | None = None
+) -> np.ndarray:
     """Draw how far every assumption is towards its low and its high end; 1 is the end itself."""
     alone = [stream(seed, "assumption", name).standard_normal(runs) for name in model.assumptions]
     draws = np.zeros((len(alone), runs))

@@ -1,0 +1,292 @@
+"""How far results fall from what was expected, measured on past years."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from planning_kit.data import Region, cached
+from planning_kit.numbers.intervals import HIGH, RANGE_SHARE, Z80
+from planning_kit.numbers.staffing import ramp_at
+from planning_kit.outlook.history import (
+    PLACE,
+    History,
+    held_months,
+    look_up,
+    months_from,
+    own_books,
+)
+from planning_kit.outlook.levels import USUAL, Levels, estimate_levels
+from planning_kit.outlook.seats import ROW, Seats, full_rows
+
+_LEAST_MONTHS = 12  # of history before a year that is forecast again
+_FAR_OFF = (0.05, 20.0)  # results over expectation beyond which a miss says no more
+_USUAL_ORDERS = 20.0  # orders that the usual size of a line is worth
+_EVEN_ORDERS = 50.0  # orders of a chunk's size: so many small ones vary as evenly as can be told
+
+
+@dataclass(frozen=True)
+class Misses:
+    """How results vary about expectations.
+
+    Sales come in orders. A result with expectation ``m`` consists of ``m / order`` of them on
+    average (Poisson), of uneven size, so that it varies by ``chunk * m`` and is nothing at all in
+    ``exp(-m / order)`` of cases (Tweedie's compound Poisson-gamma, Jorgensen 1987). A person's
+    year and the whole region's year are lognormal on top of that.
+
+    Attributes
+    ----------
+    orders : pandas.DataFrame
+        By product line: order (usual size) and chunk, plan currency.
+    sizes : pandas.Series
+        By rep_id: size of the person's orders over the usual ones of the same lines.
+    person, common : float
+        Spread of the logarithm of a person's and of the whole region's year, made wider where few
+        errors could be measured (Student).
+    years : int
+        Past years that were forecast again; 0: the spreads are usual ones, not measured.
+    """
+
+    orders: pd.DataFrame
+    sizes: pd.Series
+    person: float
+    common: float
+    years: int
+
+    def of_rows(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Give order and chunk behind every row of a person and line, plan currency."""
+        size = look_up(rows["rep_id"], self.sizes).fillna(1.0).to_numpy()
+        found = self.orders.reindex(rows["product_line"]).fillna(0.0).to_numpy()
+        return found[:, 0] * size, found[:, 1] * size
+
+
+@dataclass(frozen=True)
+class PastYear:
+    """A past year forecast from what was known before it: rows with expected and actual."""
+
+    first: pd.Timestamp
+    rows: pd.DataFrame
+    levels: Levels
+
+
+def past_years(inputs: Region, before: pd.Timestamp) -> list[pd.Timestamp]:
+    """List the starts of past years that have a year of history before them, the latest first."""
+    months = inputs.sales.loc[inputs.sales["month"] < before, "month"]
+    if months.empty:
+        return []
+    starts, end = [], months.max() + pd.DateOffset(months=1)
+    while end - pd.DateOffset(months=12 + _LEAST_MONTHS) >= months.min():
+        end -= pd.DateOffset(months=12)
+        starts.append(pd.Timestamp(end))
+    return starts
+
+
+@partial(cached, depends_on=1)
+def forecast_again(inputs: Region, first: pd.Timestamp, history: History) -> PastYear:
+    """Forecast a past year for everybody who held the same place all year.
+
+    Turnover is left out on both sides: the people compared stayed.
+    """
+    levels = estimate_levels(inputs, first, history)
+    months = months_from(first, 12)
+    held = held_months(inputs, months)
+    steady = held.groupby(PLACE)["weight"].agg(["size", "min", "max"])
+    steady = steady[(steady["size"] == 12) & (steady["max"] - steady["min"] < 1e-9)]
+    places = pd.MultiIndex.from_frame(held[PLACE])
+    mine = held[places.isin(steady.index)]
+    last = levels.history.held
+    last = last[(last["month"] == levels.history.last) & (last["territory_id"] == "")]
+    free = pd.Index(last["rep_id"].unique()).difference(held["rep_id"])
+    books = own_books(inputs, held, pd.Series(first, index=free), months)
+    mine = pd.concat([mine, books], ignore_index=True) if len(books) else mine
+    rows = full_rows(levels, mine.assign(kept=""), held[held["month"] == first])
+    tenure = mine[[*PLACE, "month", "tenure"]]
+    rows = rows.merge(tenure, on=[*PLACE, "month"], how="left")
+    there = ramp_at(inputs.settings.ramp, rows["tenure"].to_numpy())
+    rows["expected"] = rows["full"] * rows["weight"] * there * max(0.0, 1 + levels.trend[0])
+    return PastYear(first, _beside_actual(rows, history.sold), levels)
+
+
+def _beside_actual(rows: pd.DataFrame, sold: pd.DataFrame) -> pd.DataFrame:
+    actual = sold.rename(columns={"amount": "actual"})
+    rows = rows.merge(actual, on=ROW, how="left").fillna({"actual": 0.0, "doubt": 0.0})
+    return rows[[*ROW, "expected", "doubt", "actual"]]
+
+
+@partial(cached, depends_on=1)
+def measure_misses(inputs: Region, before: pd.Timestamp, levels: Levels) -> Misses:
+    """Measure misses on every past year that can be forecast again."""
+    years = past_years(inputs, before)
+    again = [forecast_again(inputs, first, levels.history) for first in years]
+    return misses_of([r for r in again if r.rows["expected"].sum() > 0], inputs, levels)
+
+
+def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Misses:
+    """Split past misses into orders, people and what hit everybody."""
+    recent = fitted_months(inputs, levels)
+    sales = sale_sizes(inputs, levels)
+    sizes = order_scales(inputs, levels, sales)
+    ratios = [float(r.rows["actual"].sum() / r.rows["expected"].sum()) for r in again]
+    past = [
+        r.rows.assign(expected=r.rows["expected"] * c) for r, c in zip(again, ratios, strict=True)
+    ]
+    past = [rows for rows, c in zip(past, ratios, strict=True) if c > 0]
+    seen = recent[recent["year"] == 0]
+    if past:
+        seen = pd.concat(past, keys=range(len(past)), names=["year"]).reset_index("year")
+    size = look_up(seen["rep_id"], sizes).fillna(1.0)
+    person = USUAL.person
+    for _ in range(2):
+        chunk = _chunks(seen, size, person, sales)
+        people = _people(seen, size, chunk)
+        person = (
+            _person_spread(people) if past else _spread_within(_people(seen, size, sales), seen)
+        )
+    orders = _order_sizes(recent, sizes, chunk)
+    noise = [
+        float(
+            (part["expected"] ** 2 * (person**2 + part["noise"])).sum()
+            / part["expected"].sum() ** 2
+        )
+        for _, part in people.groupby("year")
+    ]
+    logs = np.log([c for c in ratios if c > 0])
+    square = max(0.0, float((logs**2 - noise[: len(logs)]).sum())) if len(logs) else 0.0
+    free = USUAL.years + len(logs)
+    common = np.sqrt((USUAL.years * USUAL.common**2 + square) / free) * _widened(free)
+    count = len(people) if past else 0
+    return Misses(orders, sizes, person * _widened(USUAL.people + count), float(common), len(past))
+
+
+def _widened(free: float) -> float:
+    """Give what a normal's 80 % range is widened by, for a spread from so few errors (Student)."""
+    return float(stdtrit(free, HIGH) / Z80)
+
+
+def fitted_months(inputs: Region, levels: Levels) -> pd.DataFrame:
+    """Give the last two years as the levels have them, each at its own total, beside the results."""
+    history = levels.history
+    held = history.held[history.held["month"] > history.last - pd.DateOffset(months=24)]
+    now = held[held["month"] == history.last]
+    rows = full_rows(levels, held.assign(kept=""), now)
+    rows = rows.merge(held[[*PLACE, "month", "ramp"]], on=[*PLACE, "month"])
+    rows["expected"] = rows["full"] * rows["weight"] * rows["ramp"]
+    rows = _beside_actual(rows, history.sold)
+    rows["year"] = (rows["month"] <= history.last - pd.DateOffset(months=12)).astype("int64")
+    sums = rows.groupby("year")[["actual", "expected"]].transform("sum")
+    rows["expected"] *= (sums["actual"] / sums["expected"].where(sums["expected"] > 0)).clip(
+        lower=0
+    )
+    return rows
+
+
+def _chunks(seen: pd.DataFrame, size: pd.Series, person: float, sales: pd.Series) -> pd.Series:
+    """Give by line what results vary by, over expectation: misses less those of whole people."""
+    expected = seen["expected"]
+    square = (seen["actual"] - expected) ** 2 - (person * expected) ** 2
+    by = seen["product_line"]
+    sums = (expected * size).groupby(by).sum()
+    rough = square.groupby(by).sum() / sums.where(sums > 0)
+    least = sales.reindex(rough.index).fillna(0.0) / 4
+    return rough.clip(lower=least).combine_first(sales)
+
+
+def _people(seen: pd.DataFrame, size: pd.Series, chunk: pd.Series) -> pd.DataFrame:
+    """Sum by year and person: expected, actual, and noise (variance of orders and doubt, relative)."""
+    chance = seen["expected"] * size * look_up(seen["product_line"], chunk).fillna(0.0)
+    parts = seen.assign(chance=chance, unsure=seen["doubt"] * seen["expected"])
+    sums = parts.groupby(["year", "rep_id"])[["expected", "actual", "chance", "unsure"]].sum()
+    sums = sums[sums["expected"] > 0]
+    return sums.assign(noise=(sums["chance"] + sums["unsure"] ** 2) / sums["expected"] ** 2)
+
+
+def _person_spread(people: pd.DataFrame) -> float:
+    """Find the spread of a person's year with which eight in ten of the past misses are inside.
+
+    The rank is the one of a conformal range. Few misses: the root mean square of them.
+    """
+    count, years = len(people), people.index.get_level_values("year").nunique()
+    miss = np.abs(np.log((people["actual"] / people["expected"]).clip(*_FAR_OFF))).to_numpy()
+    miss, noise = miss * np.sqrt(count / max(1, count - years)), people["noise"].to_numpy()
+    rank = int(np.ceil(RANGE_SHARE * (count + 1)))
+    if rank >= count:
+        measured = max(0.0, float((miss**2 - noise).mean())) if count else 0.0
+    else:
+        measured = max(0.0, float(np.partition((miss / Z80) ** 2 - noise, rank - 1)[rank - 1]))
+    return float(
+        np.sqrt((USUAL.people * USUAL.person**2 + count * measured) / (USUAL.people + count))
+    )
+
+
+def _spread_within(people: pd.DataFrame, seen: pd.DataFrame) -> float:
+    """Guess the spread of a person's year from how the halves of the only year differ.
+
+    What drifts by so much from half-year to half-year drifts no less from year to year.
+    """
+    half = seen["month"] > seen["month"].max() - pd.DateOffset(months=6)
+    sums = seen.groupby(["rep_id", half])[["expected", "actual"]].sum().unstack()
+    ratio = (sums["actual"] / sums["expected"].where(sums["expected"] > 0)).clip(*_FAR_OFF)
+    if ratio.shape[1] < 2:
+        return USUAL.alone
+    change = np.log(ratio[True] / ratio[False]).dropna()
+    noise = 4 * people.reset_index().groupby("rep_id")["noise"].sum().reindex(change.index)
+    drift = float(((change - change.median()) ** 2 - noise).mean()) if len(change) > 1 else 0.0
+    return float(np.sqrt(USUAL.alone**2 + max(0.0, np.nan_to_num(drift))))
+
+
+def sale_sizes(inputs: Region, levels: Levels) -> pd.Series:
+    """Give the size of a typical sale by line, weighted by amount: sum a^2 / sum a."""
+    sales = _sales_with_squares(inputs, levels)
+    sums = sales.groupby("product_line")[["amount", "square"]].sum()
+    sizes = sums["square"] / sums["amount"].where(sums["amount"] > 0)
+    return sizes.reindex(levels.mix.index).fillna(0.0)
+
+
+def _sales_with_squares(inputs: Region, levels: Levels) -> pd.DataFrame:
+    sales = inputs.sales[inputs.sales["month"] <= levels.history.last].fillna({"product_line": ""})
+    return sales.assign(square=sales["amount"] ** 2 / sales["lines"].clip(lower=1))
+
+
+def order_scales(inputs: Region, levels: Levels, sizes: pd.Series) -> pd.Series:
+    """Give by person how large the orders are against the usual ones of the same lines.
+
+    Few orders are drawn towards 1.
+    """
+    sales = _sales_with_squares(inputs, levels)
+    usual = sales["amount"].clip(lower=0.0) * look_up(sales["product_line"], sizes)
+    sums = sales.assign(usual=usual).groupby("rep_id")[["square", "usual", "lines"]].sum()
+    raw = (sums["square"] / sums["usual"].where(sums["usual"] > 0)).clip(*_FAR_OFF).fillna(1.0)
+    return raw ** (sums["lines"] / (sums["lines"] + _USUAL_ORDERS))
+
+
+def _order_sizes(recent: pd.DataFrame, sizes: pd.Series, chunk: pd.Series) -> pd.DataFrame:
+    """Find by line the size of an order with which as many months hold nothing as did.
+
+    ``sum exp(-m / order)`` over months with expectation ``m`` is the number of months without a
+    sale; solved by halving.
+    """
+    recent = recent[recent["expected"] > 0]
+    size = look_up(recent["rep_id"], sizes).fillna(1.0)
+    scaled, orders = recent["expected"] / size, {}
+    for line, most in chunk.items():
+        mine = (recent["product_line"] == line).to_numpy()
+        months, nothing = scaled[mine].to_numpy(), int((recent["actual"][mine] <= 0).sum())
+        low, high = most / _EVEN_ORDERS, max(most, float(months.max(initial=0.0)) * _EVEN_ORDERS)
+        for _ in range(40 if nothing else 0):
+            middle = np.sqrt(low * high)
+            is_few = np.exp(-months / middle).sum() < nothing
+            low, high = (middle, high) if is_few else (low, middle)
+        orders[line] = (low, max(low, most))
+    return pd.DataFrame.from_dict(
+        orders, orient="index", columns=["order", "chunk"], dtype="float64"
+    )
+
+
+def misses_ahead(seats: Seats) -> Misses:
+    """Measure misses on the years before the plan."""
+    return measure_misses(seats.inputs, pd.Timestamp(seats.inputs.settings.starts_on), seats.levels)
