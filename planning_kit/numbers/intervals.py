@@ -7,6 +7,7 @@ from typing import Any
 RANGE_SHARE = 0.8
 LOW, HIGH = 0.1, 0.9  # the shares that lie below the two ends
 Z80 = 1.2815515655446004  # standard deviations of a normal from its middle to either end
+Z50 = 0.6744897501960817  # the same, of the range that holds half
 
 
 def deviation(low: Any, high: Any) -> Any:

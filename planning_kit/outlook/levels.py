@@ -25,7 +25,7 @@ _SAME_SHARE = 0.005  # two parts of a territory this near in size are the same s
 _ENOUGH_YEARS = 0.75  # of results without any sale, to expect none
 _LEAST_YEARS = 0.25  # of results on both sides, for a seat to tell about growth
 USUAL_GROWTH = (
-    0.08  # a year, of companies before their own figures are seen: two in three lie within
+    0.1  # a year, of companies before their own figures are seen: two in three lie within
 )
 
 
@@ -40,7 +40,9 @@ class Usual:
     common, person : float
         Spread of the logarithm of a region's and of a person's year about its expectation.
     alone : float
-        Spread of a person's year where no past year could be forecast at all.
+        The same of a person where no past year could be forecast at all.
+    drift : float
+        The most that levels are taken to move within the only year.
     years, people : float
         Weight in yearly errors of a region, and of persons.
     """
@@ -48,8 +50,9 @@ class Usual:
     common: float = 0.06
     person: float = 0.15
     alone: float = 0.2
+    drift: float = 0.5
     years: float = 2.0
-    people: float = 4.0
+    people: float = 8.0
 
 
 USUAL = Usual()

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from planning_kit.data import Region, cached
-from planning_kit.numbers.intervals import HIGH, RANGE_SHARE, Z80
+from planning_kit.numbers.intervals import HIGH, RANGE_SHARE, Z50, Z80
 from planning_kit.numbers.staffing import ramp_at
 from planning_kit.outlook.history import (
     PLACE,
@@ -36,18 +36,21 @@ class Misses:
 
     Sales come in orders. A result with expectation ``m`` consists of ``m / order`` of them on
     average (Poisson), of uneven size, so that it varies by ``chunk * m`` and is nothing at all in
-    ``exp(-m / order)`` of cases (Tweedie's compound Poisson-gamma, Jorgensen 1987). A person's
-    year and the whole region's year are lognormal on top of that.
+    ``exp(-m / order)`` of cases (Tweedie's compound Poisson-gamma, Jorgensen 1987). What falls
+    into another month than expected evens out over a year. A person's year and the whole region's
+    year are lognormal on top of that.
 
     Attributes
     ----------
     orders : pandas.DataFrame
-        By product line: order (usual size) and chunk, plan currency.
+        By product line, plan currency: order (usual size), chunk (of a month), chunk_year.
     sizes : pandas.Series
         By rep_id: size of the person's orders over the usual ones of the same lines.
     person, common : float
         Spread of the logarithm of a person's and of the whole region's year, made wider where few
         errors could be measured (Student).
+    doubt : float
+        Standard error of everybody's level, over it, where no past year says how levels hold.
     years : int
         Past years that were forecast again; 0: the spreads are usual ones, not measured.
     """
@@ -56,13 +59,14 @@ class Misses:
     sizes: pd.Series
     person: float
     common: float
+    doubt: float
     years: int
 
-    def of_rows(self, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-        """Give order and chunk behind every row of a person and line, plan currency."""
+    def of_rows(self, rows: pd.DataFrame, year: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+        """Give order and chunk behind every row, for sums over that part of a year."""
         size = look_up(rows["rep_id"], self.sizes).fillna(1.0).to_numpy()
-        found = self.orders.reindex(rows["product_line"]).fillna(0.0).to_numpy()
-        return found[:, 0] * size, found[:, 1] * size
+        order, month, whole = self.orders.reindex(rows["product_line"]).fillna(0.0).to_numpy().T
+        return order * size, (month + year * (whole - month)) * size
 
 
 @dataclass(frozen=True)
@@ -128,39 +132,33 @@ def measure_misses(inputs: Region, before: pd.Timestamp, levels: Levels) -> Miss
 
 def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Misses:
     """Split past misses into orders, people and what hit everybody."""
-    recent = fitted_months(inputs, levels)
-    sales = sale_sizes(inputs, levels)
+    recent, sales = fitted_months(inputs, levels), sale_sizes(inputs, levels)
     sizes = order_scales(inputs, levels, sales)
-    ratios = [float(r.rows["actual"].sum() / r.rows["expected"].sum()) for r in again]
-    past = [
-        r.rows.assign(expected=r.rows["expected"] * c) for r, c in zip(again, ratios, strict=True)
+    ratios = [float(past.rows["actual"].sum() / past.rows["expected"].sum()) for past in again]
+    years = [
+        past.rows.assign(expected=past.rows["expected"] * ratio, year=year)
+        for year, (past, ratio) in enumerate(zip(again, ratios, strict=True))
+        if ratio > 0
     ]
-    past = [rows for rows, c in zip(past, ratios, strict=True) if c > 0]
-    seen = recent[recent["year"] == 0]
-    if past:
-        seen = pd.concat(past, keys=range(len(past)), names=["year"]).reset_index("year")
+    seen = pd.concat(years, ignore_index=True) if years else recent[recent["year"] == 0]
     size = look_up(seen["rep_id"], sizes).fillna(1.0)
     person = USUAL.person
-    for _ in range(2):
+    for _ in range(2):  # what whole people miss is known better the second time
         chunk = _chunks(seen, size, person, sales)
-        people = _people(seen, size, chunk)
-        person = (
-            _person_spread(people) if past else _spread_within(_people(seen, size, sales), seen)
-        )
-    orders = _order_sizes(recent, sizes, chunk)
-    noise = [
-        float(
-            (part["expected"] ** 2 * (person**2 + part["noise"])).sum()
-            / part["expected"].sum() ** 2
-        )
-        for _, part in people.groupby("year")
-    ]
-    logs = np.log([c for c in ratios if c > 0])
-    square = max(0.0, float((logs**2 - noise[: len(logs)]).sum())) if len(logs) else 0.0
-    free = USUAL.years + len(logs)
-    common = np.sqrt((USUAL.years * USUAL.common**2 + square) / free) * _widened(free)
-    count = len(people) if past else 0
-    return Misses(orders, sizes, person * _widened(USUAL.people + count), float(common), len(past))
+        people = _people(seen, size, np.minimum(chunk, sales))
+        person = _person_spread(people) if years else USUAL.alone
+    logs = np.log([ratio for ratio in ratios if ratio > 0])
+    of_people = people["expected"] ** 2 * (person**2 + people["noise"])
+    by = people.index.get_level_values("year")
+    chance = of_people.groupby(by).sum() / people["expected"].groupby(by).sum() ** 2
+    square = max(0.0, float((logs**2 - chance.to_numpy()).sum())) if years else 0.0
+    free = USUAL.years + len(years)
+    common = float(np.sqrt((USUAL.years * USUAL.common**2 + square) / free))
+    free_people = USUAL.people + (len(people) if years else 0)
+    orders = _order_sizes(recent, sizes, chunk).assign(chunk_year=np.minimum(chunk, sales))
+    doubt = 0.0 if years else _drift(people, seen)
+    wide = person * _widened(free_people), common * _widened(free)
+    return Misses(orders, sizes, *wide, doubt, len(years))
 
 
 def _widened(free: float) -> float:
@@ -206,37 +204,35 @@ def _people(seen: pd.DataFrame, size: pd.Series, chunk: pd.Series) -> pd.DataFra
 
 
 def _person_spread(people: pd.DataFrame) -> float:
-    """Find the spread of a person's year with which eight in ten of the past misses are inside.
+    """Find the spread of a person's year with which five and eight in ten past misses are inside.
 
-    The rank is the one of a conformal range. Few misses: the root mean square of them.
+    Ranks, because a few people far off say little about the others; ``ceil((n + 1) share)`` as of a
+    conformal range. Few misses: the root mean square of them.
     """
     count, years = len(people), people.index.get_level_values("year").nunique()
     miss = np.abs(np.log((people["actual"] / people["expected"]).clip(*_FAR_OFF))).to_numpy()
     miss, noise = miss * np.sqrt(count / max(1, count - years)), people["noise"].to_numpy()
-    rank = int(np.ceil(RANGE_SHARE * (count + 1)))
-    if rank >= count:
-        measured = max(0.0, float((miss**2 - noise).mean())) if count else 0.0
+    ranks = [int(np.ceil(share * (count + 1))) for share in (0.5, RANGE_SHARE)]
+    if ranks[-1] >= count:
+        measured = float((miss**2 - noise).mean()) if count else 0.0
     else:
-        measured = max(0.0, float(np.partition((miss / Z80) ** 2 - noise, rank - 1)[rank - 1]))
-    return float(
-        np.sqrt((USUAL.people * USUAL.person**2 + count * measured) / (USUAL.people + count))
-    )
+        off = zip(ranks, (Z50, Z80), strict=True)
+        measured = float(np.mean([np.sort((miss / z) ** 2 - noise)[rank - 1] for rank, z in off]))
+    square = USUAL.people * USUAL.person**2 + count * max(0.0, measured)
+    return float(np.sqrt(square / (USUAL.people + count)))
 
 
-def _spread_within(people: pd.DataFrame, seen: pd.DataFrame) -> float:
-    """Guess the spread of a person's year from how the halves of the only year differ.
-
-    What drifts by so much from half-year to half-year drifts no less from year to year.
-    """
+def _drift(people: pd.DataFrame, seen: pd.DataFrame) -> float:
+    """Guess how far levels move within a year from how the halves of the only year differ."""
     half = seen["month"] > seen["month"].max() - pd.DateOffset(months=6)
     sums = seen.groupby(["rep_id", half])[["expected", "actual"]].sum().unstack()
     ratio = (sums["actual"] / sums["expected"].where(sums["expected"] > 0)).clip(*_FAR_OFF)
     if ratio.shape[1] < 2:
-        return USUAL.alone
+        return 0.0
     change = np.log(ratio[True] / ratio[False]).dropna()
     noise = 4 * people.reset_index().groupby("rep_id")["noise"].sum().reindex(change.index)
     drift = float(((change - change.median()) ** 2 - noise).mean()) if len(change) > 1 else 0.0
-    return float(np.sqrt(USUAL.alone**2 + max(0.0, np.nan_to_num(drift))))
+    return float(np.sqrt(min(USUAL.drift**2, max(0.0, np.nan_to_num(drift)))))
 
 
 def sale_sizes(inputs: Region, levels: Levels) -> pd.Series:

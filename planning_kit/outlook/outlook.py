@@ -25,7 +25,7 @@ from planning_kit.plan import Scenario
 RUNS = 2000
 SHARES = (0.0, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)  # of over-assignment
 PEOPLE_COLUMNS = ("rep_id", "expected", "low", "high", "middle", "spread")
-MODEL_COLUMNS = ("own_cv", "orders", "order_cv", "common_cv", "stays_month", "starts_in")
+MODEL_COLUMNS = ("own_cv", "doubt", "orders", "order_cv", "common_cv", "stays_month", "starts_in")
 EFFECT_COLUMNS = ("assumption_id", "rep_id", "low", "high")
 PAIR_COLUMNS = ("assumption_id", "other_id", "coefficient")
 FRONTIER_COLUMNS = (
@@ -95,7 +95,7 @@ class Outlook:
     ----------
     people : pandas.DataFrame
         A row a person, by rep_id; others are left out: expected (plan currency); own_cv (relative
-        spread of the person's own luck), orders (that the expected year consists of) and order_cv
+        spread of the person's own luck), doubt (relative error of the expectation), orders (that the expected year consists of) and order_cv
         (how uneven they are), common_cv (of what hits everybody beyond the register), stays_month
         (chance to stay a month longer), starts_in (month of the plan, 0 is the first); until_01,
         until_02, ... and all_year: the seat's year over its expectation when its holder's last
@@ -162,13 +162,13 @@ class Outlook:
         a, b = at.get_indexer(pairs["assumption_id"]), at.get_indexer(pairs["other_id"])
         correlation[a, b] = correlation[b, a] = pairs["coefficient"]
         columns = (people[c].to_numpy(float) for c in MODEL_COLUMNS)
-        own, orders, order_cv, common, stay, start = columns
+        own, doubt, orders, order_cv, common, stay, start = columns
         months = [c for c in people.columns if str(c).startswith(_LEAVES)]
         years = people[[*months, _STAYS]].to_numpy(float)
         start = start.astype(np.int64)
         orders = np.where(np.isnan(orders), np.inf, orders)  # a file has no cell without end
-        one = (tuple(ids), tuple(names), low, high, correlation, common, own, orders, order_cv)
-        return YearModel(*one, stay, start, years)
+        register = (tuple(ids), tuple(names), low, high, correlation)
+        return YearModel(*register, common, own, doubt, orders, order_cv, stay, start, years)
 
     @cached_property
     def world(self) -> World:
@@ -500,7 +500,8 @@ def _people(seats: Seats, mean: np.ndarray) -> pd.DataFrame:
         {
             "rep_id": seats.tenure.index,
             "expected": np.where(is_known.eq(True), mean, np.nan),
-            "own_cv": np.where(mean > 0, cv_of_log(np.hypot(misses.person, doubt)), 0.0),
+            "own_cv": np.where(mean > 0, cv_of_log(misses.person), 0.0),
+            "doubt": np.where(mean > 0, np.hypot(misses.doubt, doubt), 0.0),
             "orders": np.where(np.isinf(orders), np.nan, orders),
             "order_cv": uneven,
             "common_cv": np.sqrt(max(0.0, cv_of_log(misses.common) ** 2 - seats.spread**2)),
@@ -535,7 +536,8 @@ def _ranges_by(
     for number_of, name in enumerate(model.assumptions):
         for side, end in enumerate((known[name].low, known[name].high)):
             effects[side, number_of] = _over(sums(seats.expected({name: end})), mean, 1.0) - 1
-    order, chunk = misses_ahead(seats).of_rows(rows)
+    span = 1 if "month" in by else rows.loc[here, "month"].nunique()
+    order, chunk = misses_ahead(seats).of_rows(rows, min(1.0, span / 12))
     people = pd.Index(model.people).get_indexer(seats.tenure.index)
     parts = Parts(
         heads[list(by)].reset_index(drop=True),

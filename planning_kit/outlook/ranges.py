@@ -192,13 +192,20 @@ def _held_out(inputs: Region) -> Iterator[tuple[PastYear, Misses]]:
         yield past, measure_misses(inputs, first, past.levels)
 
 
+def _share_of_year(rows: pd.DataFrame, by: Sequence[str]) -> float:
+    """Give the part of a year that one part of a cut spans."""
+    months = rows.groupby("quarter")["month"] if "quarter" in by else rows["month"]
+    count = 1 if "month" in by else np.max(months.nunique())
+    return min(1.0, float(count) / 12)
+
+
 def _drawn_again(
     rows: pd.DataFrame, by: Sequence[str], misses: Misses
 ) -> Iterator[tuple[float, float, np.ndarray]]:
     """Draw past years in which nobody left: the actual result, what was expected, and the draws."""
     rows = rows[rows["expected"].notna()]
     people = pd.Index(sorted(rows["rep_id"].unique()))
-    order, chunk = misses.of_rows(rows)
+    order, chunk = misses.of_rows(rows, _share_of_year(rows, by))
     amounts, person = rows["expected"].to_numpy(), people.get_indexer(pd.Index(rows["rep_id"]))
     unsure = np.bincount(person, amounts * rows["doubt"].to_numpy(), len(people))
     doubt = unsure / np.maximum(np.bincount(person, amounts, len(people)), 1e-300)
@@ -210,7 +217,8 @@ def _drawn_again(
         high=nothing,
         correlation=np.eye(0),
         common=once * cv_of_log(misses.common),
-        own=cv_of_log(np.hypot(misses.person, doubt)),
+        own=once * cv_of_log(misses.person),
+        doubt=np.hypot(misses.doubt, doubt),
         orders=once,
         order_cv=once,
         stay=once,

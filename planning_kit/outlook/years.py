@@ -34,6 +34,8 @@ class YearModel:
     common, own : numpy.ndarray
         Coefficients of variation, by person: of everybody together beyond the register; of the
         person's own luck.
+    doubt : numpy.ndarray
+        Standard error of what is expected of a person, over it.
     orders, order_cv : numpy.ndarray
         Orders that the expected year consists of, and how uneven they are, by person.
     stay : numpy.ndarray
@@ -52,6 +54,7 @@ class YearModel:
     correlation: np.ndarray
     common: np.ndarray
     own: np.ndarray
+    doubt: np.ndarray
     orders: np.ndarray
     order_cv: np.ndarray
     stay: np.ndarray
@@ -72,7 +75,7 @@ class World:
     Attributes
     ----------
     luck : numpy.ndarray
-        Of every person (rows), mean 1.
+        Of every person (rows) times how far the expectation is off, mean 1.
     leaving : numpy.ndarray
         Column of `YearModel.years` of every person: when the holder leaves.
     """
@@ -82,7 +85,10 @@ class World:
 
 
 def draw_people(model: YearModel, runs: int, seed: int) -> World:
-    """Draw everybody's luck (lognormal), and who leaves when."""
+    """Draw everybody's luck, how far off what is expected of them is, and who leaves when.
+
+    Luck is lognormal: results multiply. An estimate is off as often to either side (normal).
+    """
     luck = np.empty((len(model.people), runs))
     leaving, months = np.empty(luck.shape, dtype=np.int16), model.years.shape[1] - 1
     for row, name in enumerate(model.people):
@@ -90,6 +96,8 @@ def draw_people(model: YearModel, runs: int, seed: int) -> World:
         luck[row] = np.exp(
             spread * stream(seed, "luck", name).standard_normal(runs) - spread**2 / 2
         )
+        off = stream(seed, "doubt", name).standard_normal(runs) if model.doubt[row] else 0.0
+        luck[row] *= np.maximum(0.0, 1 + model.doubt[row] * off)
         gone_by = 1 - model.stay[row] ** np.arange(1, months - model.start[row] + 1)
         when = np.searchsorted(gone_by, stream(seed, "leaving", name).random(runs), side="right")
         leaving[row] = model.start[row] + when
