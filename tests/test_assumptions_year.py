@@ -19,7 +19,8 @@ from planning_kit.assumptions import (
 from planning_kit.messages import DataError
 from planning_kit.numbers.intervals import Z80
 from planning_kit.numbers.statistics import score_ranges
-from planning_kit.outlook import baseline_totals, coming_year, measured_calibration
+from planning_kit.outlook import baseline_totals, coming_year, levels, measured_calibration, misses
+from planning_kit.outlook.levels import Usual
 from planning_kit.outlook.seats import look_ahead
 from planning_kit.plan import Scenario, load_scenario
 from tests.making import make_inputs
@@ -260,7 +261,14 @@ def test_what_goes_along_is_moved_as_far_as_its_correlation():
     assert table.loc["t", "together_low"] == 0.0
 
 
-def test_the_tornado_shows_the_chance_at_either_end_as_a_formula_has_it():
+@pytest.fixture
+def all_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let years differ by what was measured alone, so that what never varied is known."""
+    for room in (misses, levels):
+        monkeypatch.setattr(room, "USUAL", Usual(common=0.0, person=0.0, alone=0.0))
+
+
+def test_the_tornado_shows_the_chance_at_either_end_as_a_formula_has_it(all_known):
     # One person, everything but the price known: the chance is that of a normal.
     inputs = make_inputs(sales=monthly("R1", "T1", [100.0] * 36, "2023-01"), target=1200.0)
     wide = {"driver": "price_change", "low": -0.1, "base": 0.0, "high": 0.1}
@@ -291,7 +299,7 @@ def test_the_two_to_check_first_are_those_that_move_the_chance():
     assert set(tied.loc[tied["check_first"], "assumption_id"]) == {"p", "x"}
 
 
-def test_a_large_loss_that_cannot_help_to_reach_a_high_target_is_not_checked_first():
+def test_a_large_loss_that_cannot_help_to_reach_a_high_target_is_not_checked_first(all_known):
     # At worst the rival takes 30 %, but never gives any: the chance rests on the other two.
     rival = {**RIVAL, "low": -0.3, "base": 0.0, "territories": ["T1", "T2"]}
     inputs = inputs_with()
@@ -302,7 +310,7 @@ def test_a_large_loss_that_cannot_help_to_reach_a_high_target_is_not_checked_fir
     assert set(table.loc[table["check_first"], "assumption_id"]) == {"n", "p"}
 
 
-def test_assumptions_that_move_together_widen_the_chance():
+def test_assumptions_that_move_together_widen_the_chance(all_known):
     inputs, pair = inputs_with(), {"p": PRICE, "q": {**PRICE, "driver": "new_product"}}
     far = 1.1 * float(np.nansum(look_ahead(inputs, plan(**pair, m=MARKET, t=CALM)).base))
     apart, along, against = (

@@ -18,7 +18,14 @@ from planning_kit.data import read_table, write_table
 from planning_kit.numbers.intervals import HIGH, LOW, RANGE_SHARE, Z80, deviation
 from planning_kit.numbers.lognormal import chance_of_reaching
 from planning_kit.outlook import Outlook, coming_year
-from planning_kit.outlook.years import YearModel, own_years, stream, with_world
+from planning_kit.outlook.years import (
+    YearModel,
+    draw_people,
+    orders_of,
+    own_years,
+    stream,
+    with_world,
+)
 from planning_kit.plan import Plan, Scenario, load_plan
 from planning_kit.walk import Step, open_step, outlook_of
 from planning_kit.walk.rollup import roll_up
@@ -236,8 +243,8 @@ def test_a_person_has_the_same_luck_whoever_else_is_there():
     whole = drawn(model)
     alone = drawn(model_of(["b"], like=model, rows=[1]))
     assert (whole[1] == alone[0]).all()
-    assert not (own_years(model, 50, 1)[0] == own_years(model, 50, 2)[0]).any()
-    few, many = own_years(model, 50, 1), own_years(model, 80, 1)
+    assert not (own(model, 50, 1)[0] == own(model, 50, 2)[0]).any()
+    few, many = own(model, 50, 1), own(model, 80, 1)
     assert (few == many[:, :50]).all()  # fewer years are the first of more
 
 
@@ -261,11 +268,15 @@ def test_draws_are_the_same_bytes_with_any_number_of_threads():
 # --- the draws by the formulas -------------------------------------------------------------------
 
 
+_NO_PERSON = {"people", "assumptions", "low", "high", "correlation"}
+
+
 def model_of(people, assumptions=3, seed=4, like: YearModel | None = None, rows=()) -> YearModel:
     rng, count = np.random.default_rng(seed), len(people)
     if like is not None:
         at = list(rows)
-        part = {n: getattr(like, n)[at] for n in ("common", "own", "stay", "start", "years")}
+        names = [f.name for f in fields(YearModel) if f.name not in _NO_PERSON]
+        part = {n: getattr(like, n)[at] for n in names}
         ends = {n: getattr(like, n)[:, at] for n in ("low", "high")}
         return replace(like, people=tuple(people), **part, **ends)
     return YearModel(
@@ -276,15 +287,22 @@ def model_of(people, assumptions=3, seed=4, like: YearModel | None = None, rows=
         correlation=np.full((assumptions, assumptions), 0.3) + 0.7 * np.eye(assumptions),
         common=np.full(count, 0.05),
         own=rng.uniform(0, 0.4, count),
+        doubt=np.zeros(count),
+        orders=np.full(count, np.inf),
+        order_cv=np.zeros(count),
         stay=np.full(count, 0.98),
         start=rng.integers(0, 4, count),
         years=np.sort(rng.uniform(0.2, 1.0, (count, 13)), axis=1),
     )
 
 
+def own(model: YearModel, runs: int, seed: int) -> np.ndarray:
+    return own_years(model, draw_people(model, runs, seed), seed)
+
+
 def drawn(model: YearModel, runs: int = 500, seed: int = 5, at=None) -> np.ndarray:
     amounts = np.full(len(model.people), 1e9)
-    return with_world(model, own_years(model, runs, seed), amounts, seed, at) / 1e9
+    return with_world(model, own(model, runs, seed), amounts, seed, at) / 1e9
 
 
 def by_hand(model: YearModel, runs: int, seed: int) -> np.ndarray:
@@ -331,7 +349,7 @@ def test_a_share_of_the_years_lets_somebody_leave_as_the_rate_says():
     stay = 0.8 ** (1 / 12)
     quiet = {"own": np.zeros(1), "start": np.zeros(1, dtype=int), "years": years}
     model = replace(model_of(["a"], 0), stay=np.array([stay]), **quiet)
-    months = np.bincount(np.round(own_years(model, 40_000, 2)[0] * 12).astype(int), minlength=25)
+    months = np.bincount(np.round(own(model, 40_000, 2)[0] * 12).astype(int), minlength=25)
     expected = 40_000 * np.append(stay ** np.arange(12) * (1 - stay), 0.8)
     found = np.append(months[1:13], months[24])
     assert (np.abs(found - expected) < 4.5 * np.sqrt(expected)).all() and found.sum() == 40_000
@@ -341,16 +359,35 @@ def test_nobody_ever_leaves_or_everybody_does_in_the_first_month():
     for stay, column in ((1.0, 12), (0.0, 0)):
         start = np.zeros(1, dtype=int)
         model = replace(model_of(["a"]), stay=np.array([stay]), start=start, own=np.zeros(1))
-        assert (own_years(model, 100, 1) == model.years[0, column]).all()
+        assert (own(model, 100, 1) == model.years[0, column]).all()
+
+
+@pytest.mark.parametrize(("amount", "orders", "cv"), [(1.0, 3.0, 1.5), (0.2, 4.0, 0.0), (2, 90, 1)])
+def test_amounts_come_in_orders_or_not_at_all(amount: float, orders: float, cv: float):
+    found = orders_of(np.full(200_000, amount), orders, cv, np.random.default_rng(3))
+    variance = amount * (1 + cv**2) / orders
+    assert found.mean() == pytest.approx(amount, abs=5 * np.sqrt(variance / len(found)))
+    assert found.var() == pytest.approx(variance, rel=0.05)
+    nothing = np.exp(-amount * orders)
+    assert (found == 0).mean() == pytest.approx(nothing, abs=5 * np.sqrt(nothing / len(found)))
+
+
+def test_an_estimate_is_off_as_often_to_either_side():
+    model = model_of(["a"], 0)
+    sure = {"own": np.zeros(1), "stay": np.ones(1), "years": np.ones((1, 13))}
+    years = own(replace(model, doubt=np.array([0.3]), **sure), 50_000, 1)[0]
+    assert np.median(years) == pytest.approx(1.0, abs=0.01)
+    assert years.std() == pytest.approx(0.3, abs=0.01) and years.min() >= 0
 
 
 def outlook_with(people: dict[str, tuple[float, float, float]], unit: float = 0.01) -> Outlook:
     """Make an outlook of people by id: expected result, own and common relative spread."""
     rows = [
-        {"rep_id": name, "expected": e, "low": e, "high": e, "own_cv": own, "common_cv": common}
+        {"rep_id": name, "expected": e, "own_cv": own, "common_cv": common}
         for name, (e, own, common) in people.items()
     ]
-    stays = {"stays_month": 1.0, "starts_in": 0.0, "until_01": 1.0, "all_year": 1.0}
+    sure = {"doubt": 0.0, "orders": np.nan, "order_cv": 0.0}
+    stays = {**sure, "stays_month": 1.0, "starts_in": 0.0, "until_01": 1.0, "all_year": 1.0}
     effects = pd.DataFrame(columns=["assumption_id", "rep_id", "low", "high"])
     pairs = pd.DataFrame(columns=["assumption_id", "other_id", "coefficient"])
     return Outlook(pd.DataFrame(rows).assign(**stays), effects, pairs, unit, 1, 20_000)

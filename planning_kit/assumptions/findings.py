@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from planning_kit.assumptions.signposts import about_signposts, read_signposts
+from planning_kit.assumptions.signposts import about_signposts, signposts
 from planning_kit.data import Region
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.outlook import ChanceOfTarget, coming_year, turnover
@@ -49,7 +49,7 @@ def assumption_findings(
         Findings; ``fail`` where the target implies that fewer than half reach their goals.
     """
     seats = look_ahead(inputs, scenario)
-    seen = read_signposts(seats, today)
+    seen = signposts(inputs, scenario, today)
     rows = [
         *_about_register(seats),
         *_about_care(seats, seen.today),

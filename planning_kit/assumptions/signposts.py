@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,10 +13,9 @@ from scipy.stats import binom
 from planning_kit.data import Region
 from planning_kit.messages import finding, shorten
 from planning_kit.numbers.intervals import RANGE_SHARE
-from planning_kit.outlook import Assumption
+from planning_kit.outlook import Assumption, coming_year
 from planning_kit.outlook.baseline import row_place
 from planning_kit.outlook.history import PLACE
-from planning_kit.outlook.ranges import total_ranges
 from planning_kit.outlook.register import CARRIED
 from planning_kit.outlook.seats import Seats, look_ahead
 from planning_kit.outlook.turnover import left_between
@@ -89,11 +89,7 @@ def signposts(inputs: Region, scenario: Scenario, today: date | None = None) -> 
         Sales of all months that ended before it are complete; None: the day after the last month
         with sales in the plan, else the first day of the plan.
     """
-    return read_signposts(look_ahead(inputs, scenario), today)
-
-
-def read_signposts(seats: Seats, today: date | None = None) -> Signposts:
-    """Do what `signposts` does, from the seats."""
+    seats = look_ahead(inputs, scenario)
     first, months = pd.Timestamp(seats.inputs.settings.starts_on), seats.months
     sold = seats.inputs.sales
     sold = sold[sold["month"].isin(months)]
@@ -105,7 +101,8 @@ def read_signposts(seats: Seats, today: date | None = None) -> Signposts:
     table = pd.DataFrame(
         [_signpost(seats, a, day) for a in seats.assumptions], columns=list(SIGNPOST_COLUMNS)
     ).astype({"check_on": "datetime64[us]", "is_overdue": bool})
-    results = _results(seats, sold[ours], known)
+    parts = coming_year(inputs, scenario).parts
+    results = _results(seats, parts, sold[ours], known)
     return Signposts(day, table, results, _goals(seats, table), float(sold["amount"][~ours].sum()))
 
 
@@ -150,16 +147,19 @@ def _signpost(seats: Seats, a: Assumption, day: pd.Timestamp) -> tuple:
     )
 
 
-def _results(seats: Seats, sold: pd.DataFrame, known: pd.DatetimeIndex) -> pd.DataFrame:
-    rows = seats.expected_rows()
-    rows = rows[rows["month"].isin(known)]
-    if rows.empty:
+def _results(
+    seats: Seats,
+    ranges: Callable[..., pd.DataFrame] | None,
+    sold: pd.DataFrame,
+    known: pd.DatetimeIndex,
+) -> pd.DataFrame:
+    if ranges is None or known.empty or seats.rows.empty:
         return pd.DataFrame(columns=list(RESULT_COLUMNS))
     sold = sold.assign(territory_id=sold["territory_id"].fillna(""))
     sold = sold.assign(territory_id=row_place(sold, seats.rows))
-    parts, ranges = [], coming_year(seats.inputs, scenario).parts
+    parts, after = [], known[-1] + pd.DateOffset(months=1)
     for cut, by in (("region", []), ("territory", ["territory_id"]), ("person", ["rep_id"])):
-        part = ranges(by, until=known[-1] + MONTH)
+        part = ranges(by, until=after)
         name = pd.Series(seats.inputs.name, part.index)
         part["label"] = part[by[0]] if by else name
         sums = (

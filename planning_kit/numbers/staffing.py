@@ -34,8 +34,21 @@ class SimulatedAvailability:
     seed: int
 
 
+def yearly_share(rate: np.ndarray | float) -> np.ndarray:
+    """Give the share of people who leave within a year, for so many leavers per year of work.
+
+    Who leaves is no longer at risk, so that the share ``1 - exp(-rate)`` lies below the rate.
+
+    Examples
+    --------
+    >>> round(float(yearly_share(8 / 40)), 4)
+    0.1813
+    """
+    return -np.expm1(-np.asarray(rate, dtype=float))
+
+
 def monthly_hazard(annual_rate: float) -> float:
-    """Give the chance to leave in a month that makes up the annual rate.
+    """Give the chance to leave in a month that makes up the share who leave within a year.
 
     Examples
     --------

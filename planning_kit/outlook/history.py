@@ -279,9 +279,9 @@ def _years_of_factors(
 def _factors(table: pd.DataFrame) -> np.ndarray:
     by = [table["back"], table["month"].dt.month]
     cells = table["per_seat"].groupby(by).sum().clip(lower=0.0).unstack(fill_value=0)
-    cells = cells.reindex(columns=range(1, 13), fill_value=0.0).to_numpy()
-    cells = cells[cells.sum(axis=1) > 0]
-    return np.asarray(12 * cells / cells.sum(axis=1, keepdims=True))
+    years = cells.reindex(columns=range(1, 13), fill_value=0.0).to_numpy(float)
+    years = years[years.sum(axis=1) > 0]
+    return np.asarray(12 * years / years.sum(axis=1, keepdims=True))
 
 
 def _staffed(held: pd.DataFrame, season: np.ndarray) -> pd.Series:

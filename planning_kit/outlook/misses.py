@@ -145,7 +145,7 @@ def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Miss
     person = USUAL.person
     for _ in range(2):  # what whole people miss is known better the second time
         chunk = _chunks(seen, size, person, sales)
-        people = _people(seen, size, np.minimum(chunk, sales))
+        people = _people(seen, size, chunk.clip(upper=sales))
         person = _person_spread(people) if years else USUAL.alone
     logs = np.log([ratio for ratio in ratios if ratio > 0])
     of_people = people["expected"] ** 2 * (person**2 + people["noise"])
@@ -155,7 +155,7 @@ def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Miss
     free = USUAL.years + len(years)
     common = float(np.sqrt((USUAL.years * USUAL.common**2 + square) / free))
     free_people = USUAL.people + (len(people) if years else 0)
-    orders = _order_sizes(recent, sizes, chunk).assign(chunk_year=np.minimum(chunk, sales))
+    orders = _order_sizes(recent, sizes, chunk).assign(chunk_year=chunk.clip(upper=sales))
     doubt = 0.0 if years else _drift(people, seen)
     wide = person * _widened(free_people), common * _widened(free)
     return Misses(orders, sizes, *wide, doubt, len(years))
@@ -190,7 +190,7 @@ def _chunks(seen: pd.DataFrame, size: pd.Series, person: float, sales: pd.Series
     by = seen["product_line"]
     sums = (expected * size).groupby(by).sum()
     rough = square.groupby(by).sum() / sums.where(sums > 0)
-    least = sales.reindex(rough.index).fillna(0.0) / 4
+    least = sales.reindex(rough.index).fillna(0.0) / _EVEN_ORDERS
     return rough.clip(lower=least).combine_first(sales)
 
 
@@ -210,8 +210,9 @@ def _person_spread(people: pd.DataFrame) -> float:
     conformal range. Few misses: the root mean square of them.
     """
     count, years = len(people), people.index.get_level_values("year").nunique()
-    miss = np.abs(np.log((people["actual"] / people["expected"]).clip(*_FAR_OFF))).to_numpy()
-    miss, noise = miss * np.sqrt(count / max(1, count - years)), people["noise"].to_numpy()
+    ratio = (people["actual"] / people["expected"]).clip(*_FAR_OFF).to_numpy()
+    miss = np.abs(np.log(ratio)) * np.sqrt(count / max(1, count - years))
+    noise = people["noise"].to_numpy()
     ranks = [int(np.ceil(share * (count + 1))) for share in (0.5, RANGE_SHARE)]
     if ranks[-1] >= count:
         measured = float((miss**2 - noise).mean()) if count else 0.0
@@ -225,10 +226,10 @@ def _person_spread(people: pd.DataFrame) -> float:
 def _drift(people: pd.DataFrame, seen: pd.DataFrame) -> float:
     """Guess how far levels move within a year from how the halves of the only year differ."""
     half = seen["month"] > seen["month"].max() - pd.DateOffset(months=6)
+    if half.nunique() < 2:
+        return 0.0
     sums = seen.groupby(["rep_id", half])[["expected", "actual"]].sum().unstack()
     ratio = (sums["actual"] / sums["expected"].where(sums["expected"] > 0)).clip(*_FAR_OFF)
-    if ratio.shape[1] < 2:
-        return 0.0
     change = np.log(ratio[True] / ratio[False]).dropna()
     noise = 4 * people.reset_index().groupby("rep_id")["noise"].sum().reindex(change.index)
     drift = float(((change - change.median()) ** 2 - noise).mean()) if len(change) > 1 else 0.0
@@ -264,7 +265,8 @@ def _order_sizes(recent: pd.DataFrame, sizes: pd.Series, chunk: pd.Series) -> pd
     """Find by line the size of an order with which as many months hold nothing as did.
 
     ``sum exp(-m / order)`` over months with expectation ``m`` is the number of months without a
-    sale; solved by halving.
+    sale; solved by halving. No order is larger than the chunk: who never sells a line leaves more
+    empty months than orders can explain.
     """
     recent = recent[recent["expected"] > 0]
     size = look_up(recent["rep_id"], sizes).fillna(1.0)
@@ -272,12 +274,12 @@ def _order_sizes(recent: pd.DataFrame, sizes: pd.Series, chunk: pd.Series) -> pd
     for line, most in chunk.items():
         mine = (recent["product_line"] == line).to_numpy()
         months, nothing = scaled[mine].to_numpy(), int((recent["actual"][mine] <= 0).sum())
-        low, high = most / _EVEN_ORDERS, max(most, float(months.max(initial=0.0)) * _EVEN_ORDERS)
+        low, high = most / _EVEN_ORDERS, most
         for _ in range(40 if nothing else 0):
             middle = np.sqrt(low * high)
             is_few = np.exp(-months / middle).sum() < nothing
             low, high = (middle, high) if is_few else (low, middle)
-        orders[line] = (low, max(low, most))
+        orders[line] = (low, most)
     return pd.DataFrame.from_dict(
         orders, orient="index", columns=["order", "chunk"], dtype="float64"
     )

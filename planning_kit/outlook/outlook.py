@@ -95,11 +95,11 @@ class Outlook:
     ----------
     people : pandas.DataFrame
         A row a person, by rep_id; others are left out: expected (plan currency); own_cv (relative
-        spread of the person's own luck), doubt (relative error of the expectation), orders (that the expected year consists of) and order_cv
-        (how uneven they are), common_cv (of what hits everybody beyond the register), stays_month
-        (chance to stay a month longer), starts_in (month of the plan, 0 is the first); until_01,
-        until_02, ... and all_year: the seat's year over its expectation when its holder's last
-        month is that one.
+        spread of the person's own luck), doubt (relative error of the expectation), orders (that
+        the expected year consists of; empty: it does not vary) and order_cv (how uneven they are),
+        common_cv (of what hits everybody beyond the register), stays_month (chance to stay a month
+        longer), starts_in (month of the plan, 0 is the first); until_01, until_02, ... and
+        all_year: the seat's year over its expectation when its holder's last month is that one.
     effects : pandas.DataFrame
         assumption_id, rep_id, low, high: what the assumption's ends change in the person's year
         (0.1 is 10 % more). Pairs that are not there change nothing.
@@ -504,7 +504,9 @@ def _people(seats: Seats, mean: np.ndarray) -> pd.DataFrame:
             "doubt": np.where(mean > 0, np.hypot(misses.doubt, doubt), 0.0),
             "orders": np.where(np.isinf(orders), np.nan, orders),
             "order_cv": uneven,
-            "common_cv": np.sqrt(max(0.0, cv_of_log(misses.common) ** 2 - seats.spread**2)),
+            "common_cv": float(
+                np.sqrt(max(0.0, float(cv_of_log(misses.common)) ** 2 - seats.spread**2))
+            ),
             "stays_month": 1 - monthly_hazard(seats.staffing().annual_rate),
             "starts_in": start.astype(float),
             **dict(zip([*names, _STAYS], years.T, strict=True)),
@@ -519,8 +521,9 @@ def _ranges_by(
     """Give expected results with their 80 % range by any cut; ``until``: of the months before."""
     require_labels(by, ROW, "by")
     rows = seats.rows.assign(person=seats.at[0])
-    here = np.ones(len(rows), dtype=bool) if until is None else (rows["month"] < until).to_numpy()
-    here &= rows["full"].notna().to_numpy()
+    here = rows["full"].notna().to_numpy(copy=True)
+    if until is not None:
+        here &= (rows["month"] < until).to_numpy()
     keys = [*dict.fromkeys([*by, "person"])]
     number = np.full(len(rows), -1)
     number[here] = rows[here].groupby(keys, sort=True).ngroup()

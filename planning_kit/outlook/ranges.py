@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
-from planning_kit.numbers.intervals import HIGH, LOW
+from planning_kit.numbers.intervals import HIGH, LOW, RANGE_SHARE
 from planning_kit.numbers.lognormal import cv_of_log
 from planning_kit.numbers.statistics import wilson
-from planning_kit.outlook.history import read_history
+from planning_kit.outlook.history import History, month_number, read_history
 from planning_kit.outlook.misses import (
     Misses,
     PastYear,
@@ -31,10 +31,11 @@ from planning_kit.outlook.years import (
     stream,
 )
 
-INTERVAL_COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "note")
+INTERVAL_COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "score", "note")
 CALIBRATION_COLUMNS = ("cut", "chance", "goals", "reached", "share", "low", "high")
 _UNMEASURED = "no earlier year to measure misses on: usual spreads stand in"
 _PAST_RUNS = 1000
+_LEAST_CHANGES = 9  # of people's years, to know what nine in ten stay below
 _NOTHING = 0.01  # of the expectation: a result of so little is none
 
 
@@ -149,7 +150,9 @@ def part_ranges(parts: Parts, model: YearModel, world: World, seed: int) -> pd.D
         (*label, expected, *range80(expected, drawn))
         for label, expected, drawn in drawn_parts(parts, model, world, seed)
     ]
-    return pd.DataFrame(rows, columns=[*parts.labels.columns, "expected", "low", "high"])
+    amounts = ["expected", "low", "high"]
+    table = pd.DataFrame(rows, columns=[*parts.labels.columns, *amounts])
+    return table.astype({**parts.labels.dtypes, **dict.fromkeys(amounts, "float64")})
 
 
 # --- how the ranges held in past years --------------------------------------------------------
@@ -159,28 +162,84 @@ def interval_coverage(inputs: Region) -> pd.DataFrame:
     """Count how often the 80 % ranges held in past years, with what was known before them.
 
     The misses a range rests on come from the years before the tested one, so the first year that
-    can be tested with measured ones needs three years of sales. The people compared stayed.
+    can be tested with measured ones needs three years of sales. The people compared stayed. Beside
+    the ranges of people's years stand those anybody could make without a model: last year's result
+    times what eight in ten of all people grew by from year to year (see `growth_ranges`).
 
     Returns
     -------
     pandas.DataFrame
-        year (first month), cut (rep and year; rep, line and month), cells, inside, share, note.
+        year (first month), cut (rep and year; the same people by growth alone; rep, line and
+        month), cells, inside, share, score (width plus ten times what lies outside, over results;
+        Winkler 1972: the smaller the better), note.
     """
-    rows: list[tuple] = []
+    before = pd.Timestamp(inputs.settings.starts_on)
+    history, rows = read_history(inputs, before), []
     for past, misses in _held_out(inputs):
         note = "" if misses.years else _UNMEASURED
-        for name, by in (
-            ("rep and year", ["rep_id"]),
-            ("rep, line and month", ["rep_id", "product_line", "month"]),
-        ):
-            inside = [
-                low <= actual <= high
-                for actual, expected, drawn in _drawn_again(past.rows, by, misses)
-                for low, high in [range80(expected, drawn)]
-            ]
-            share = sum(inside) / len(inside) if inside else np.nan
-            rows.append((past.first, name, len(inside), sum(inside), share, note))
+        people = _ranges_again(past, ["rep_id"], misses)
+        simple = growth_ranges(history.until(past.first)).reindex(people.index)
+        cuts = {
+            "rep and year": people,
+            "rep and year, by growth alone": people.assign(**simple).dropna(),
+            "rep, line and month": _ranges_again(past, ["rep_id", "product_line", "month"], misses),
+        }
+        for cut, cells in cuts.items():
+            inside, count = int(_inside(cells).sum()), len(cells)
+            share = inside / count if count else np.nan
+            rows.append((past.first, cut, count, inside, share, winkler(cells), note))
     return pd.DataFrame(rows, columns=list(INTERVAL_COVERAGE_COLUMNS))
+
+
+def _inside(cells: pd.DataFrame) -> pd.Series:
+    return cells["actual"].between(cells["low"], cells["high"])
+
+
+def winkler(cells: pd.DataFrame) -> float:
+    """Score 80 % ranges (low, high) of results (actual): Winkler 1972, over the results."""
+    beyond = (cells["low"] - cells["actual"]).clip(lower=0)
+    beyond += (cells["actual"] - cells["high"]).clip(lower=0)
+    total = float(cells["actual"].abs().sum())
+    score = (cells["high"] - cells["low"] + 2 / (1 - RANGE_SHARE) * beyond).sum()
+    return float(score) / total if total > 0 else np.nan
+
+
+def growth_ranges(history: History) -> pd.DataFrame:
+    """Give ranges without a model: last year's result times what people grow by (conformal).
+
+    All yearly changes of the logarithm, of people who were there for both years, are put in one
+    order; the ends are those of rank ``ceil((n + 1) q)``. Fewer than nine give no range.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By rep_id: low, high (plan currency).
+    """
+    last = history.last.year * 12 + history.last.month
+    held = history.held.drop_duplicates(["rep_id", "month"])
+    by = [held["rep_id"], (last - month_number(held["month"])) // 12]
+    whole = held.groupby(by).size().unstack(fill_value=0) == 12
+    by = [history.sold["rep_id"], (last - month_number(history.sold["month"])) // 12]
+    sums = history.sold.groupby(by)["amount"].sum().unstack()
+    sums = sums.reindex(index=whole.index, columns=whole.columns)
+    logs = sums.where(whole & (sums > 0)).map(np.log)
+    changes = (logs - logs.shift(-1, axis=1)).to_numpy()
+    changes = np.sort(changes[np.isfinite(changes)])
+    if len(changes) < _LEAST_CHANGES:
+        return pd.DataFrame(columns=["low", "high"], dtype="float64")
+    rank = int(np.ceil((len(changes) + 1) * HIGH))
+    year = np.exp(logs[0].dropna())
+    return pd.DataFrame(
+        {"low": year * np.exp(changes[-rank]), "high": year * np.exp(changes[rank - 1])}
+    )
+
+
+def _ranges_again(past: PastYear, by: Sequence[str], misses: Misses) -> pd.DataFrame:
+    rows = [
+        (*label, actual, *range80(expected, drawn))
+        for label, actual, expected, drawn in _drawn_again(past.rows, by, misses)
+    ]
+    return pd.DataFrame(rows, columns=[*by, "actual", "low", "high"]).set_index(list(by))
 
 
 def _held_out(inputs: Region) -> Iterator[tuple[PastYear, Misses]]:
@@ -201,8 +260,8 @@ def _share_of_year(rows: pd.DataFrame, by: Sequence[str]) -> float:
 
 def _drawn_again(
     rows: pd.DataFrame, by: Sequence[str], misses: Misses
-) -> Iterator[tuple[float, float, np.ndarray]]:
-    """Draw past years in which nobody left: the actual result, what was expected, and the draws."""
+) -> Iterator[tuple[pd.Series, float, float, np.ndarray]]:
+    """Draw past years in which nobody left: label, actual result, what was expected, the draws."""
     rows = rows[rows["expected"].notna()]
     people = pd.Index(sorted(rows["rep_id"].unique()))
     order, chunk = misses.of_rows(rows, _share_of_year(rows, by))
@@ -244,8 +303,8 @@ def _drawn_again(
     )
     world = draw_people(model, _PAST_RUNS, 0)
     drawn = drawn_parts(parts, model, world, 0)
-    for actual, (_, expected, result) in zip(sums["actual"], drawn, strict=True):
-        yield float(actual), expected, result
+    for actual, (label, expected, result) in zip(sums["actual"], drawn, strict=True):
+        yield label, float(actual), expected, result
 
 
 def measured_calibration(inputs: Region) -> pd.DataFrame:
@@ -267,7 +326,7 @@ def measured_calibration(inputs: Region) -> pd.DataFrame:
             for cut, by in zip(found, (["rep_id"], ["rep_id", "quarter"]), strict=True):
                 found[cut] += [
                     float((drawn < actual).mean())
-                    for actual, _, drawn in _drawn_again(rows, by, misses)
+                    for _, actual, _, drawn in _drawn_again(rows, by, misses)
                 ]
     table = []
     for cut, ranks in found.items():

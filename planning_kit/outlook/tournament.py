@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from planning_kit.data import Region
-from planning_kit.numbers.intervals import Z80
+from planning_kit.numbers.intervals import HIGH
 from planning_kit.outlook.history import PLACE, History, look_up, month_number, read_history
 from planning_kit.outlook.misses import PastYear, forecast_again, past_years
 
@@ -21,34 +22,37 @@ TOURNAMENT_COLUMNS = (
     "recommended",
     "note",
 )
-LAST_YEAR = "last year plus %"
-METHODS = (LAST_YEAR, "run rate", "potential share", "blend", "even split", "seasonal model")
+LAST_YEAR, GROWN, USED = "last year", "last year plus %", "seasonal model"
+METHODS = (LAST_YEAR, GROWN, "run rate", "potential share", "blend", "even split", USED)
 _LEAST_YEARS = 2
 
 
 def method_tournament(inputs: Region) -> pd.DataFrame:
-    """Let six ways of setting expectations forecast past years, with what was known before each.
+    """Let seven ways of setting expectations forecast past years, with what was known before each.
 
-    Compared are people who held the same place all year. ``last year plus %``: own result of the
-    last year, grown by what the whole grew in the year before. ``run rate``: the last three
-    months times four. ``potential share``: last year's total by potential of the territories.
-    ``blend``: half last year, half potential share (half even split without potential).
-    ``even split``: the same for everybody. ``seasonal model``: what `baseline` does. The first
-    five add up to last year's total of these people, grown alike.
+    Compared are people who held the same place all year. ``last year``: own result of the last
+    year. ``last year plus %``: grown by what the whole grew in the year before. ``run rate``: the
+    last three months times four. ``potential share``: last year's total by potential of the
+    territories. ``blend``: half last year, half potential share (half even split without
+    potential). ``even split``: the same for everybody. ``seasonal model``: what `baseline` does,
+    and what the plan rests on.
 
     Returns
     -------
     pandas.DataFrame
         method, wmape (sum of absolute misses over results), bias_share (forecast over results
         less 1), people (forecasts compared), years, gain_share (wmape less than the one of last
-        year plus %), gain_low (what it exceeds with nine in ten), recommended, note. At most one
-        method is recommended: the nearest, if it beats last year plus % by more than chance. With
-        fewer than two past years nothing is recommended.
+        year), gain_low (what it exceeds with nine in ten: people of one year miss together, so
+        the error is the larger one of people's and of years', and the chance is shared out over
+        all methods compared, Bonferroni), recommended, note. At most one method is recommended:
+        the nearest of those that beat last year by more than chance and in every year. With fewer
+        than two past years nothing is recommended. Where last year was nearer than the method the
+        plan rests on, its note says so.
     """
     before = pd.Timestamp(inputs.settings.starts_on)
     history = read_history(inputs, before)
     tables = [
-        _forecasts(inputs, history, forecast_again(inputs, first, history))
+        _forecasts(inputs, history, forecast_again(inputs, first, history)).assign(year=first)
         for first in past_years(inputs, before)
     ]
     tables = [table for table in tables if len(table)]
@@ -59,45 +63,44 @@ def method_tournament(inputs: Region) -> pd.DataFrame:
             columns=list(TOURNAMENT_COLUMNS),
         )
     both = pd.concat(tables, ignore_index=True)
-    rows = [_score(both, method, len(tables)) for method in METHODS]
-    table = pd.DataFrame(rows, columns=list(TOURNAMENT_COLUMNS))
-    return _with_verdict(table, len(tables))
+    rows = [_score(both, method) for method in METHODS]
+    return _with_verdict(pd.DataFrame(rows, columns=list(TOURNAMENT_COLUMNS)))
 
 
-def _score(both: pd.DataFrame, method: str, years: int) -> tuple:
-    if both[method].isna().all():
-        return (
-            method,
-            np.nan,
-            np.nan,
-            0,
-            years,
-            np.nan,
-            np.nan,
-            False,
-            "needs the potential of territories",
-        )
-    known = both[both[method].notna() & both[LAST_YEAR].notna()]
+def _score(both: pd.DataFrame, method: str) -> tuple:
+    known = both[both[method].notna()]
+    years = both["year"].nunique()
+    if known.empty:
+        gaps = (np.nan, np.nan, 0, years, np.nan, np.nan)
+        return (method, *gaps, False, "needs the potential of territories")
     total = known["actual"].abs().sum()
     miss = (known[method] - known["actual"]).abs()
     gain = (known[LAST_YEAR] - known["actual"]).abs() - miss
-    n = len(known)
-    error = float(gain.std(ddof=1) * np.sqrt(n)) if n > 1 else np.nan
-    low = (gain.sum() - Z80 * error) / total
+    people = float(gain.std(ddof=1) * np.sqrt(len(gain))) if len(gain) > 1 else np.nan
+    by_year = gain.groupby(known["year"]).sum()
+    cluster = float(by_year.std(ddof=1) * np.sqrt(len(by_year))) if years > 1 else 0.0
+    z = float(ndtri(1 - (1 - HIGH) / (len(METHODS) - 1)))
+    low = min(gain.sum() - z * max(people, cluster), by_year.min() * years)
     bias = known[method].sum() / known["actual"].sum() - 1
-    return (method, miss.sum() / total, bias, n, years, gain.sum() / total, low, False, "")
+    shares = (miss.sum() / total, bias, len(known), years, gain.sum() / total, low / total)
+    return (method, *shares, False, "")
 
 
-def _with_verdict(table: pd.DataFrame, years: int) -> pd.DataFrame:
+def _with_verdict(table: pd.DataFrame) -> pd.DataFrame:
+    years, wmape = int(table["years"].max()), table.set_index("method")["wmape"]
     beats = table[(table["gain_low"] > 0) & (table["method"] != LAST_YEAR)]
     best = beats["wmape"].idxmin() if len(beats) and years >= _LEAST_YEARS else -1
     words = ""
     if years < _LEAST_YEARS:
         words = f"{years} past year: two are needed to recommend anything"
     elif beats.empty:
-        words = "no method beats last year plus % by more than chance"
+        words = "no method beats last year by more than chance"
     note = table["note"].where(table["note"] != "", words)
-    return table.assign(recommended=table.index == best, note=note)
+    nearest = LAST_YEAR if wmape[LAST_YEAR] <= wmape[GROWN] else GROWN
+    if wmape[USED] > wmape[nearest]:
+        loses = f"{nearest} was nearer: {wmape[nearest]:.1%} off against {wmape[USED]:.1%}; "
+        note = note.where(table["method"] != USED, loses + note)
+    return table.assign(recommended=table.index == best, note=note.str.removesuffix("; "))
 
 
 def _forecasts(inputs: Region, history: History, past: PastYear) -> pd.DataFrame:
@@ -120,12 +123,13 @@ def _forecasts(inputs: Region, history: History, past: PastYear) -> pd.DataFrame
     return pd.DataFrame(
         {
             "actual": people["actual"],
-            LAST_YEAR: last * growth,
+            LAST_YEAR: last,
+            GROWN: last * growth,
             "run rate": recent.reindex(people.index),
             "potential share": by_potential,
             "blend": (last * growth + other) / 2,
             "even split": even,
-            "seasonal model": people["expected"],
+            USED: people["expected"],
         }
     ).reset_index(drop=True)
 

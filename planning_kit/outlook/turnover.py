@@ -12,7 +12,7 @@ from scipy.stats import t as student
 from planning_kit.data import Region, cached
 from planning_kit.messages import DataError, shorten
 from planning_kit.numbers.intervals import HIGH, LOW
-from planning_kit.numbers.staffing import ramp_at
+from planning_kit.numbers.staffing import ramp_at, yearly_share
 from planning_kit.outlook.history import PLACE
 from planning_kit.outlook.levels import Levels
 from planning_kit.plan import add_months
@@ -46,7 +46,8 @@ def turnover(inputs: Region) -> pd.DataFrame:
     -------
     pandas.DataFrame
         scope (company, region, role, tenure, year), name, exposure_years, leavers, rate, low and
-        high (share of people a year), note. Rows of a year are counts, nothing borrowed.
+        high (share of people who leave within a year, ``1 - exp(-leavers / years)``), note. Rows
+        of a year are counts, nothing borrowed.
 
     Raises
     ------
@@ -74,7 +75,7 @@ def turnover(inputs: Region) -> pd.DataFrame:
 
 
 def left_between(inputs: Region, today: pd.Timestamp) -> tuple[float, float, float, str]:
-    """Give the yearly rate of leaving since the plan's start, its 80 % range, and the count."""
+    """Give the share leaving a year since the plan's start, its 80 % range, and the count."""
     first, last = pd.Timestamp(inputs.settings.starts_on), today - pd.Timedelta(days=1)
     part = _at_risk(_sellers(inputs), first, last)
     row = _row("year", "so far", part["years"].sum(), part["left"].sum(), None, "")
@@ -177,12 +178,12 @@ def _row(
         rate = shape * scale
         low, high = gamma.ppf([LOW, HIGH], shape, scale=scale)
         own = years / (years + lent)
-        note = (
-            f"own rate {left / years:.1%} counts {own:.0%}, everybody's {prior.rate:.1%} the rest"
-        )
+        shares = yearly_share(np.array([left / years, prior.rate]))
+        note = f"own rate {shares[0]:.1%} counts {own:.0%}, everybody's {shares[1]:.1%} the rest"
     if left < 5 and prior is None:
         note = "; ".join(x for x in (note, f"{left:.0f} leavers say little") if x)
-    return scope, name, float(years), int(left), float(rate), float(low), float(high), note
+    shares = yearly_share(np.array([rate, low, high])).tolist()
+    return scope, name, float(years), int(left), *shares, note
 
 
 def ramp_estimate(inputs: Region, levels: Levels) -> pd.DataFrame:
