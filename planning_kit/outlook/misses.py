@@ -190,8 +190,7 @@ def _chunks(seen: pd.DataFrame, size: pd.Series, person: float, sales: pd.Series
     by = seen["product_line"]
     sums = (expected * size).groupby(by).sum()
     rough = square.groupby(by).sum() / sums.where(sums > 0)
-    least = sales.reindex(rough.index).fillna(0.0) / _EVEN_ORDERS
-    return rough.clip(lower=least).combine_first(sales)
+    return rough.clip(lower=0.0).combine_first(sales)
 
 
 def _people(seen: pd.DataFrame, size: pd.Series, chunk: pd.Series) -> pd.DataFrame:
@@ -275,7 +274,7 @@ def _order_sizes(recent: pd.DataFrame, sizes: pd.Series, chunk: pd.Series) -> pd
         mine = (recent["product_line"] == line).to_numpy()
         months, nothing = scaled[mine].to_numpy(), int((recent["actual"][mine] <= 0).sum())
         low, high = most / _EVEN_ORDERS, most
-        for _ in range(40 if nothing else 0):
+        for _ in range(40 if nothing and most > 0 else 0):
             middle = np.sqrt(low * high)
             is_few = np.exp(-months / middle).sum() < nothing
             low, high = (middle, high) if is_few else (low, middle)

@@ -36,6 +36,7 @@ CALIBRATION_COLUMNS = ("cut", "chance", "goals", "reached", "share", "low", "hig
 _UNMEASURED = "no earlier year to measure misses on: usual spreads stand in"
 _PAST_RUNS = 1000
 _LEAST_CHANGES = 9  # of people's years, to know what nine in ten stay below
+_SURE = 1e9  # orders: so many do not vary
 _NOTHING = 0.01  # of the expectation: a result of so little is none
 
 
@@ -94,7 +95,7 @@ def order_numbers(
     number = np.bincount(part, np.where(known, amounts / np.where(known, order, 1.0), 0.0), count)
     square = np.bincount(part, amounts * np.where(known, chunk, 0.0), count)
     sums = np.bincount(part, amounts, count)
-    varies = (number > 0) & (square > 0)
+    varies = (number > 0) & (number < _SURE) & (square > 0)
     uneven = np.where(varies, square * number / np.where(varies, sums, 1.0) ** 2 - 1, 0.0)
     return np.where(varies, number, np.inf), np.sqrt(np.maximum(0.0, uneven))
 
