@@ -91,8 +91,8 @@ def report(cells: pd.DataFrame) -> str:
 
 @pytest.fixture(scope="module")
 def few() -> pd.DataFrame:
-    """Give one small world of every family."""
-    return pd.concat([cells_of(make_world(f, FAST_SEED, **SMALL)) for f in FAMILIES])
+    """Give one small world of every other family."""
+    return pd.concat([cells_of(make_world(f, FAST_SEED, **SMALL)) for f in list(FAMILIES)[::2]])
 
 
 @pytest.fixture(scope="session")
@@ -122,7 +122,7 @@ def foreseen(cells: pd.DataFrame, cut: str) -> pd.DataFrame:
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_eight_in_ten_lie_inside_their_ranges_in_a_world_of_every_family(few, cut):
+def test_eight_in_ten_lie_inside_their_ranges_in_a_world_of_every_other_family(few, cut):
     share, error = inside(foreseen(few, cut))
     assert abs(share - 0.8) <= 0.03 + 3 * error
 

@@ -209,23 +209,14 @@ class Outlook:
             if self.parts is None:
                 raise DataError(f"ranges by {', '.join(by)} are known of single regions only.")
             return self.parts(by)
-        if not by:
-            return self._with_ends(["all"], [self.expected.sum(min_count=1)], [self._totals])[
-                ["expected", "low", "high"]
-            ]
         known = self.expected.notna().to_numpy()
-        return self._with_ends(self.expected.index[known], self.expected[known], self.draws[known])
-
-    def _with_ends(
-        self, names: Iterable[str], expected: Iterable[float], draws: Iterable[np.ndarray]
-    ) -> pd.DataFrame:
-        rows = [
-            (name, mean, *range80(mean / self.unit * _GRAIN, drawn))
-            for name, mean, drawn in zip(names, expected, draws, strict=True)
-        ]
-        table = pd.DataFrame(rows, columns=["rep_id", "expected", "low", "high"])
-        ends = table[["low", "high"]] / _GRAIN * self.unit
-        return table.assign(low=ends["low"], high=ends["high"]).astype({"rep_id": "str"})
+        if by:
+            table, drawn = self.expected[known].reset_index(), self.draws[known]
+        else:
+            table = pd.DataFrame({"expected": [self.expected.sum(min_count=1)]})
+            drawn = self._totals[None, :]
+        low, high = range80(table["expected"].to_numpy() / self.unit * _GRAIN, drawn)
+        return table.assign(low=low / _GRAIN * self.unit, high=high / _GRAIN * self.unit)
 
     def years(self) -> pd.DataFrame:
         """Describe everybody's coming year by a lognormal that its drawn middle and tenths fit.

@@ -35,6 +35,7 @@ INTERVAL_COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "score",
 CALIBRATION_COLUMNS = ("cut", "chance", "goals", "reached", "share", "low", "high")
 _UNMEASURED = "no earlier year to measure misses on: usual spreads stand in"
 _PAST_RUNS = 1000
+_DRAWS, _LEAST_RUNS = 4_000_000, 200  # of parts, all together; of each
 _LEAST_CHANGES = 9  # of people's years, to know what nine in ten stay below
 _SURE = 1e9  # orders: so many do not vary
 _NOTHING = 0.01  # of the expectation: a result of so little is none
@@ -100,60 +101,60 @@ def order_numbers(
     return np.where(varies, number, np.inf), np.sqrt(np.maximum(0.0, uneven))
 
 
-def drawn_parts(
+def draw_parts(
     parts: Parts, model: YearModel, world: World, seed: int
-) -> Iterator[tuple[pd.Series, float, np.ndarray]]:
-    """Draw every label of a cut: label, expected and the drawn results, plan currency.
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Draw every label of a cut.
 
     Who leaves, everybody's luck, what hits everybody and the register are those of the whole
-    years; how the orders fall is drawn for every part alone.
+    years, of fewer years where there are many parts; how the orders fall is drawn for every part
+    alone.
+
+    Returns
+    -------
+    tuple of pandas.DataFrame and numpy.ndarray
+        The cut with expected; the results, a row a label, a column a simulated year (plan currency).
     """
-    runs = world.luck.shape[1]
+    runs = min(world.luck.shape[1], max(_LEAST_RUNS, _DRAWS // max(1, len(parts.person))))
     shared, sides = shocks(model, runs, seed), draw_sides(model, runs, seed)
     keys = list(parts.labels.columns)
-    groups = (
-        parts.labels.groupby(keys, sort=True).indices
-        if keys
-        else {(): np.arange(len(parts.person))}
-    )
-    for label, rows in groups.items():
-        total = np.zeros(runs)
-        words = [str(name) for name in (label if isinstance(label, tuple) else (label,))]
-        for row in rows:
-            who = int(parts.person[row])
-            chance = stream(seed, "orders", *keys, *words, model.people[who])
-            year = parts.years[row, world.leaving[who]]
-            year = orders_of(year, float(parts.orders[row]), float(parts.order_cv[row]), chance)
-            year = year * world.luck[who] * shared[float(model.common[who])]
-            for low, high, side in zip(parts.low[:, row], parts.high[:, row], sides, strict=True):
-                if low or high:
-                    year *= effect(low, high, side)
-            total += year * parts.expected[row]
-        yield parts.labels.iloc[rows[0]], float(parts.expected[rows].sum()), total
+    label = parts.labels.groupby(keys).ngroup().to_numpy() if keys else np.zeros_like(parts.person)
+    heads = parts.labels.iloc[np.unique(label, return_index=True)[1]].reset_index(drop=True)
+    expected = np.bincount(label, parts.expected)
+    results = np.zeros((len(expected), runs))
+    order = np.argsort(parts.person, kind="stable")
+    people, begin = np.unique(parts.person[order], return_index=True)
+    for who, rows in zip(people.tolist(), np.split(order, begin[1:]), strict=True):
+        name, common = model.people[who], float(model.common[who])
+        chance = stream(seed, "orders", *keys, name)
+        years = parts.years[rows][:, world.leaving[who, :runs]]
+        years = orders_of(years, parts.orders[rows, None], parts.order_cv[rows, None], chance)
+        years = years * (world.luck[who, :runs] * shared[common]) * parts.expected[rows, None]
+        for low, high, side in zip(parts.low[:, rows], parts.high[:, rows], sides, strict=True):
+            if low.any() or high.any():
+                years *= effect(low[:, None], high[:, None], side)
+        np.add.at(results, label[rows], years)
+    return heads.assign(expected=expected), results
 
 
-def range80(expected: float, drawn: np.ndarray) -> tuple[float, float]:
-    """Give the 80 % range of draws; it holds the expectation.
+def range80(expected: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the 80 % ranges of draws (a row each); they hold the expectations.
 
     One draw in ten lies below, one in ten above. A low end of less than 1 % of the expectation is
     nothing: there the range begins at 0, and nine in ten results lie in it.
     """
-    last = len(drawn) - 1
+    last = drawn.shape[1] - 1
     ends = [round(last * share) for share in (LOW, HIGH)]
-    low, high = np.partition(drawn, ends)[ends]
-    low = low if low >= _NOTHING * expected else 0.0
-    return min(float(low), expected), max(float(high), expected)
+    low, high = np.partition(drawn, ends, axis=1)[:, ends].T
+    low = np.where(low >= _NOTHING * expected, low, 0.0)
+    return np.minimum(low, expected), np.maximum(high, expected)
 
 
 def part_ranges(parts: Parts, model: YearModel, world: World, seed: int) -> pd.DataFrame:
     """Give expected results with their 80 % range by a cut: the labels, expected, low, high."""
-    rows = [
-        (*label, expected, *range80(expected, drawn))
-        for label, expected, drawn in drawn_parts(parts, model, world, seed)
-    ]
-    amounts = ["expected", "low", "high"]
-    table = pd.DataFrame(rows, columns=[*parts.labels.columns, *amounts])
-    return table.astype({**parts.labels.dtypes, **dict.fromkeys(amounts, "float64")})
+    table, drawn = draw_parts(parts, model, world, seed)
+    low, high = range80(table["expected"].to_numpy(), drawn)
+    return table.assign(low=low, high=high)
 
 
 # --- how the ranges held in past years --------------------------------------------------------
@@ -236,11 +237,9 @@ def growth_ranges(history: History) -> pd.DataFrame:
 
 
 def _ranges_again(past: PastYear, by: Sequence[str], misses: Misses) -> pd.DataFrame:
-    rows = [
-        (*label, actual, *range80(expected, drawn))
-        for label, actual, expected, drawn in _drawn_again(past.rows, by, misses)
-    ]
-    return pd.DataFrame(rows, columns=[*by, "actual", "low", "high"]).set_index(list(by))
+    table, drawn = _drawn_again(past.rows, by, misses)
+    low, high = range80(table["expected"].to_numpy(), drawn)
+    return table.assign(low=low, high=high).set_index(list(by))
 
 
 def _held_out(inputs: Region) -> Iterator[tuple[PastYear, Misses]]:
@@ -261,8 +260,8 @@ def _share_of_year(rows: pd.DataFrame, by: Sequence[str]) -> float:
 
 def _drawn_again(
     rows: pd.DataFrame, by: Sequence[str], misses: Misses
-) -> Iterator[tuple[pd.Series, float, float, np.ndarray]]:
-    """Draw past years in which nobody left: label, actual result, what was expected, the draws."""
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Draw past years in which nobody left: the cut with expected and actual, and the draws."""
     rows = rows[rows["expected"].notna()]
     people = pd.Index(sorted(rows["rep_id"].unique()))
     order, chunk = misses.of_rows(rows, _share_of_year(rows, by))
@@ -302,10 +301,8 @@ def _drawn_again(
         np.zeros((0, size)),
         np.zeros((0, size)),
     )
-    world = draw_people(model, _PAST_RUNS, 0)
-    drawn = drawn_parts(parts, model, world, 0)
-    for actual, (label, expected, result) in zip(sums["actual"], drawn, strict=True):
-        yield label, float(actual), expected, result
+    table, drawn = draw_parts(parts, model, draw_people(model, _PAST_RUNS, 0), 0)
+    return table.assign(actual=sums["actual"].to_numpy()), drawn
 
 
 def measured_calibration(inputs: Region) -> pd.DataFrame:
@@ -325,10 +322,9 @@ def measured_calibration(inputs: Region) -> pd.DataFrame:
         if misses.years:
             rows = past.rows.assign(quarter=past.rows["month"].dt.quarter)
             for cut, by in zip(found, (["rep_id"], ["rep_id", "quarter"]), strict=True):
-                found[cut] += [
-                    float((drawn < actual).mean())
-                    for _, actual, _, drawn in _drawn_again(rows, by, misses)
-                ]
+                known, drawn = _drawn_again(rows, by, misses)
+                below = drawn < known["actual"].to_numpy()[:, None]
+                found[cut] += below.mean(axis=1).tolist()
     table = []
     for cut, ranks in found.items():
         for chance in np.arange(1, 10) / 10:

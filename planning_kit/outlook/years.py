@@ -15,6 +15,7 @@ import numpy as np
 from planning_kit.numbers.intervals import Z80
 from planning_kit.numbers.lognormal import log_spread
 
+_EVEN = 1e-3  # relative spread of orders that are all alike
 _SAME = 1e-9  # rounding of a sum of products of correlations
 
 
@@ -105,7 +106,7 @@ def draw_people(model: YearModel, runs: int, seed: int) -> World:
 
 
 def orders_of(
-    amounts: np.ndarray, orders: float, cv: float, chance: np.random.Generator
+    amounts: np.ndarray, orders: np.ndarray, cv: np.ndarray, chance: np.random.Generator
 ) -> np.ndarray:
     """Let amounts come in orders: as many as chance has it, of uneven size, also none at all.
 
@@ -116,15 +117,15 @@ def orders_of(
     ----------
     amounts
         Over the expectation.
-    orders
-        That an amount of 1 consists of on average; without end: amounts are sure.
+    orders, cv
+        What an amount of 1 consists of on average (without end: amounts are sure), and how uneven
+        they are; they go with the amounts as numpy has it.
     """
-    if not np.isfinite(orders):
-        return amounts
-    number = chance.poisson(orders * amounts)
-    if cv == 0:
-        return np.asarray(number / orders)
-    return np.asarray(chance.standard_gamma(number / cv**2) * (cv**2 / orders))
+    varies = np.isfinite(orders)
+    count, uneven = np.where(varies, orders, 1.0), np.maximum(cv, _EVEN) ** 2
+    number = chance.poisson(count * amounts)
+    sold = chance.standard_gamma(number / uneven) * (uneven / count)
+    return np.asarray(np.where(varies, sold, amounts))
 
 
 def own_years(model: YearModel, world: World, seed: int) -> np.ndarray:
