@@ -122,9 +122,8 @@ def draw_parts(
     heads = parts.labels.iloc[np.unique(label, return_index=True)[1]].reset_index(drop=True)
     expected = np.bincount(label, parts.expected)
     results = np.zeros((len(expected), runs))
-    order = np.argsort(parts.person, kind="stable")
-    people, begin = np.unique(parts.person[order], return_index=True)
-    for who, rows in zip(people.tolist(), np.split(order, begin[1:]), strict=True):
+    for who in np.unique(parts.person).tolist():
+        rows = np.flatnonzero(parts.person == who)
         name, common = model.people[who], float(model.common[who])
         chance = stream(seed, "orders", *keys, name)
         years = parts.years[rows][:, world.leaving[who, :runs]]
