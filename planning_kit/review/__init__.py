@@ -8,6 +8,7 @@ from planning_kit.review.events import event_effects, event_path
 from planning_kit.review.factors import capacity, funnel, staffing_bridge, vacancies
 from planning_kit.review.fairness import fairness, goal_level, goal_people, ratchet_pairs
 from planning_kit.review.findings import ReviewLimits, review_findings, where_to_look
+from planning_kit.review.level import Level, goal_level_of_years
 from planning_kit.review.market import MARKET_EFFECTS, market_bridge
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.prices import break_even_volume, price_dispersion, price_latitude
@@ -21,6 +22,7 @@ __all__ = [
     "MARGIN_EFFECTS",
     "MARKET_EFFECTS",
     "Exclusions",
+    "Level",
     "ReviewLimits",
     "assumption_replay",
     "attainment",
@@ -38,6 +40,7 @@ __all__ = [
     "goal_bridge",
     "goal_history",
     "goal_level",
+    "goal_level_of_years",
     "goal_outliers",
     "goal_people",
     "growth",
