@@ -105,6 +105,7 @@ _ALL = (
             "activities",
             "assumptions",
             "events",
+            "answers",
         ),
         writes=(
             *("attainment", "attainment_product", "attainment_territory", "attainment_rep_product"),
@@ -112,11 +113,13 @@ _ALL = (
             *("event_effects", "assumption_replay", "fairness", "goal_level", "size_buckets"),
             *("manager_effects", "goal_outliers", "proposal_bias", "proposal_check", "margins"),
             *("goal_bridge", "goal_bridge_rep", "unusual_deals", "excluded_deals"),
-            *("review_totals", "review_findings"),
+            *("review_totals", "review_findings", "questions", "answers"),
         ),
         scenario=("review",),
         look={
             "result": "Why: from the goals to the results",
+            "question": "What happened there?",
+            "notes": "What happened there?",
             "level": "Goals and results over time",
             "shrinking_line": "By product line, and by person and product line",
             "falling_margin": "By product line, and by person and product line",

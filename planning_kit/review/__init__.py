@@ -13,6 +13,7 @@ from planning_kit.review.market import MARKET_EFFECTS, market_bridge
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.prices import break_even_volume, price_dispersion, price_latitude
 from planning_kit.review.proposals import proposal_bias, proposal_check
+from planning_kit.review.questions import candidates, questions
 from planning_kit.review.rates import closing_ratios, funnel_rates
 from planning_kit.review.replay import assumption_replay
 from planning_kit.review.standing import goal_outliers, manager_effects, size_buckets
@@ -29,6 +30,7 @@ __all__ = [
     "break_even_volume",
     "bridge",
     "bridge_steps",
+    "candidates",
     "capacity",
     "closing_ratios",
     "event_effects",
@@ -52,6 +54,7 @@ __all__ = [
     "price_latitude",
     "proposal_bias",
     "proposal_check",
+    "questions",
     "ratchet_pairs",
     "recurring_accounts",
     "review_findings",

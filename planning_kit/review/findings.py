@@ -34,6 +34,7 @@ from planning_kit.review.level import goal_level_of_years, level_words
 from planning_kit.review.periods import main_metric, repeated_goals
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.proposals import proposal_bias, proposal_check
+from planning_kit.review.questions import questions, reported_events, said_by, told_words
 from planning_kit.review.replay import EXECUTION, assumption_replay
 from planning_kit.review.standing import goal_outliers
 from planning_kit.steps import step_of
@@ -115,7 +116,11 @@ def review_findings(
     found.sort(key=lambda entry: (-abs(entry[0]), entry[1]["finding_id"]))
     first = [*_level(inputs, limits), *_result(inputs, limits)]
     rest = findings_table([row for _, row in found] + _missing_tables(inputs))
-    return pd.concat([*(findings_table([row]) for row in first), rest], ignore_index=True)
+    table = pd.concat([*(findings_table([row]) for row in first), rest], ignore_index=True)
+    told = table["finding_id"].map(told_words(inputs)).astype("str")
+    return table.assign(
+        message=(table["message"] + " " + told).where(told.notna(), table["message"])
+    )
 
 
 def where_to_look(findings: pd.DataFrame) -> pd.Series:
@@ -265,9 +270,13 @@ def _outside(inputs: Region, limits: ReviewLimits) -> _Found:
 
 
 def _events(inputs: Region, limits: ReviewLimits) -> _Found:
+    reported = reported_events(inputs)
+    asked = reported.index[reported["question_id"].notna()]
     for row in event_effects(inputs).to_dict("records"):
         key, where = f"review.event.{row['event_id']}", f"events {row['event_id']}"
         kind = row["kind"] or "event"
+        if row["event_id"] in reported.index:
+            kind = f"reported event “{reported.loc[row['event_id'], 'answer']}”"
         if not inputs.is_company and not row["affected"] and row["months"]:
             continue  # it was elsewhere
         if pd.isna(row["effect_share"]):
@@ -283,6 +292,8 @@ def _events(inputs: Region, limits: ReviewLimits) -> _Found:
             f"{row['high_share']:+.1%}), about {_money(inputs, row['effect_amount'])} in "
             f"{row['months']} months: {row['verdict']}{'; ' if row['note'] else ''}{row['note']}."
         )
+        if row["event_id"] in asked:
+            text += " It was asked about because sales moved there: the range is too narrow."
         status = "fail" if row["verdict"] == "lost sales" else "review"
         weight = row["effect_amount"] if row["verdict"] != "cannot tell" else 0.0
         advice = f"Take it into the coming year's assumptions, with {key} as evidence."
@@ -459,6 +470,26 @@ def _changes(inputs: Region, limits: ReviewLimits) -> _Found:
             yield amount, finding(f"review.{kind}", "review", inputs.name, text, advice)
 
 
+def _questions(inputs: Region, limits: ReviewLimits) -> _Found:
+    told = told_words(inputs)
+    for row in questions(inputs).to_dict("records"):
+        key = row["question_id"]
+        advice = f'Answer it: planning-kit answer "..." --to {key} --as ID'
+        where = " ".join(str(row[name]) for name in _PLACES if pd.notna(row[name]))
+        status, advice = ("pass", "") if key in told else ("review", advice)
+        yield row["amount"], finding(key, status, where, row["question"], advice)
+
+
+def _notes(inputs: Region, limits: ReviewLimits) -> _Found:
+    """Show the newest of what people said without being asked."""
+    notes = inputs.answers[inputs.answers["question_id"].isna()]
+    notes = notes.sort_values(["answered_on", "answer_id"], ascending=False)
+    if len(notes):
+        each = _listed((said_by(inputs, row) for row in notes.to_dict("records")), between=" ")
+        text = f"{len(notes)} notes of people: {each}"
+        yield 0.0, finding("review.notes", "pass", "answers", text)
+
+
 def _new_units(inputs: Region, limits: ReviewLimits) -> _Found:
     units = begun_units(inputs)
     units = units[units["amount"] > _material(inputs, limits)]
@@ -527,6 +558,7 @@ _OBSERVED: dict[str, tuple[Callable[[Region], pd.DataFrame], str, str]] = {
         "Count no such month as one of the year; check that its sales were exported.",
     ),
 }
+_PLACES = ("territory_id", "product_line", "rep_id")
 _ANY_AMOUNT = ("late_start", "only_returns")
 _OF_GOALS = ("without_goal", "without_sales")
 _LOOKS: tuple[Callable[[Region, ReviewLimits], _Found], ...] = (
@@ -543,4 +575,6 @@ _LOOKS: tuple[Callable[[Region, ReviewLimits], _Found], ...] = (
     _out_of_line,
     _changes,
     _new_units,
+    _questions,
+    _notes,
 )
