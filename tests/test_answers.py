@@ -205,7 +205,7 @@ def plan(prepared: Plan, tmp_path) -> Plan:
 
 
 def kept(plan: Plan) -> list[dict[str, str]]:
-    with (plan.folder / "answers.csv").open(encoding="utf-8-sig", newline="") as file:
+    with (plan.folder / "data" / "answers.csv").open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
 
 
@@ -271,7 +271,7 @@ def test_what_cannot_be_kept_is_refused_with_the_nearest_and_nothing_is_written(
 ):
     result = run(prepared, *words)
     assert result.exit_code in (2, 3) and said in result.stderr
-    assert not (prepared.folder / "answers.csv").exists()
+    assert not (prepared.folder / "data" / "answers.csv").exists()
 
 
 HOSTILE = (
@@ -301,7 +301,7 @@ def test_hostile_text_is_one_guarded_cell_and_comes_back_as_it_was(plan: Plan):
 
 def test_rows_that_a_spreadsheet_saved_stay_and_its_delimiter_is_kept(plan: Plan):
     add_answer(plan, note("first"))
-    path = plan.folder / "answers.csv"
+    path = plan.folder / "data" / "answers.csv"
     saved = (
         path.read_text(encoding="utf-8-sig").replace(",", ";").rstrip("\n").replace("\n", "\r\n")
     )
@@ -314,7 +314,7 @@ def test_rows_that_a_spreadsheet_saved_stay_and_its_delimiter_is_kept(plan: Plan
 
 
 def test_a_file_that_cannot_be_added_to_is_left_as_it_is(plan: Plan):
-    path = plan.folder / "answers.csv"
+    path = plan.folder / "data" / "answers.csv"
     for blob, said in (
         (b"answer_id,answer\n1,caf\xe9\n", "UTF-8"),
         (b"answer_id,answer\n", "no column"),
@@ -349,7 +349,7 @@ def test_the_form_of_the_notebook_keeps_an_answer_and_says_what_is_wrong(plan: P
     question, speaker, kind, _, _, text, button, message = answer_panel(step).children
     assert next(iter(question.options)) == questions(step.inputs)["question"].iloc[0]
     button.click()
-    assert "empty" in message.value and not (plan.folder / "answers.csv").exists()
+    assert "empty" in message.value and not (plan.folder / "data" / "answers.csv").exists()
     speaker.value, kind.value, text.value = "r0", "event", "A rival opened"
     button.click()
     assert "added: event" in message.value and text.value == ""

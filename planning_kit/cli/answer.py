@@ -37,7 +37,7 @@ def answer(
 ) -> None:
     """Answer what the review asks, or note what was heard in the field; without TEXT list the questions.
 
-    Answers are kept with name and day in answers.csv of the plan and stand beside the finding from
+    Answers are kept with name and day in data/answers.csv and stand beside the finding from
     the next run on. What has a day and a place becomes an event and is measured like any other; what
     speaks of the coming year becomes a candidate of the register.
 
@@ -80,4 +80,4 @@ def answer(
         "event": "; it is measured as an event in the next review",
         "assumption": "; it is a candidate of the register (notebook 02)",
     }.get(kept["kind"], "")
-    click.echo(f"{kept['what']}: {kept['kind']} {kept['answer_id']} in answers.csv{more}")
+    click.echo(f"{kept['what']}: {kept['kind']} {kept['answer_id']} in data/answers.csv{more}")

@@ -48,7 +48,7 @@ def add_answer(plan: Plan, answer: Mapping[str, str]) -> tuple[str, bool]:
     Parameters
     ----------
     plan
-        Its ``answers.csv`` is written.
+        Its ``data/answers.csv`` is written.
     answer
         By column of the canonical table ``answers``, without ``answer_id``.
 
@@ -113,6 +113,7 @@ def _read(path: Path) -> tuple[str, list[str], str, set[str]]:
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Keep others waiting; a lock of SQLite goes with its process, on every system."""
+    path.parent.mkdir(exist_ok=True)
     with closing(
         sqlite3.connect(path.with_name(f".{path.name}.lock"), timeout=_WAIT, isolation_level=None)
     ) as lock:

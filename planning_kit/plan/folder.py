@@ -19,7 +19,7 @@ from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, read_settings
 
 COMPANY = "company"  # its folder in a run and among prepared inputs; no region's has this name
-ANSWERS = "answers.csv"  # of a plan: what people answered, a table like the others
+ANSWERS = "data/answers.csv"  # what people answered, a table like the others
 COPY_FOLDER = "plan"  # of a run: its copy of what people write; no region's has this name either
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|plan|prepared|latest)$", re.I)
 _SECTIONS = ("plan", "targets", "checks", "people", "agreement", "regions", "files", "sources")

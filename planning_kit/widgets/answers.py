@@ -43,7 +43,7 @@ class _Form:
         self.day = w.DatePicker(description="began on", style=_LABEL)
         self.text = w.Textarea(description="answer", **style)
         self.button = w.Button(
-            description="Keep it", tooltip="Write it into answers.csv of the plan"
+            description="Keep it", tooltip="Write it into data/answers.csv of the plan"
         )
         self.message = w.HTML()
         self.button.on_click(lambda _: self.save())
