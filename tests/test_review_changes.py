@@ -210,6 +210,14 @@ def test_sales_without_a_goal_and_goals_without_sales_are_said_with_amounts():
     assert said(nobody, changes.sales_without_goals) is None  # nobody had a goal
 
 
+def test_the_goal_of_a_team_is_no_goal_without_sales_and_covers_its_people():
+    goals = [{"starts_on": "2025-01-01", "ends_on": "2025-12-31", "rep_id": "mia", "goal": 1000.0}]
+    people = "rep_id manager_id\nmia -\nann mia\nbob -"
+    inputs = make_inputs(reps=people, sales=sold("ann", 100) + sold("bob", 50), goals=goals)
+    assert said(inputs, changes.goals_without_sales) is None
+    assert changes.sales_without_goals(inputs)["who"].tolist() == ["bob"]
+
+
 def test_new_branches_and_lines_are_said_with_the_growth_that_is_left_without_them():
     old = sold("ann", 100, territory_id="t1", product_id="p1", product_line="Pumps")
     new = sold("ann", 30, MONTHS[15:], territory_id="t2", product_id="p1", product_line="Pumps")

@@ -275,14 +275,25 @@ def moved_accounts(inputs: Region) -> pd.DataFrame:
     return _rows(rows)
 
 
+def _team_goals(inputs: Region) -> set[str]:
+    """Name the leaders whose reviewed goals are those of a team: they sell nothing themselves."""
+    goals = goal_spans(inputs, main_metric(inputs))
+    asked = set(goals.loc[goals["reviewed"] & (goals["goal"] > 0), "rep_id"])
+    return (asked & set(inputs.reps["manager_id"].dropna())) - set(inputs.sales["rep_id"])
+
+
 @cached
 def sales_without_goals(inputs: Region) -> pd.DataFrame:
-    """List reviewed sales of people who had no goal for that time, unit of the goals."""
+    """List reviewed sales of people who had no goal for that time, unit of the goals.
+
+    Whose leader carries the goal of the team has one there.
+    """
     metric = main_metric(inputs)
     table = attainment(inputs, ("goal_period", "rep_id"), metric=metric)
     if not table["goal"].notna().any():
         return _rows([])
-    table = table[table["goal"].isna() & (table["actual"] > 0)]
+    team = inputs.reps.loc[inputs.reps["manager_id"].isin(_team_goals(inputs)), "rep_id"]
+    table = table[table["goal"].isna() & (table["actual"] > 0) & ~table["rep_id"].isin(team)]
     sales = dated_sales(inputs, metric)
     sales = sales[sales["reviewed"]].merge(table[["goal_period", "rep_id"]])
     spans = sales[sales["amount"] > 0].groupby("rep_id")["month"].agg(["min", "max"])
@@ -298,14 +309,18 @@ def sales_without_goals(inputs: Region) -> pd.DataFrame:
 
 @cached
 def goals_without_sales(inputs: Region) -> pd.DataFrame:
-    """List reviewed goals of people, by line where goals have lines, that nothing was sold for."""
+    """List reviewed goals of people, by line where goals have lines, that nothing was sold for.
+
+    The goals of whole teams, carried by leaders, are left out.
+    """
     metric = main_metric(inputs)
     cuts = ["rep_id"]
     goals = inputs.goals[inputs.goals["metric"] == metric]
     if len(goals) and goals["product_line"].notna().all():
         cuts.append("product_line")
     table = attainment(inputs, cuts, metric=metric)
-    table = inputs.with_names(table[table["status"] == "no sales"])
+    table = table[(table["status"] == "no sales") & ~table["rep_id"].isin(_team_goals(inputs))]
+    table = inputs.with_names(table)
     rows = []
     for row in table.to_dict("records"):
         line = f" in {row['product_line']}" if len(cuts) > 1 else ""

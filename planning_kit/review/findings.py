@@ -139,10 +139,6 @@ def _listed(names: Iterable[object], most: int = 5, between: str = ", ") -> str:
     return between.join(known[:most]) + more
 
 
-def _unit(inputs: Region) -> str:
-    return "units" if main_metric(inputs) == "units" else inputs.settings.currency
-
-
 def _each(inputs: Region, table: pd.DataFrame, text: str) -> str:
     return _listed(text.format_map(row) for row in inputs.with_names(table).to_dict("records"))
 
@@ -174,7 +170,7 @@ def _result(inputs: Region, limits: ReviewLimits) -> Iterator[dict[str, str]]:
     people = attainment(inputs, ("rep_id",), metric=metric)
     people = people[people["goal"] > 0]
     row = total.iloc[0]
-    unit = _unit(inputs)
+    unit = "units" if metric == "units" else inputs.settings.currency
     text = (
         f"Result {row['actual']:,.0f} of a goal of {row['goal']:,.0f} {unit}: "
         f"{row['attainment']:.1%}, {row['gap']:+,.0f}{_unasked(inputs, unit)}; "
@@ -454,20 +450,23 @@ def _repeated(inputs: Region, limits: ReviewLimits) -> _Found:
 
 
 def _changes(inputs: Region, limits: ReviewLimits) -> _Found:
-    floor = _material(inputs, limits)
+    in_units = main_metric(inputs) == "units"
     for kind, (look, head, advice) in _OBSERVED.items():
-        table = look(inputs)
-        table = table[table["amount"].abs() > floor] if kind not in _ANY_AMOUNT else table
-        if len(table):
-            amount = float(table["amount"].sum())
-            each = _listed(table["text"], most=5, between="; ")
-            unit = _unit(inputs) if kind in _OF_GOALS else inputs.settings.currency
-            text = head.format(
-                amount=f"{abs(amount):,.0f} {unit}",
-                count=len(table),
-                each=each[0].upper() + each[1:] if head.startswith("{each}") else each,
-            )
-            yield amount, finding(f"review.{kind}", "review", inputs.name, text, advice)
+        table, units = look(inputs), in_units and kind in _OF_GOALS
+        floor = _material(inputs, limits)
+        if units:
+            floor = limits.material_share * float(inputs.reviewed_sales()["units"].abs().sum())
+        table = table[(table["amount"].abs() > floor) | (kind in _ANY_AMOUNT)]
+        if table.empty:
+            continue
+        amount, each = float(table["amount"].sum()), _listed(table["text"], between="; ")
+        text = head.format(
+            amount=f"{abs(amount):,.0f} {'units' if units else inputs.settings.currency}",
+            count=len(table),
+            each=each[0].upper() + each[1:] if head.startswith("{each}") else each,
+        )
+        row = finding(f"review.{kind}", "review", inputs.name, text, advice)
+        yield 0.0 if units else amount, row
 
 
 def _questions(inputs: Region, limits: ReviewLimits) -> _Found:

@@ -82,7 +82,8 @@ class Level:
         """Count the people on the side of the whole, and how far they were."""
         side = "at or above their goals" if self.share >= 1 else "below their goals"
         count = len(self.people)
-        who = f"all {count} people" if self.beside == count else f"{self.beside} of {count} people"
+        everybody = {1: "the only person", 2: "both people"}.get(count, f"all {count} people")
+        who = everybody if self.beside == count else f"{self.beside} of {count} people"
         return f"{who} {side}, {self.far} by more than {FAR:.0%}"
 
 
