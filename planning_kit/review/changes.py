@@ -200,7 +200,8 @@ def ended_sellers(inputs: Region) -> pd.DataFrame:
             f"after {_money(inputs, 12 * rate)} in the twelve months before, and "
             f"{' and '.join(carried)}"
         )
-        rows.append((str(row["rep_id"]), max(rate * row["quiet_ended"], 0.0), text))
+        missed = 0.0 if left else rate * row["quiet_ended"]
+        rows.append((str(row["rep_id"]), max(missed, asked), text))
     return _rows(rows)
 
 
