@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import date
 from functools import partial
+from itertools import product
+from secrets import randbelow
 
 import pandas as pd
 import pytest
@@ -25,6 +28,7 @@ from planning_kit.walk.told import keep_answer, open_questions
 from planning_kit.widgets import answer_panel
 from tests.conftest import PlanMaker
 from tests.making import make_inputs
+from tests.worlds import make_world
 
 MONTHS = pd.date_range("2024-01-01", "2025-12-01", freq="MS")
 TOWNS = ("Hanover", "Kiel", "Bremen", "Celle")
@@ -359,3 +363,38 @@ def test_the_form_of_the_notebook_keeps_an_answer_and_says_what_is_wrong(plan: P
 def test_questions_of_all_regions_are_listed_once(plan: Plan):
     table = open_questions(plan, prepare(plan))
     assert table["question_id"].is_unique and table["region"].tolist() == ["North"]
+
+
+# ---- on made-up companies -------------------------------------------------------------------
+
+
+def true_falls(families, seeds):
+    """Give of every question by how much the territory's demand moved against all demand."""
+    falls, companies = [], 0
+    for family, seed in product(families, seeds):
+        world = make_world(family, seed)
+        demand, inputs = world.truth["demand"], world.inputs()
+        places, months = sorted(inputs.territories["territory_id"]), demand.shape[1]
+        companies += 1
+        for row in questions(inputs).to_dict("records"):
+            first = row["starts_on"].month - 1
+            now, was = (demand[:, months - back + first : months - back + 12] for back in (24, 36))
+            own = places.index(row["territory_id"])
+            falls.append(now[own].sum() / was[own].sum() / (now.sum() / was.sum()) - 1)
+    return pd.Series(falls, dtype=float), companies
+
+
+def test_what_is_asked_where_demand_moved_is_true():
+    falls, _ = true_falls(["territory shocks"], range(2))
+    assert len(falls) >= 2 and (falls < -0.1).all()
+
+
+@pytest.mark.slow
+def test_questions_are_about_true_falls_and_few_where_little_happened():
+    first = randbelow(10**6)
+    sys.stdout.write(f"worlds from seed {first}\n")
+    falls, companies = true_falls(["territory shocks"], range(first, first + 30))
+    assert len(falls) > 0.8 * companies, first
+    assert (falls < -0.1).mean() > 0.9, (first, falls)
+    quiet, companies = true_falls(["steady", "seasonal", "thin"], range(first, first + 30))
+    assert len(quiet) < 0.5 * companies, (first, len(quiet))

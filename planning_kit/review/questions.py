@@ -27,7 +27,7 @@ PLANNER = "plan"  # who speaks without being one of the people
 MOST = 3  # questions; who is asked about everything answers nothing
 _LEAST = 0.005  # of the reviewed sales: a smaller fall is nobody's question
 _FALL = 0.15  # against the same months a year before
-_SURE = 3.5  # standard errors of the cell's own ups and downs
+_SURE = 4.0  # standard errors of the cell's own ups and downs
 _MONTHS = 3  # that a fall lasts at least
 
 
@@ -39,7 +39,7 @@ def questions(inputs: Region) -> pd.DataFrame:
     times the productive months of its territory over those of the year before: empty seats and
     ramps explain themselves. The fall begins in the month that leaves the largest sum up to the end
     of the year. It is asked about if the sum is worth it, sales fell by 15 % or more from those
-    months, and the sum is 3.5 standard errors of the cell's own changes from month to month.
+    months, and the sum is four standard errors of the cell's own changes from month to month.
     Territories of an event of the plan's own table are left to its measurement. Without territories
     cells are people.
 
