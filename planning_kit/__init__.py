@@ -23,7 +23,7 @@ _ROOMS = {
     "walk": "open_step",
     "walk.what_if": "WhatIf",
     "run": "run_plan",
-    "widgets": "register_panel talk_panel what_if_panel",
+    "widgets": "answer_panel register_panel talk_panel what_if_panel",
 }
 _HOME = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = ["__version__", *sorted(_HOME)]

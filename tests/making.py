@@ -19,7 +19,7 @@ from planning_kit.plan import Settings
 
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | str
 _AS_GIVEN = {"products", "opportunities", "activities", "assumptions", "events", "evidence"}
-_AS_GIVEN |= {"manager_time"}
+_AS_GIVEN |= {"manager_time", "answers"}
 HOME = "Home"  # the region of people whom no assignment brings into one
 
 
@@ -90,14 +90,13 @@ def make_inputs(
     _complete(made, region or HOME)
     con.execute(";".join(f"DELETE FROM plan.{name}" for name in TABLES))
     filled = [name for name, table in made.items() if len(table)]
+    told = {*filled, *(["events"] if "answers" in filled else [])}  # answers become events
     for name in filled:
         _fill(con, name, made[name])
     derive(con, settings)
     queries = partition_queries(con, settings, region or None)
     found = {
-        name: _empty(name).copy()
-        if name in _AS_GIVEN - set(filled)
-        else typed_table(con, query, name)
+        name: _empty(name).copy() if name in _AS_GIVEN - told else typed_table(con, query, name)
         for name, query in queries.items()
     }
     given = [c for c in made["reps"] if c not in TABLES["reps"].names]

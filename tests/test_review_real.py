@@ -73,9 +73,19 @@ def test_people_lines_and_territories_have_the_published_sums(bicycles, facts):
 @pytest.mark.realdata
 def test_the_review_sees_by_itself_what_is_wrong_with_the_bicycle_company(bicycles):
     table = review_findings(bicycles).set_index("finding_id")
-    assert table.index[1] == "review.goals_too_high"
-    assert "80% to 89% in all 12" in table.loc["review.goals_too_high", "message"]
-    assert "8 of 163" in table.loc["review.goals_too_high", "message"]
+    level = table.loc["review.level", "message"]
+    assert table.index[0] == "review.level" and "84% of target over 3 years" in level
+    assert "all 17 people below" in level and "80% to 89% in all 12" in level
+    assert "8 of 163" in level
+    # seen in the monthly tables: two branches of May 2013, two territories exchanged in autumn 2012
+    new = table.loc["review.new_units", "message"]
+    assert "Germany (since May 2013" in new and "Australia (since May 2013" in new
+    assert "+8.5% instead of +19.1%" in new
+    assert (
+        "Michael Blythe has sold in Southwest since November 2012"
+        in table.loc["review.taken_over", "message"]
+    )
+    assert "from 3.2% to -1.5%" in table.loc["review.falling_margin", "message"]
     assert "Bikes" in table.loc["review.below_cost.product_line", "message"]
     taken = table.loc["review.territory_taken.280.1", "message"]
     assert "Pamela Ansman-Wolfe" in taken and "2012-09-29" in taken

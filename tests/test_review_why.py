@@ -562,9 +562,9 @@ def test_goals_set_too_high_are_told_from_bad_execution():
                 {"sold_on": f"2025-{start:02d}-05", "rep_id": rep, "amount": 84.0 + start / 2}
             )
     table = review_findings(make_inputs(goals=goals, sales=sales)).set_index("finding_id")
-    row = table.loc["review.goals_too_high"]
+    row = table.loc["review.level"]
     assert row["status"] == "fail" and "84% to 89% in all 4 goal periods" in row["message"]
-    assert table.index[:2].tolist() == ["review.result", "review.goals_too_high"]
+    assert table.index[:2].tolist() == ["review.level", "review.result"]
     assert "86.8%, -318; 0 of 6 people" in table.loc["review.result", "message"]
 
 

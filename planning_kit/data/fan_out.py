@@ -9,8 +9,30 @@ from planning_kit.data.schema import TABLES
 from planning_kit.plan import Settings
 
 PARTITION_TABLES = (*TABLES, "managers", "leads_elsewhere", "accounts")
-_SHARED = ("products", "assumptions", "events")
+_SHARED = ("products", "assumptions")
 _PLAIN = "* EXCLUDE (_file, _row)"
+# What people reported with a place and a day is an event like those of the table; a person's place
+# is what they held on that day. Text that a spreadsheet would run was written with an apostrophe,
+# see `planning_kit.data.table_files.guard`.
+GUARDED = ("question", "answer", "answered_by")
+_ANSWERS = (
+    "SELECT * EXCLUDE (_file, _row) REPLACE ("
+    + ", ".join(f"regexp_replace({c}, '^' || chr(39), '') AS {c}" for c in GUARDED)
+    + ") FROM plan.answers"
+)
+_EVENTS = f"""
+    SELECT {_PLAIN} FROM plan.events
+    UNION ALL BY NAME
+    SELECT 'answer.' || a.answer_id AS event_id, 'reported event' AS kind,
+           coalesce(a.territory_id, h.territory_id) AS territory_id, a.starts_on,
+           a.answer AS note
+    FROM ({_ANSWERS}) a LEFT JOIN plan.assignments h
+      ON a.territory_id IS NULL AND h.rep_id = a.rep_id
+         AND a.starts_on >= coalesce(h.starts_on, a.starts_on)
+         AND a.starts_on <= coalesce(h.ends_on, a.starts_on)
+    WHERE a.kind = 'event' AND a.starts_on IS NOT NULL
+      AND coalesce(a.territory_id, h.territory_id) IS NOT NULL
+    ORDER BY ALL"""
 _MANAGERS = """
     WITH RECURSIVE above AS (
         SELECT manager_id AS rep_id FROM plan.reps WHERE rep_id IN (FROM here_people)
@@ -66,11 +88,22 @@ def partition_queries(
         "manager_time": f"SELECT {_PLAIN} FROM plan.manager_time WHERE manager_id {both} "
         "ORDER BY ALL",
         "evidence": f"SELECT {_PLAIN} FROM plan.evidence WHERE rep_id {people} ORDER BY ALL",
+        "events": _EVENTS,
+        "answers": f"FROM ({_ANSWERS}) WHERE {_answered_here(place, both, region)} ORDER BY ALL",
         "accounts": _accounts(settings, people),
         "managers": _MANAGERS,
         "leads_elsewhere": _leads_elsewhere(settings, region),
     }
     return queries | {name: f"SELECT {_PLAIN} FROM plan.{name} ORDER BY ALL" for name in _SHARED}
+
+
+def _answered_here(place: str, both: str, region: str | None) -> str:
+    """Say which answers are of a region: by their own word, else by person or territory."""
+    if region is None:
+        return "true"
+    here = f"territory_id IN (SELECT territory_id FROM plan.territories WHERE {place})"
+    nowhere = "rep_id IS NULL AND territory_id IS NULL"
+    return f"coalesce({place}, rep_id {both} OR {here} OR ({nowhere}))"
 
 
 def _accounts(settings: Settings, people: str) -> str:

@@ -55,6 +55,7 @@ class Region:
       period that holds the sale; empty: no goal covers it), ``rep_id``, ``territory_id``,
       ``product_id``; ``product_line`` is filled from the products; ``amount``, ``cost`` and
       ``units`` carry the credit share; ``lines`` counts the rows behind it.
+    - ``events`` also has what people reported with a place and a day (``answer.<answer_id>``).
     - ``goals`` and ``proposals`` always have ``ends_on``; ``goals.metric`` is never empty.
     - ``reps`` has ``current_region`` (on the first day of the plan; empty: none any more),
       ``is_active`` (works in this region when the plan starts, or is hired into it later) and
@@ -103,6 +104,7 @@ class Region:
     assumptions: pd.DataFrame
     events: pd.DataFrame
     evidence: pd.DataFrame
+    answers: pd.DataFrame
     manager_time: pd.DataFrame
     managers: pd.DataFrame = field(default_factory=_nobody_above)
     leads_elsewhere: pd.DataFrame = field(default_factory=_nobody_elsewhere)

@@ -275,6 +275,30 @@ _ALL = (
         ),
     ),
     Table(
+        "answers",
+        "What people answered when the review asked, and notes from the field.",
+        (
+            Column("answer_id", "id of the answer; events and evidence name it", needed="cell"),
+            Column("question_id", "finding it answers; empty: a note nobody asked for"),
+            Column("question", "what was asked, as it stood then"),
+            Column("answer", "the answer, in one line", needed="cell"),
+            Column("answered_by", "id of who says so, or plan", needed="cell"),
+            _date("answered_on", "day it was said", "cell"),
+            Column(
+                "kind",
+                "note, event (measured from its day on), assumption (candidate of the register)",
+                needed="cell",
+                choices=("note", "event", "assumption"),
+            ),
+            Column("region", "region whose finding it answers; empty: that of person or territory"),
+            Column("rep_id", "person it is about", refers_to="reps.rep_id"),
+            _TERRITORY,
+            _LINE,
+            _date("starts_on", "day it began or will begin"),
+        ),
+        key=("answer_id",),
+    ),
+    Table(
         "manager_time",
         "How managers planned and spent their own hours.",
         (

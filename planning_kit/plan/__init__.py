@@ -4,6 +4,7 @@ from planning_kit.plan.calendar import add_months, month_starts, months_between
 from planning_kit.plan.drivers import DRIVERS, Driver
 from planning_kit.plan.exclusions import Exclusion
 from planning_kit.plan.folder import (
+    ANSWERS,
     COMPANY,
     COPY_FOLDER,
     Plan,
@@ -45,6 +46,7 @@ from planning_kit.plan.settings import REGION_TALK, Settings, Targets
 
 __all__ = [
     "ACTIVITIES",
+    "ANSWERS",
     "CELL",
     "CELL_COLUMNS",
     "COMPANY",

@@ -19,6 +19,7 @@ from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, read_settings
 
 COMPANY = "company"  # its folder in a run and among prepared inputs; no region's has this name
+ANSWERS = "data/answers.csv"  # what people answered, a table like the others
 COPY_FOLDER = "plan"  # of a run: its copy of what people write; no region's has this name either
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|plan|prepared|latest)$", re.I)
 _SECTIONS = ("plan", "targets", "checks", "people", "agreement", "regions", "files", "sources")
@@ -35,7 +36,8 @@ class Plan:
     settings : Settings
         Checked settings.
     sources : mapping
-        ``[sources.<table>]`` sections as written; `planning_kit.data` reads them.
+        ``[sources.<table>]`` sections as written; `planning_kit.data` reads them. What people
+        answered is there without a section, once somebody has.
     files : mapping
         ``[files.<name>]`` sections: files that SQL of the sources may read.
     regions : tuple of str
@@ -165,10 +167,13 @@ def load_plan(folder: str | Path, run: Path | None = None) -> Plan:
         raise DataError(f"plan.toml: not a TOML file: {error}.") from None
     written = Written(content)
     written.keys(_SECTIONS)
+    sources = dict(_named_sections(written, "sources"))
+    if "answers" not in sources and (path / ANSWERS).is_file():
+        sources["answers"] = {"file": ANSWERS}
     plan = Plan(
         folder=path,
         settings=read_settings(written),
-        sources=_named_sections(written, "sources"),
+        sources=sources,
         files=_named_sections(written, "files"),
         regions=written.texts("regions", '["North", "01"]'),
         copy=copy,

@@ -8,10 +8,12 @@ from planning_kit.review.events import event_effects, event_path
 from planning_kit.review.factors import capacity, funnel, staffing_bridge, vacancies
 from planning_kit.review.fairness import fairness, goal_level, goal_people, ratchet_pairs
 from planning_kit.review.findings import ReviewLimits, review_findings, where_to_look
+from planning_kit.review.level import Level, goal_level_of_years
 from planning_kit.review.market import MARKET_EFFECTS, market_bridge
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.prices import break_even_volume, price_dispersion, price_latitude
 from planning_kit.review.proposals import proposal_bias, proposal_check
+from planning_kit.review.questions import candidates, questions
 from planning_kit.review.rates import closing_ratios, funnel_rates
 from planning_kit.review.replay import assumption_replay
 from planning_kit.review.standing import goal_outliers, manager_effects, size_buckets
@@ -21,12 +23,14 @@ __all__ = [
     "MARGIN_EFFECTS",
     "MARKET_EFFECTS",
     "Exclusions",
+    "Level",
     "ReviewLimits",
     "assumption_replay",
     "attainment",
     "break_even_volume",
     "bridge",
     "bridge_steps",
+    "candidates",
     "capacity",
     "closing_ratios",
     "event_effects",
@@ -38,6 +42,7 @@ __all__ = [
     "goal_bridge",
     "goal_history",
     "goal_level",
+    "goal_level_of_years",
     "goal_outliers",
     "goal_people",
     "growth",
@@ -49,6 +54,7 @@ __all__ = [
     "price_latitude",
     "proposal_bias",
     "proposal_check",
+    "questions",
     "ratchet_pairs",
     "recurring_accounts",
     "review_findings",

@@ -13,13 +13,28 @@ from planning_kit.messages import finding, findings_table
 from planning_kit.numbers.statistics import score_ranges
 from planning_kit.review.attainment import attainment, goal_history, growth
 from planning_kit.review.bridges import bridge
+from planning_kit.review.changes import (
+    begun_units,
+    ended_sellers,
+    falling_margin,
+    goals_without_sales,
+    growth_without,
+    late_start,
+    months_of_returns,
+    moved_accounts,
+    sales_without_goals,
+    shrinking_lines,
+    taken_over,
+)
 from planning_kit.review.deals import Exclusions, unusual_deals
 from planning_kit.review.events import event_effects
 from planning_kit.review.factors import vacancies
 from planning_kit.review.fairness import fairness
+from planning_kit.review.level import goal_level_of_years, level_words
 from planning_kit.review.periods import main_metric, repeated_goals
 from planning_kit.review.places import margins, outside_assignments
 from planning_kit.review.proposals import proposal_bias, proposal_check
+from planning_kit.review.questions import questions, reported_events, said_by, told_words
 from planning_kit.review.replay import EXECUTION, assumption_replay
 from planning_kit.review.standing import goal_outliers
 from planning_kit.steps import step_of
@@ -34,8 +49,7 @@ _NEEDS = {
     "assignments": "vacancies, and goals by territory",
 }
 # Where the notebook shows what a finding rests on: its headings, by the finding's second word.
-# The result itself, then the pattern of all goals, stand above every cause.
-_FIRST, _SECOND = 2e18, 1e18
+_FIRST = 1e18  # what the planner took out stands above every cause
 _MANY_OUTLIERS = 0.2
 _Found = Iterator[tuple[float, dict[str, str]]]
 
@@ -46,8 +60,8 @@ class ReviewLimits:
 
     Attributes
     ----------
-    missed : float
-        Attainment below which the result fails.
+    missed, exceeded : float
+        Attainment below which the result fails, and above which it is no good planning either.
     alike_spread : float
         Largest spread of attainment between goal periods that counts as the same share.
     alike_reached : float
@@ -59,6 +73,7 @@ class ReviewLimits:
     """
 
     missed: float = 0.95
+    exceeded: float = 1.05
     alike_spread: float = 0.12
     alike_reached: float = 0.20
     material_share: float = 0.003
@@ -82,8 +97,9 @@ def review_findings(
     Returns
     -------
     DataFrame
-        Findings (`planning_kit.messages.FINDING_COLUMNS`): failures first, within a status the
-        larger amount at stake first; tables the review lacks at the end.
+        Findings (`planning_kit.messages.FINDING_COLUMNS`): the level of all goals first, the
+        result second, then failures, within a status the larger amount at stake first; tables the
+        review lacks at the end.
     """
     if inputs.sales.empty:
         row = finding(
@@ -98,7 +114,13 @@ def review_findings(
     found = [entry for look in _LOOKS for entry in look(inputs, limits)]
     found += _excluded(inputs, excluded) if excluded is not None else ()
     found.sort(key=lambda entry: (-abs(entry[0]), entry[1]["finding_id"]))
-    return findings_table([row for _, row in found] + _missing_tables(inputs))
+    first = [*_level(inputs, limits), *_result(inputs, limits)]
+    rest = findings_table([row for _, row in found] + _missing_tables(inputs))
+    table = pd.concat([*(findings_table([row]) for row in first), rest], ignore_index=True)
+    told = table["finding_id"].map(told_words(inputs)).astype("str")
+    return table.assign(
+        message=(table["message"] + " " + told).where(told.notna(), table["message"])
+    )
 
 
 def where_to_look(findings: pd.DataFrame) -> pd.Series:
@@ -111,10 +133,10 @@ def _money(inputs: Region, amount: float) -> str:
     return f"{amount:,.0f} {inputs.settings.currency}"
 
 
-def _listed(names: Iterable[object], most: int = 5) -> str:
+def _listed(names: Iterable[object], most: int = 5, between: str = ", ") -> str:
     known = [str(name) for name in names]
     more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more
+    return between.join(known[:most]) + more
 
 
 def _each(inputs: Region, table: pd.DataFrame, text: str) -> str:
@@ -136,14 +158,14 @@ def _moved(inputs: Region) -> str:
     return text + (f" {row['note'].capitalize()}." if row["note"] else "")
 
 
-def _result(inputs: Region, limits: ReviewLimits) -> _Found:
+def _result(inputs: Region, limits: ReviewLimits) -> Iterator[dict[str, str]]:
     metric = main_metric(inputs)
     total = attainment(inputs, (), metric=metric)
     place = inputs.name
     if total.empty or not total["goal"].iloc[0] > 0:
         text = f"Nobody had a goal above 0 in the reviewed year. {_moved(inputs)}"
         advice = "Give the goals of the reviewed year to see who reached what."
-        yield _FIRST, finding("review.result", "review", place, text, advice)
+        yield finding("review.result", "review", place, text, advice)
         return
     people = attainment(inputs, ("rep_id",), metric=metric)
     people = people[people["goal"] > 0]
@@ -156,8 +178,8 @@ def _result(inputs: Region, limits: ReviewLimits) -> _Found:
         f"{_moved(inputs)}"
     )
     status = "fail" if row["attainment"] < limits.missed else "review"
-    status = "pass" if row["gap"] >= 0 else status
-    yield _FIRST, finding("review.result", status, place, text, "Read the causes below.")
+    status = "pass" if row["gap"] >= 0 and row["attainment"] <= limits.exceeded else status
+    yield finding("review.result", status, place, text, "Read the causes below.")
 
 
 def _unasked(inputs: Region, unit: str) -> str:
@@ -173,22 +195,27 @@ def _unasked(inputs: Region, unit: str) -> str:
     )
 
 
-def _same_share(inputs: Region, limits: ReviewLimits) -> _Found:
+def _level(inputs: Region, limits: ReviewLimits) -> list[dict[str, str]]:
+    """Say first how high all goals were, whatever the status: everything else rests on it."""
+    level = goal_level_of_years(inputs)
+    if level is None:
+        return []
+    text, advice = level_words(level), ""
     history = goal_history(inputs)
     history = history[history["attainment"].notna() & (history["people"] > 0)]
     reached, people = int(history["reached"].sum()), int(history["people"].sum())
     low, high = history["attainment"].min(), history["attainment"].max()
-    alike = high < limits.missed and high - low <= limits.alike_spread
-    if len(history) < 3 or not alike or reached > limits.alike_reached * people:
-        return
-    text = (
-        "Nearly every goal was missed by a similar share in every period: attainment was "
-        f"{low:.0%} to {high:.0%} in all {len(history)} goal periods and {reached} of {people} "
-        "goals were reached. Goals were set too high, not executed badly."
-    )
-    level = history["actual"].sum() / history["goal"].sum()
-    advice = f"Set goals near {level:.0%} of the level used so far, or say what will change."
-    yield _SECOND, finding("review.goals_too_high", "fail", "goals", text, advice)
+    alike = len(history) >= 3 and high - low <= limits.alike_spread
+    if level.verdict == "too high" and alike and reached <= limits.alike_reached * people:
+        text += (
+            f" Missed by a similar share every time, {low:.0%} to {high:.0%} in all {len(history)} "
+            f"goal periods, {reached} of {people} goals reached: set too high, not executed badly."
+        )
+    if level.verdict in ("too low", "too high"):
+        advice = (
+            f"Set goals near {level.share:.0%} of the level used so far, or say what will change."
+        )
+    return [finding("review.level", level.status, "goals", text, advice)]
 
 
 def _below_cost(inputs: Region, limits: ReviewLimits) -> _Found:
@@ -239,9 +266,13 @@ def _outside(inputs: Region, limits: ReviewLimits) -> _Found:
 
 
 def _events(inputs: Region, limits: ReviewLimits) -> _Found:
+    reported = reported_events(inputs)
+    asked = reported.index[reported["question_id"].notna()]
     for row in event_effects(inputs).to_dict("records"):
         key, where = f"review.event.{row['event_id']}", f"events {row['event_id']}"
         kind = row["kind"] or "event"
+        if row["event_id"] in reported.index:
+            kind = f"reported event “{reported.loc[row['event_id'], 'answer']}”"
         if not inputs.is_company and not row["affected"] and row["months"]:
             continue  # it was elsewhere
         if pd.isna(row["effect_share"]):
@@ -257,6 +288,8 @@ def _events(inputs: Region, limits: ReviewLimits) -> _Found:
             f"{row['high_share']:+.1%}), about {_money(inputs, row['effect_amount'])} in "
             f"{row['months']} months: {row['verdict']}{'; ' if row['note'] else ''}{row['note']}."
         )
+        if row["event_id"] in asked:
+            text += " It was asked about because sales moved there: the range is too narrow."
         status = "fail" if row["verdict"] == "lost sales" else "review"
         weight = row["effect_amount"] if row["verdict"] != "cannot tell" else 0.0
         advice = f"Take it into the coming year's assumptions, with {key} as evidence."
@@ -416,6 +449,61 @@ def _repeated(inputs: Region, limits: ReviewLimits) -> _Found:
         yield 0.0, finding("review.repeated_goals", "review", "goals", text, advice)
 
 
+def _changes(inputs: Region, limits: ReviewLimits) -> _Found:
+    in_units = main_metric(inputs) == "units"
+    for kind, (look, head, advice) in _OBSERVED.items():
+        table, units = look(inputs), in_units and kind in _OF_GOALS
+        floor = _material(inputs, limits)
+        if units:
+            floor = limits.material_share * float(inputs.reviewed_sales()["units"].abs().sum())
+        table = table[(table["amount"].abs() > floor) | (kind in _ANY_AMOUNT)]
+        if table.empty:
+            continue
+        amount, each = float(table["amount"].sum()), _listed(table["text"], between="; ")
+        text = head.format(
+            amount=f"{abs(amount):,.0f} {'units' if units else inputs.settings.currency}",
+            count=len(table),
+            each=each[0].upper() + each[1:] if head.startswith("{each}") else each,
+        )
+        row = finding(f"review.{kind}", "review", inputs.name, text, advice)
+        yield 0.0 if units else amount, row
+
+
+def _questions(inputs: Region, limits: ReviewLimits) -> _Found:
+    told = told_words(inputs)
+    for row in questions(inputs).to_dict("records"):
+        key = row["question_id"]
+        advice = f'Answer it: planning-kit answer "..." --to {key} --as ID'
+        where = " ".join(str(row[name]) for name in _PLACES if pd.notna(row[name]))
+        status, advice = ("pass", "") if key in told else ("review", advice)
+        yield row["amount"], finding(key, status, where, row["question"], advice)
+
+
+def _notes(inputs: Region, limits: ReviewLimits) -> _Found:
+    """Show the newest of what people said without being asked."""
+    notes = inputs.answers[inputs.answers["question_id"].isna()]
+    notes = notes.sort_values(["answered_on", "answer_id"], ascending=False)
+    if len(notes):
+        each = _listed((said_by(inputs, row) for row in notes.to_dict("records")), between=" ")
+        text = f"{len(notes)} notes of people: {each}"
+        yield 0.0, finding("review.notes", "pass", "answers", text)
+
+
+def _new_units(inputs: Region, limits: ReviewLimits) -> _Found:
+    units = begun_units(inputs)
+    units = units[units["amount"] > _material(inputs, limits)]
+    without = growth_without(inputs, units) if len(units) else float("nan")
+    if np.isnan(without):
+        return
+    amount, total = float(units["amount"].sum()), growth(inputs, ())["growth_share"].iloc[0]
+    text = (
+        f"New against the year before: {_listed(units['text'])}, {_money(inputs, amount)} in months "
+        f"without them a year earlier; without that sales moved {without:+.1%} instead of {total:+.1%}."
+    )
+    advice = "Set goals on what was there before, and goals of what is new by hand."
+    yield amount, finding("review.new_units", "review", inputs.name, text, advice)
+
+
 def _missing_tables(inputs: Region) -> list[dict[str, str]]:
     rows = []
     for name in inputs.missing(*_NEEDS):
@@ -425,9 +513,54 @@ def _missing_tables(inputs: Region) -> list[dict[str, str]]:
     return rows
 
 
+# What is seen, how it is said, what to do.
+_OBSERVED: dict[str, tuple[Callable[[Region], pd.DataFrame], str, str]] = {
+    "shrinking_line": (
+        shrinking_lines,
+        "{each}.",
+        "Ask what happened to it before its goal follows the growth of all.",
+    ),
+    "falling_margin": (
+        falling_margin,
+        "{each}.",
+        "See prices, discounts and cost; goals in margin say it to everybody.",
+    ),
+    "ended_seller": (
+        ended_sellers,
+        "{each}.",
+        "Say when they left, or who has their customers, before goals are split.",
+    ),
+    "taken_over": (
+        taken_over,
+        "Sales went from one person to another, {amount} a year: {each}.",
+        "Read the growth of these people with it: it is the territory's, not theirs.",
+    ),
+    "moved_accounts": (
+        moved_accounts,
+        "Customers went from one person to another: {each}.",
+        "Read the growth of these people with it: it came with the customers.",
+    ),
+    "without_goal": (
+        sales_without_goals,
+        "{amount} were sold by {count} without a goal for that time: {each}.",
+        "Give them goals, or say that theirs are elsewhere.",
+    ),
+    "without_sales": (
+        goals_without_sales,
+        "Goals of {amount} had no sales at all: {each}.",
+        "Check if they left, sell under another id, or never began.",
+    ),
+    "late_start": (late_start, "{each}.", "Compare like months, or add the earlier sales."),
+    "only_returns": (
+        months_of_returns,
+        "{each}.",
+        "Count no such month as one of the year; check that its sales were exported.",
+    ),
+}
+_PLACES = ("territory_id", "product_line", "rep_id")
+_ANY_AMOUNT = ("late_start", "only_returns")
+_OF_GOALS = ("without_goal", "without_sales")
 _LOOKS: tuple[Callable[[Region, ReviewLimits], _Found], ...] = (
-    _result,
-    _same_share,
     _below_cost,
     _outside,
     _events,
@@ -439,4 +572,8 @@ _LOOKS: tuple[Callable[[Region, ReviewLimits], _Found], ...] = (
     _repeated,
     _unusual,
     _out_of_line,
+    _changes,
+    _new_units,
+    _questions,
+    _notes,
 )

@@ -46,14 +46,19 @@ def _data(step: Step) -> list[Card]:
 
 def _review(step: Step) -> list[Card]:
     total = review.attainment(step.inputs, ())
-    people = review.attainment(step.inputs, ["rep_id"])["attainment"].dropna()
     goal, actual, share = (
         (total[name].iloc[0] if len(total) else None) for name in ("goal", "actual", "attainment")
     )
+    people = review.attainment(step.inputs, ["rep_id"])["attainment"].dropna()
     growth = review.growth(step.inputs, ())
     change = growth["growth_share"].iloc[0] if len(growth) else None
-    settings = step.inputs.settings
+    settings, level = step.inputs.settings, review.goal_level_of_years(step.inputs)
+    first = []
+    if level is not None:
+        text = f"of target {level.over}; {level.counted}"
+        first = [Card("level of the goals", share_text(level.share, 0), text, level.status)]
     return [
+        *first,
         money_card("goals of the reviewed year", goal, settings),
         money_card("result", actual, settings, f"{share_text(change)} on the year before"),
         Card(

@@ -9,13 +9,24 @@ from typing import Any
 import pandas as pd
 
 from planning_kit import agreement, assumptions, manager, metrics, outlook, review
+from planning_kit.data import Region
 from planning_kit.messages import UsageError, findings_table, shorten
 from planning_kit.messages.amounts import money_text
 from planning_kit.output.cards import Cards, finding_card, show_cards
 from planning_kit.output.charts.choose import chart_for
 from planning_kit.output.shown import Shown, show_table
 from planning_kit.steps import STEPS
-from planning_kit.walk import expected, one_on_one, resting, split, talks, totals, views, what_if
+from planning_kit.walk import (
+    expected,
+    one_on_one,
+    resting,
+    split,
+    talks,
+    told,
+    totals,
+    views,
+    what_if,
+)
 from planning_kit.walk.answers import CARDS, manager_plan_of, rollup_of
 from planning_kit.walk.asking import of_plan, of_region, of_step
 from planning_kit.walk.rollup import write_files
@@ -51,6 +62,8 @@ class NotebookStep(Step):
     staffing_bridge = of_region(review.staffing_bridge)
     market_bridge = of_region(review.market_bridge)
     funnel = of_region(review.funnel)
+    questions = of_region(review.questions)
+    answers = of_region(views.answers)
     event_effects = of_region(review.event_effects)
     event_path = of_region(review.event_path)
     assumption_replay = of_region(review.assumption_replay)
@@ -240,12 +253,20 @@ def _review_findings(step: NotebookStep) -> pd.DataFrame:
 
 
 def _assumption_findings(step: NotebookStep) -> pd.DataFrame:
-    return assumptions.assumption_findings(
+    found = assumptions.assumption_findings(
         step.inputs,
         step.scenario,
         today=expected.data_until(step),
-        known=review.review_findings,  # evidence may cite them by id
+        known=_citable,
     )
+    more = told.candidate_findings(step)
+    return pd.concat([found, findings_table(more)], ignore_index=True) if more else found
+
+
+def _citable(inputs: Region) -> pd.DataFrame:
+    """Give what evidence may cite by id: findings of the review, and what people said."""
+    said = pd.DataFrame({"finding_id": "answer." + inputs.answers["answer_id"]})
+    return pd.concat([review.review_findings(inputs)[["finding_id"]], said])
 
 
 def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
@@ -310,6 +331,8 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "unusual_deals": lambda step: step.unusual_deals(),
     "excluded_deals": lambda step: step.exclusions().table,
     "review_totals": lambda step: step.exclusions().totals,
+    "questions": lambda step: step.questions(),
+    "answers": lambda step: step.answers(),
     "review_findings": lambda step: step.findings().drop(columns="see"),
     "register": lambda step: assumptions.register(step.inputs, step.scenario),
     "baseline": lambda step: outlook.baseline(step.inputs, step.scenario),

@@ -20,6 +20,7 @@ _FEEDS = {
     "assumptions": "last year's register and its replay",
     "events": "effects of competitors and price changes",
     "evidence": "what stands behind proposals, and its coverage",
+    "answers": "what people say happened, beside the findings; events and candidates of the register",
     "manager_time": "planned and spent hours of managers",
 }
 
@@ -60,3 +61,9 @@ def monthly_sales(inputs: Region) -> pd.DataFrame:
 def team(inputs: Region) -> pd.DataFrame:
     """List the people of the region who carry a goal in the coming period, by id."""
     return inputs.team()
+
+
+def answers(inputs: Region) -> pd.DataFrame:
+    """List what people answered and noted here, the newest first."""
+    order = ["answered_on", "answer_id"]
+    return inputs.answers.sort_values(order, ascending=[False, True], ignore_index=True)
