@@ -112,20 +112,21 @@ def gives_needed(grid: Grid, limits: Limits, unit: float) -> pd.DataFrame:
         See `RulesConflictError`; besides ``block`` and ``number`` of the limit.
     """
     soft = _soften(grid, limits)
-    count, columns = soft.matrix.shape
-    most = np.full(count, np.inf)
-    system = sp.hstack([soft.matrix, sp.eye_array(count)]).tocsr()
-    slack = np.zeros(count)
+    columns = soft.matrix.shape[1]
+    slack = np.zeros(len(soft.bound))
+    most = np.full(len(soft.bound), np.inf)
     for priority in sorted(set(soft.priority.tolist()), reverse=True):
-        level = soft.priority >= priority
-        cost = np.concatenate([np.zeros(columns), (soft.priority == priority).astype(float)])
-        bounds = np.column_stack([np.zeros(len(cost)), np.append(np.full(columns, np.inf), most)])
-        found = linprog(cost, A_ub=-system, b_ub=-soft.bound, bounds=bounds, method="highs")
+        level = np.flatnonzero(soft.priority >= priority)
+        system = sp.hstack([soft.matrix[level], sp.eye_array(len(level))]).tocsr()
+        cost = np.append(np.zeros(columns), soft.priority[level] == priority)
+        upper = np.append(np.full(columns, np.inf), most[level])
+        bounds = np.column_stack([np.zeros(len(cost)), upper])
+        found = linprog(cost, A_ub=-system, b_ub=-soft.bound[level], bounds=bounds, method="highs")
         if found.x is None:
             # Every limit may give here, so that only a fault of the solver leads to this line.
             raise RuntimeError(f"no conflict found: {found.message}")  # pragma: no cover
-        slack = np.where(level, found.x[columns:], slack)
-        most = np.where(level, slack * (1 + 1e-9) + 1e-9, most)
+        slack[level] = found.x[columns:]
+        most[level] = slack[level] * (1 + 1e-9) + 1e-9
     return _gives_table(grid, limits, soft, slack, unit)
 
 
@@ -327,7 +328,8 @@ def gives_alike(grid: Grid, limits: Limits, gives: pd.DataFrame) -> pd.DataFrame
         ours = (soft.block == number) & (soft.side == (1 if side == "at least" else -1))
         share = sp.csr_array(np.where(ours, np.abs(bound), 0.0)[:, None])
         system = sp.hstack([soft.matrix, share]).tocsr()
-        found = linprog(np.append(np.zeros(columns), 1.0), A_ub=-system, b_ub=-bound)
+        cost = np.append(np.zeros(columns), 1.0)
+        found = linprog(cost, A_ub=-system, b_ub=-bound, method="highs-ipm")
         if found.x is not None:
             rows.append((block.rule.name, side, int(some.sum()), float(found.x[-1])))
     return pd.DataFrame(rows, columns=["rule", "side", "limits", "gives_share"])

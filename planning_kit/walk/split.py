@@ -6,10 +6,16 @@ import numpy as np
 import pandas as pd
 
 from planning_kit import outlook
-from planning_kit.allocation import Allocation, allocate, compare_objectives
+from planning_kit.allocation import (
+    Allocation,
+    RulesConflictError,
+    allocate,
+    compare_objectives,
+)
 from planning_kit.allocation.explain import RULE_COLUMNS
 from planning_kit.messages import finding, findings_table, require_labels
 from planning_kit.numbers.intervals import deviation
+from planning_kit.output.shown import named_text
 from planning_kit.plan import CELL_COLUMNS, NOT_KNOWN, Scenario
 from planning_kit.walk.expected import chances, outlook_of
 from planning_kit.walk.step import Step
@@ -126,13 +132,17 @@ def _allocate(step: Step) -> Allocation | None:
     cells = step.table("cells")
     if cells.empty:
         return None
-    return allocate(
-        solved_cells(step),
-        step.inputs.target,
-        scenario_here(step),
-        rounding_unit=step.inputs.settings.rounding_unit,
-        today=step.inputs.settings.starts_on,
-    )
+    try:
+        return allocate(
+            solved_cells(step),
+            step.inputs.target,
+            scenario_here(step),
+            rounding_unit=step.inputs.settings.rounding_unit,
+            today=step.inputs.settings.starts_on,
+        )
+    except RulesConflictError as error:
+        said = named_text(str(error), step.inputs)
+        raise RulesConflictError(said, error.conflict, error.gives) from None
 
 
 def allocation_table(step: Step) -> pd.DataFrame:
