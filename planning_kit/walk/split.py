@@ -13,6 +13,7 @@ from planning_kit.allocation import (
     compare_objectives,
 )
 from planning_kit.allocation.explain import RULE_COLUMNS
+from planning_kit.assumptions import judge_target
 from planning_kit.messages import finding, findings_table, require_labels
 from planning_kit.numbers.intervals import deviation
 from planning_kit.output.shown import named_text
@@ -280,22 +281,12 @@ def allocation_findings(step: Step) -> pd.DataFrame:
 
 
 def _chance_findings(step: Step) -> list[dict[str, str]]:
-    """Judge whether the goals can be reached by most, before anybody is asked to carry them."""
-    likely = chances(step, step.table("allocation"))["chance"].dropna()
-    where = step.inputs.name
-    if likely.empty:
-        return []
-    above, mean = int((likely >= 0.5).sum()), float(likely.mean())
-    message = (
-        f"{above} of {len(likely)} people are more likely to reach their goal than to miss it; "
-        f"the average chance is {mean:.0%}."
+    """Judge whether the target and the goals can be reached, before anybody is asked to carry them."""
+    likely = chances(step, step.table("allocation"))["chance"]
+    judged = judge_target(step.inputs, outlook_of(step).chance(step.inputs.target), likely)
+    return (
+        [finding("allocation.chance", judged[0], step.inputs.name, *judged[1:])] if judged else []
     )
-    if mean >= 0.5:
-        return [finding("allocation.chance", "pass", where, message)]
-    advice = (
-        "Lower the target, or show what will bring the difference; usual is 60 to 75 % at goal."
-    )
-    return [finding("allocation.chance", "fail", where, message, advice)]
 
 
 def bases(step: Step) -> pd.DataFrame:
