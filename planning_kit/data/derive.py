@@ -11,6 +11,7 @@ from planning_kit.data.region import review_months
 from planning_kit.plan import Settings
 
 _MONTH_DAYS = 30.4375
+_QUIET_MONTHS = 3  # without sales, after which somebody without an assignment may have left
 METRICS = ["amount", "units", "margin"]  # of goals; the first that a plan has is its main one
 
 
@@ -27,7 +28,7 @@ def derive(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str,
     Returns
     -------
     list of dict
-        Problem rows: sales that no rule brings into a region.
+        Problem rows: sales that no rule brings into a region, people who may have left unsaid.
     """
     con.execute("CREATE SCHEMA IF NOT EXISTS made")
     for table in ("goals", "proposals"):
@@ -39,7 +40,7 @@ def derive(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str,
     _sales(con)
     _goals(con)
     _people(con, settings)
-    return _without_region(con, settings)
+    return [*_without_region(con, settings), *_quiet_people(con, settings)]
 
 
 def _fill_ends(con: duckdb.DuckDBPyConnection, table: str) -> None:
@@ -186,7 +187,11 @@ def _goals(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _people(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Say of every person where they work when the plan starts, and whether they carry a goal."""
+    """Say of every person where they work when the plan starts, and whether they carry a goal.
+
+    Whoever has no assignment in the plan and has sold nothing for a quarter may have left without
+    a word: ``quiet_months`` counts the months without sales up to the last one known.
+    """
     start, (review, _) = settings.starts_on, review_months(settings)
     here = region_of(
         f"SELECT rep_id, CAST(NULL AS VARCHAR) AS territory_id, greatest(DATE '{start}', "
@@ -201,14 +206,25 @@ def _people(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         staying AS (SELECT r.*, h.region AS place,
                coalesce(r.left_on, DATE '9999-12-31') >= DATE '{start}'
                AND coalesce(r.hired_on, DATE '{start}') <= DATE '{settings.ends_on}' AS stays
-               FROM plan.reps r JOIN here h USING (rep_id))
+               FROM plan.reps r JOIN here h USING (rep_id)),
+        known AS (SELECT min(month) AS first, max(month) AS last FROM made.sales),
+        sold AS (SELECT rep_id, max(month) AS month FROM (
+               SELECT rep_id, month FROM made.sales GROUP BY ALL HAVING sum(amount) > 0)
+               GROUP BY 1),
+        seen AS (SELECT r.rep_id, date_diff('month', coalesce(s.month, greatest(
+               coalesce(r.hired_on, k.first), k.first - INTERVAL 1 MONTH)), k.last) AS quiet
+               FROM plan.reps r CROSS JOIN known k LEFT JOIN sold s USING (rep_id)),
+        placed AS (SELECT rep_id FROM made.held
+               WHERE starts_on <= DATE '{settings.ends_on}' AND ends_on >= DATE '{start}')
         SELECT s.* EXCLUDE (_file, _row, place, stays),
                CASE WHEN stays THEN place END AS current_region, stays AS is_active,
+               CASE WHEN quiet >= {_QUIET_MONTHS} AND s.rep_id NOT IN (FROM placed)
+                    THEN quiet::DOUBLE END AS quiet_months,
                stays AND (s.rep_id IN (SELECT rep_id FROM busy)
                           OR (s.rep_id NOT IN (SELECT rep_id FROM bosses WHERE rep_id IS NOT NULL)
                               AND lower(coalesce(role, '')) NOT IN ('manager', 'head of sales')))
                    AS carries_goal
-        FROM staying s""")
+        FROM staying s LEFT JOIN seen USING (rep_id)""")
 
 
 def _without_region(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
@@ -233,4 +249,34 @@ def _without_region(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[
             f"known territory; the plan allows {limit:.1%}",
             "advice": "give these people an assignment or a region in reps",
         }
+    ]
+
+
+def _quiet_people(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
+    """Name who would get a goal without an assignment and without sales of late, by their money."""
+    year = review_months(settings)
+    rows = con.execute(
+        """
+        SELECT r._file, r._row, r.rep_id, coalesce(r.rep_name, r.rep_id), p.quiet_months::INTEGER,
+               coalesce(sum(s.amount) FILTER (s.month BETWEEN ? AND ?), 0)::DOUBLE AS reviewed
+        FROM made.people p JOIN plan.reps r USING (rep_id) LEFT JOIN made.sales s USING (rep_id)
+        WHERE p.carries_goal AND p.quiet_months IS NOT NULL
+        GROUP BY ALL ORDER BY reviewed DESC, 3""",
+        list(year),
+    ).fetchall()
+    return [
+        {
+            "status": "review",
+            "table": "reps",
+            "file": file,
+            "row": row,
+            "column": "left_on",
+            "value": "",
+            "rule": "quiet",
+            "message": f"{name} ({rep}) sold nothing in the last {months} months and has no assignment "
+            f"in the plan, yet gets a goal; {sold:,.0f} {settings.currency} were sold in the reviewed "
+            "period",
+            "advice": "fill left_on if they left, else assign a territory",
+        }
+        for file, row, rep, name, months, sold in rows
     ]

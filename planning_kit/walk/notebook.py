@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from planning_kit import agreement, assumptions, manager, metrics, outlook, review
-from planning_kit.messages import UsageError, findings_table, shorten
+from planning_kit.messages import UsageError, finding_rows, findings_table, shorten
 from planning_kit.messages.amounts import money_text
 from planning_kit.output.cards import Cards, finding_card, show_cards
 from planning_kit.output.charts.choose import chart_for
@@ -240,12 +240,15 @@ def _review_findings(step: NotebookStep) -> pd.DataFrame:
 
 
 def _assumption_findings(step: NotebookStep) -> pd.DataFrame:
-    return assumptions.assumption_findings(
+    found = assumptions.assumption_findings(
         step.inputs,
         step.scenario,
         today=expected.data_until(step),
         known=review.review_findings,  # evidence may cite them by id
     )
+    seats = step.table("baseline").groupby("rep_id")["expected"].sum()
+    quiet = split.quiet_findings(step, seats, "are expected to bring")
+    return findings_table([*quiet, *finding_rows(found)]) if quiet else found
 
 
 def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
@@ -267,7 +270,7 @@ def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
 
 def _allocation_findings(step: NotebookStep) -> pd.DataFrame:
     found, more = split.allocation_findings(step), resting.resting_findings(step)
-    return pd.concat([found, findings_table(more)], ignore_index=True) if more else found
+    return findings_table([*finding_rows(found), *more]) if more else found
 
 
 _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
