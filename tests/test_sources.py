@@ -114,6 +114,69 @@ def test_a_goal_without_an_end_lasts_until_the_next_start_of_the_same_person(mak
     assert table[("bob", 5.0)] == pd.Timestamp("2025-07-31")  # as long as most: three months
 
 
+def periods(plan: Plan) -> list[str]:
+    table = company(plan).goals.sort_values(["rep_id", "starts_on"])
+    return [f"{r.rep_id} {r.starts_on:%y-%m-%d} {r.ends_on:%y-%m-%d}" for r in table.itertuples()]
+
+
+def test_a_monthly_goal_ends_with_its_month_whatever_follows(make_plan: PlanMaker):
+    months = [*(f"2025-{m:02d}-01" for m in (1, 2, 3, 4, 7, 12)), "2026-03-01"]
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "".join(f"{m},ann,5\n" for m in months))
+    assert periods(plan) == [
+        *("ann 25-01-01 25-01-31", "ann 25-02-01 25-02-28", "ann 25-03-01 25-03-31"),
+        *("ann 25-04-01 25-04-30", "ann 25-07-01 25-07-31", "ann 25-12-01 25-12-31"),
+        "ann 26-03-01 26-03-31",
+    ]
+    said = check_plan(plan).query("rule == 'gap'")
+    assert said["message"].tolist() == [
+        "3 goals of 1 people have no ends_on and the next starts later than usual: taken to be as long "
+        "as most, so that the one of 'ann' from 2025-04-01 ends on 2025-04-30 and nothing is planned "
+        "until 2025-07-01"
+    ]
+    assert said[["file", "row", "column"]].to_numpy().tolist() == [["goals.csv", 5, "ends_on"]]
+
+
+def test_a_december_goal_moves_nothing_into_the_year_after(make_plan: PlanMaker):
+    months = [f"2025-{m:02d}-01" for m in range(1, 13)]
+    goals = [f"{m},ann,10" for m in months] + ["2026-02-01,ann,10"] + [f"{m},bob,1" for m in months]
+    sales = "sold_on,rep_id,amount\n2025-12-15,ann,9\n2026-01-15,ann,8\n2025-01-15,bob,1\n"
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "\n".join(goals) + "\n", sales=sales)
+    assert "ann 25-12-01 25-12-31" in periods(plan)
+    sold = company(plan).sales.set_index(["rep_id", "month"])["goal_period"]
+    assert sold[("ann", pd.Timestamp("2025-12-01"))] == pd.Timestamp("2025-12-01")
+    assert pd.isna(sold[("ann", pd.Timestamp("2026-01-01"))])  # no goal covers it
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends"),
+    [
+        (["25-01-01", "25-04-01", "25-07-01", "25-10-01"], "25-12-31"),
+        (["22-01-01", "23-01-01", "25-01-01"], "25-12-31"),
+        (["25-01-01"], "25-12-31"),
+        (["25-01-01", "25-03-01", "25-04-01", "25-08-01", "25-11-01"], "25-11-30"),
+        (["25-01-15", "25-02-15", "25-05-15"], "25-06-14"),
+    ],
+    ids=["quarters", "years", "a single one", "irregular", "not on firsts"],
+)
+def test_the_last_goal_is_as_long_as_most(make_plan: PlanMaker, starts, ends):
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "".join(f"20{s},ann,5\n" for s in starts))
+    assert periods(plan)[-1] == f"ann {starts[-1]} {ends}"
+
+
+def test_goals_at_odd_distances_last_until_the_next_and_leave_no_gap(make_plan: PlanMaker):
+    starts = ["2025-01-01", "2025-03-01", "2025-04-01", "2025-08-01", "2025-11-01"]
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "".join(f"{s},ann,5\n" for s in starts))
+    assert periods(plan)[1:3] == ["ann 25-03-01 25-03-31", "ann 25-04-01 25-07-31"]
+    assert "gap" not in set(check_plan(plan)["rule"])
+
+
+def test_years_of_managers_and_months_of_their_people_stand_in_one_table(make_plan: PlanMaker):
+    months = [f"2025-{m:02d}-01,ann,10" for m in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)]
+    years = [f"{year}-01-01,mia,120" for year in (2024, 2025)]
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "\n".join(months + years) + "\n")
+    assert "mia 25-01-01 25-12-31" in periods(plan) and "ann 25-12-01 25-12-31" in periods(plan)
+
+
 def test_values_and_constants_are_mapped(make_plan: PlanMaker):
     extra = """
 [sources.sales]
