@@ -21,8 +21,9 @@ def derive(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str,
 
     - ``ends_on`` of goals and proposals: periods that start on firsts of months, mostly so many
       months apart (the person's own where there are four of them or they are years, else the
-      table's), last so many months; what that leaves open before the next start is said. Other periods last until the
-      day before the same person's next start, the last one as long as most of the table.
+      table's), last so many months; what that leaves open before the next start is said. Other
+      periods last until the day before the same person's next start, the last one as long as most
+      of the table.
     - the region of every sale and goal: the assignment of the day (the sale's own territory first,
       then the larger share), the home region, the assignment nearest in time, the territory.
     - the goal period a sale falls into: the shortest one of the person that holds the day.
@@ -64,7 +65,8 @@ def _fill_ends(con: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any
         shared AS ({_usual("1")}),
         usual AS (
             SELECT n.*, coalesce(s.months, 12) AS most,
-                   CASE WHEN o.steady AND (o.of >= {_ENOUGH} OR o.months >= 12) THEN o.months WHEN s.steady THEN s.months END AS months
+                   CASE WHEN o.steady AND (o.of >= {_ENOUGH} OR o.months >= 12) THEN o.months
+                        WHEN s.steady THEN s.months END AS months
             FROM nexts n LEFT JOIN own o ON o.rep_id = n.rep_id AND o.metric IS NOT DISTINCT FROM n.metric
             LEFT JOIN shared s ON true)
         SELECT rep_id, metric, starts_on, next_start, CAST(CASE
