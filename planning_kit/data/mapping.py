@@ -21,7 +21,7 @@ from planning_kit.data.notation import (
 )
 from planning_kit.data.readers import FILE, READER_OPTIONS, ROW, quoted
 from planning_kit.data.schema import TABLES, Column, Table
-from planning_kit.messages import DataError, nearest, require_labels
+from planning_kit.messages import MORE, DataError, nearest, require_labels
 
 KINDS = {
     "amount": "DECIMAL(28,6)",
@@ -290,7 +290,7 @@ def _unreadable(
                     **rows[-1],
                     "row": None,
                     "value": "",
-                    "message": f"{count - len(found):,} more rows like this",
+                    "message": f"{count - len(found):,} {MORE}",
                 }
             )
     return rows

@@ -3,6 +3,7 @@
 from planning_kit.messages.errors import DataError, InfeasiblePlanError, PlanningError, UsageError
 from planning_kit.messages.findings import (
     FINDING_COLUMNS,
+    MORE,
     PROBLEM_COLUMNS,
     finding,
     finding_rows,
@@ -13,6 +14,7 @@ from planning_kit.messages.written import Written, stop_on_faults
 
 __all__ = [
     "FINDING_COLUMNS",
+    "MORE",
     "PROBLEM_COLUMNS",
     "DataError",
     "InfeasiblePlanError",

@@ -18,6 +18,7 @@ PROBLEM_COLUMNS = (
     "message",
     "advice",
 )
+MORE = "more rows like this"  # ends the message of a problem that stands for many
 FINDING_COLUMNS = ("finding_id", "status", "where", "message", "advice")
 
 
