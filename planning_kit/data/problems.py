@@ -46,10 +46,11 @@ def name_records(con: duckdb.DuckDBPyConnection, rows: list[dict[str, Any]]) -> 
 
 def problem_lines(problems: pd.DataFrame, most: int = 200) -> Iterator[str]:
     """Say problems in lines: where, what, and what to do; like ones in one line with their number."""
-    # Advice that differs in the cell it quotes is the same; every unknown name needs its own.
-    asked = problems["advice"].where(
-        problems["rule"] == "unknown", problems["advice"].str.replace(_QUOTED, "", regex=True)
-    )
+    # Advice that differs in the cell it quotes is the same; every unknown name needs its own, and
+    # what is about no row is said as it is.
+    advice, message = problems["advice"], problems["message"]
+    asked = advice.where(problems["rule"] == "unknown", advice.str.replace(_QUOTED, "", regex=True))
+    asked = asked.mask(problems["row"].isna() & ~message.str.endswith(MORE), message)
     like = [*(problems[name].fillna("") for name in _LIKE), asked]
     groups = problems.groupby(like, sort=False)
     for number, (_, alike) in enumerate(groups):
