@@ -24,8 +24,7 @@ _MOST_SEARCHED = (
     40  # limits among which the conflict of the fewest is searched, not only a small one
 )
 _MOST_NODES = 2_000  # of that search: a number of steps, not a time, for the same answer anywhere
-_MOST_SPARED = 2  # rules that a smaller conflict is looked for without, one after the other
-_SPARED = 1e4  # what a limit of a spared rule costs; the others cost 1
+_SPARED = 1e4  # what a limit of the rule costs that a conflict is looked for without; others: 1
 _TINY = 1e-7  # shares of the scale below which the solver's slack is noise
 _SAID = 2  # limits of one rule that a message names; the rest is counted
 
@@ -219,17 +218,14 @@ def _cannot_hold(soft: _Soft, rows: Codes) -> bool:
 
 
 def _few(soft: _Soft) -> tuple[Codes, Array]:
-    """Look for a conflict of few limits: the cheapest, and the cheapest that spares some rule."""
+    """Look for a conflict of few limits: the cheapest, or the cheapest without its firmest rule."""
     everything = np.arange(len(soft.bound))
     best = _contradiction(soft, everything)
     if best is None:
         return everything, np.ones(len(everything))  # pragma: no cover - lost in the last digits
-    first = best[0][np.argsort(-soft.priority[best[0]], kind="stable")]
-    for spared in list(dict.fromkeys(soft.block[first].tolist()))[:_MOST_SPARED]:
-        found = _contradiction(soft, everything, np.where(soft.block == spared, _SPARED, 1.0))
-        if found is not None and len(found[0]) < len(best[0]):
-            best = found
-    return best
+    firmest = soft.block[best[0][np.argmax(soft.priority[best[0]])]]
+    other = _contradiction(soft, everything, np.where(soft.block == firmest, _SPARED, 1.0))
+    return other if other is not None and len(other[0]) < len(best[0]) else best
 
 
 def _irreducible(soft: _Soft, rows: Codes, multiples: Array) -> Codes:
