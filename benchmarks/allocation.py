@@ -21,7 +21,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from benchmarks.harness import Row, peak_mb, seconds, show, take_turns, versions, write_results
-from planning_kit.allocation import allocate, phase
+from planning_kit.allocation import RulesConflictError, allocate, phase
 from planning_kit.allocation.solve import Problem, solve
 from planning_kit.plan import Scenario
 
@@ -386,6 +386,25 @@ def time_whole_plan(rounds: int) -> list[Row]:
     ]
 
 
+def time_refusal(rounds: int) -> list[Row]:
+    """Time how long a plan for 500 people takes to say which rules cannot all hold."""
+    cells, _, scenario, _ = plan_of_500()
+    total = round(cells["base"].sum() * 1.3)
+    kept: dict[str, RulesConflictError] = {}
+
+    def refuse() -> None:
+        try:
+            allocate(cells, total, scenario, rounding_unit=1, today=TODAY)
+        except RulesConflictError as error:
+            kept["error"] = error
+
+    times = sorted(seconds(refuse) for _ in range(rounds))
+    said = f"{len(kept['error'].conflict)} limits, each needed"
+    size, seen = "500 people, 5 lines", versions("numpy", "scipy", "pandas")
+    middle = times[len(times) // 2]
+    return [Row("refusal", size, middle, "limit 0.5 s", None, None, peak_mb(refuse), said, seen)]
+
+
 def peer_plan() -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make the peer's reference size: 945 nodes of a hierarchy times 112 combinations."""
     random = np.random.default_rng(2)
@@ -496,6 +515,7 @@ def main() -> None:
     parser.add_argument("--skip-peer", action="store_true", help="leave the slow peer out")
     given = parser.parse_args()
     rows = [show(row) for row in time_whole_plan(max(given.rounds, 11))]
+    rows += [show(row) for row in time_refusal(given.rounds)]
     rows += compare_solvers(tuple(given.sizes), given.rounds)
     if not given.skip_peer:
         rows += [show(row) for row in compare_with_peer(given.rounds)]

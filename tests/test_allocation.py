@@ -667,6 +667,32 @@ def test_rules_made_by_hand_and_references_by_label():
         allocate(cells, 240, rules, references={"agreed": agreed.rename({"y": "z"})}, today=TODAY)
 
 
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"each": "rep_id", "most_up_share": 0.2, "most_down_share": 0.2},
+        {"each": "rep_id", "at_most": 1.1},
+        {"each": "rep_id", "exactly": 1.0},
+        {"each": "cell", "at_least": 0.8, "at_most": 1.2},
+    ],
+    ids=["change", "at most", "exactly", "cell"],
+)
+def test_somebody_with_only_a_return_makes_no_rule_impossible(rule):
+    cells = make_cells([100.0, 100.0, 50.0], last_year=[100.0, 100.0, -8.0])
+    plan = split(cells, 230, {"name": "calm", **rule, "relative_to": "last_year"})
+    assert plan.gap == 0 and plan.rules["gap"].max() == 0
+    said = plan.findings.set_index("finding_id").loc["allocation.reference_negative"]
+    assert said["message"].startswith("last_year is below 0 for 'R2', -8 in all")
+    assert "R2" not in set(plan.rules["group"])
+
+
+def test_a_hold_at_a_return_holds_nothing():
+    cells = make_cells([100.0, 100.0], last_goal=[100.0, -5.0])
+    hold = {"name": "keep", "keep": "last_goal", **HOLD}
+    plan = split(cells, 250, holds=[hold])
+    assert plan.goals["goal"].tolist() == [100.0, 150.0]
+
+
 def test_a_rule_without_cells_or_reference_is_said():
     cells = make_cells([100, 100], last_goal=[np.nan, 50.0])
     rule = {"name": "old", "each": "rep_id", "at_most": 1.0, "relative_to": "last_goal"}
@@ -866,7 +892,7 @@ def test_a_base_that_came_filled_keeps_saying_so():
 
 
 def test_a_conflict_is_thinned_to_what_it_needs():
-    from planning_kit.allocation.conflicts import _soften, find_conflict
+    from planning_kit.allocation.conflicts import find_conflict
     from planning_kit.allocation.engine import _read
 
     caps = [
@@ -874,8 +900,7 @@ def test_a_conflict_is_thinned_to_what_it_needs():
     ]
     floor = {"name": "floor", "where": {"rep_id": "R0"}, "at_least": 20}
     task = _read(make_cells([5.0, 5.0, 5.0]), 15, scenario(*caps, floor), 1.0, None, TODAY)
-    everything = np.ones(len(_soften(task.grid, task.limits).bound))
-    assert set(find_conflict(task.grid, task.limits, everything).rule) in (
+    assert set(find_conflict(task.grid, task.limits).rule) in (
         {"c0", "floor"},
         {"floor", "total"},
     )

@@ -145,7 +145,7 @@ def test_a_cell_that_cannot_be_read_names_the_row_of_the_query(
     problems = check_plan(plan_of(make_plan, query))
     found = problems[problems["status"] == "fail"]
     assert set(found["column"]) == {"sold_on", "amount"} and set(found["row"]) == {2}
-    assert set(found["file"]) == {"database"}
+    assert set(found["file"]) == {"sales (database)"}
 
 
 def test_colons_and_percent_signs_of_a_query_are_text(make_plan: PlanMaker, sqlite_file: Path):

@@ -83,7 +83,7 @@ def test_two_people_have_one_chance_in_every_notebook(two_people: Plan, tmp_path
     (one,) = likely
     assert set(table(run, "North", "frontier")["team_chance"]) == {one}
     said = table(run, "North", "assumption_findings")["message"].str.cat()
-    assert f"reached in {one:.0%} of 2,000 simulated years" in said
+    assert f"reached in {100 * one:.0f} of 100 years" in said
     shown = what_if(steps[-1]).summary.set_index("what")["value"]
     assert shown["chance that the region reaches the target"] == f"{one:.0%}"
     # Nothing but what hits everybody varies here: a person's chance is the team's.

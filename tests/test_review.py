@@ -267,6 +267,25 @@ def test_the_goal_bridge_takes_last_years_prices_and_marks_what_was_split():
     assert goal_bridge(make_inputs(sales="sold_on rep_id amount\n2025-05-01 ann 5")).empty
 
 
+@pytest.mark.parametrize(
+    ("assigned", "share"),
+    [("ann t1", 0.0), ("ann t1\nann t2", 1.0)],
+    ids=["one territory", "two territories"],
+)
+def test_a_goal_with_its_product_rests_on_a_split_only_where_there_was_something_to_split(
+    assigned, share
+):
+    inputs = make_inputs(
+        products=PRODUCTS,
+        assignments=f"rep_id territory_id\n{assigned}",
+        goals="starts_on ends_on rep_id product_id goal\n2025-01-01 2025-12-31 ann bike 2000",
+        sales="sold_on rep_id territory_id product_id amount units\n"
+        "2024-05-01 ann t1 bike 1000 10\n2025-05-01 ann t1 bike 1350 15",
+    )
+    row = goal_bridge(inputs).iloc[0]
+    assert (row["before"], row["rests_on_split_share"]) == (2000, share)
+
+
 def test_the_steps_of_a_bridge_lead_to_the_result():
     table = bridge(small_company())
     steps = bridge_steps(table)

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from planning_kit.allocation import RulesConflictError
 from planning_kit.cli import main
 from planning_kit.data import check_scenarios, prepare
 from planning_kit.messages import DataError, UsageError
@@ -466,6 +467,19 @@ def test_sliders_at_rest_leave_the_limits_of_an_earlier_what_if(opened):
     save_scenario(opened("even"), "tight", WhatIf(most_up=0.2, most_down=0.1))
     result = what_if(opened("tight"), WhatIf())
     assert (result.people["change"] == 0).all() and not result.message
+
+
+def test_rules_that_cannot_all_hold_are_said_with_names(make_plan: PlanMaker, tmp_path):
+    tight = '[[rules]]\nname = "calm"\neach = "rep_id"\nat_most = 10\n'
+    reps = "rep_id,rep_name,region\n1001,Ann Moss,North\nbob,Bob Ay,North\n"
+    sales = "sold_on,rep_id,amount\n2025-02-01,1001,500\n2025-02-01,bob,500\n"
+    places = {"territories": "territory_id,region\nt1,North\n", "goals": None, "products": None}
+    held = "rep_id,territory_id\n1001,t1\n"
+    plan = written(make_plan(reps=reps, sales=sales, assignments=held, **places), tight=tight)
+    step = open_step("03_target_allocation", "North", plan.folder, tmp_path, "tight")
+    with pytest.raises(RulesConflictError, match=r"'calm' for Ann Moss .*, for Bob Ay") as error:
+        step.allocate()
+    assert "1001" not in str(error.value) and len(error.value.conflict) == 3
 
 
 def test_where_no_other_region_can_carry_the_difference_the_company_follows(make_plan: PlanMaker):

@@ -114,6 +114,196 @@ def test_a_goal_without_an_end_lasts_until_the_next_start_of_the_same_person(mak
     assert table[("bob", 5.0)] == pd.Timestamp("2025-07-31")  # as long as most: three months
 
 
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def by_year(columns: str, extra: str = "", where: str = "goals.csv") -> str:
+    return f"""
+[sources.goals]
+file = "data/{where}"
+[sources.goals.columns]
+rep_id = "Seller"
+[sources.goals.unpivot]
+year = "Year"
+columns = {columns}
+name_to = "starts_on"
+value_to = "goal"
+{extra}"""
+
+
+def wide(headers: tuple[str, ...], *rows: str) -> str:
+    head = ",".join('"' + header.replace('"', '""') + '"' for header in headers)
+    return "\n".join([head, *rows]) + "\n"
+
+
+def test_a_year_in_a_column_and_months_beside_it_become_rows(make_plan: PlanMaker):
+    cells = ",".join(str(number) for number in range(1, 13))
+    text = wide(("Seller", "Year", *MONTHS, "Total"), f"ann,2024,{cells},78", f"ann,2025.0,{cells},78",
+                "bob,2025,,0,,,,,,,,,,5,5")  # fmt: skip
+    plan = make_plan(extra=by_year('["???"]'), goals=text)
+    table = company(plan).goals.set_index(["rep_id", "starts_on"]).sort_index()
+    assert len(table) == 36 and table.loc["ann", "goal"].tolist() == [*range(1, 13)] * 2
+    assert table.loc[("ann", pd.Timestamp("2024-02-01")), "ends_on"] == pd.Timestamp("2024-02-29")
+    bob = table.loc["bob", "goal"]
+    assert bob.isna().tolist() == [True, False, *[True] * 9, False]  # empty is not 0
+    assert company(plan).goals["goal"].sum() == 78 * 2 + 5
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        tuple(month.upper() for month in MONTHS),
+        tuple(f" {number:02d}" for number in range(1, 13)),
+        tuple(f"M{number}" for number in range(1, 13)),
+        tuple(f'Goal "net"; {month}. (EUR)' for month in MONTHS),
+        tuple(f"{month}'); DROP TABLE plan.goals; --" for month in MONTHS),
+        (
+            "Jän",
+            "Feber",
+            "März",
+            "April",
+            "Mai",
+            "Juni",
+            "Juli",
+            "August",
+            "Sept",
+            "Okt",
+            "Nov",
+            "Dez",
+        ),
+        ("janv", "fév", "mars", "avr", "mai", "juin", "juil", "août", "sept", "oct", "nov", "déc"),
+    ],
+    ids=["capitals", "numbers", "letters", "quotes", "sql", "German", "French"],
+)
+def test_months_are_found_in_any_usual_header(make_plan: PlanMaker, headers):
+    text = wide(("Seller", "Year", *headers), "ann,2025," + ",".join(map(str, range(1, 13))))
+    table = company(make_plan(extra=by_year('["*"]'), goals=text)).goals.sort_values("starts_on")
+    assert table["goal"].tolist() == [*range(1, 13)]
+    assert table["starts_on"].dt.month.tolist() == [*range(1, 13)]
+
+
+@pytest.mark.parametrize(
+    ("headers", "extra", "words"),
+    [
+        (("Jan", "Total"), "", "no single month in 'Total'"),
+        (
+            ("Jan", "January"),
+            "",
+            "'Jan' and 'January' are the same month|'Jan', 'January' are the same",
+        ),
+        (("Jan", "Feb 24"), "", "no single month in 'Feb 24'"),
+        (
+            ("Jan", "13"),
+            "",
+            r'no single month in \'13\'; say \[sources.goals.values.starts_on\] "HEADER"',
+        ),
+        (("Jan", "Feb"), "yaer = 1", "unpivot: 1 unknown label: 'yaer'"),
+    ],
+    ids=["a total", "twice", "with a year", "no month", "a key mistyped"],
+)
+def test_headers_that_name_no_single_month_are_refused(make_plan: PlanMaker, headers, extra, words):
+    text = wide(("Seller", "Year", *headers), "ann,2025,1,2")
+    with pytest.raises(DataError, match=words):
+        prepare(make_plan(extra=by_year('["*"]', extra), goals=text))
+
+
+def test_the_plan_may_say_which_month_a_header_means(make_plan: PlanMaker):
+    text = wide(("Seller", "Year", "start", "Feb"), "ann,2025,1,2")
+    extra = '[sources.goals.values.starts_on]\n"start" = "Jan"'
+    table = company(make_plan(extra=by_year('["start", "Feb"]', extra), goals=text)).goals
+    assert sorted(table["starts_on"].dt.month) == [1, 2]
+
+
+def test_a_year_that_is_none_is_named_with_its_cell(make_plan: PlanMaker):
+    text = wide(("Seller", "Year", "Jan"), "ann,FY25,1", "bob,,2", "ann,2025,3")
+    said = failures(make_plan(extra=by_year('["Jan"]'), goals=text))
+    assert said[["row", "column"]].to_numpy().tolist() == [[2, "starts_on"], [3, "starts_on"]]
+    assert said["message"].tolist()[0].startswith("'FY25-01-01' is not a day")
+
+
+def test_whole_dates_may_stand_in_the_headers_of_a_workbook(make_plan: PlanMaker, tmp_path: Path):
+    plan = make_plan(
+        extra="""
+[sources.goals]
+file = "data/goals.xlsx"
+[sources.goals.unpivot]
+columns = ["20*"]
+name_to = "starts_on"
+value_to = "goal"
+""",
+        goals=None,
+    )
+    days = pd.date_range("2025-01-01", periods=3, freq="MS")
+    table = pd.DataFrame([["ann", 1, 2, None]], columns=["rep_id", *days])
+    table.to_excel(plan.folder / "data" / "goals.xlsx", index=False)
+    found = company(plan).goals.sort_values("starts_on")
+    assert found["starts_on"].tolist() == list(days)
+    assert found["goal"].fillna(-1).tolist() == [1, 2, -1]
+
+
+def periods(plan: Plan) -> list[str]:
+    table = company(plan).goals.sort_values(["rep_id", "starts_on"])
+    return [f"{r.rep_id} {r.starts_on:%y-%m-%d} {r.ends_on:%y-%m-%d}" for r in table.itertuples()]
+
+
+def test_a_monthly_goal_ends_with_its_month_whatever_follows(make_plan: PlanMaker):
+    months = [*(f"2025-{m:02d}-01" for m in (1, 2, 3, 4, 7, 12)), "2026-03-01"]
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "".join(f"{m},ann,5\n" for m in months))
+    assert periods(plan) == [
+        *("ann 25-01-01 25-01-31", "ann 25-02-01 25-02-28", "ann 25-03-01 25-03-31"),
+        *("ann 25-04-01 25-04-30", "ann 25-07-01 25-07-31", "ann 25-12-01 25-12-31"),
+        "ann 26-03-01 26-03-31",
+    ]
+    said = check_plan(plan).query("rule == 'gap'")
+    assert said["message"].tolist() == [
+        "3 goals of 1 people have no ends_on and the next starts later than usual: taken to be as long "
+        "as most, so that the one of 'ann' from 2025-04-01 ends on 2025-04-30 and nothing is planned "
+        "until 2025-07-01"
+    ]
+    assert said[["file", "row", "column"]].to_numpy().tolist() == [["goals.csv", 5, "ends_on"]]
+
+
+def test_a_december_goal_moves_nothing_into_the_year_after(make_plan: PlanMaker):
+    months = [f"2025-{m:02d}-01" for m in range(1, 13)]
+    goals = [f"{m},ann,10" for m in months] + ["2026-02-01,ann,10"] + [f"{m},bob,1" for m in months]
+    sales = "sold_on,rep_id,amount\n2025-12-15,ann,9\n2026-01-15,ann,8\n2025-01-15,bob,1\n"
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "\n".join(goals) + "\n", sales=sales)
+    assert "ann 25-12-01 25-12-31" in periods(plan)
+    sold = company(plan).sales.set_index(["rep_id", "month"])["goal_period"]
+    assert sold[("ann", pd.Timestamp("2025-12-01"))] == pd.Timestamp("2025-12-01")
+    assert pd.isna(sold[("ann", pd.Timestamp("2026-01-01"))])  # no goal covers it
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends"),
+    [
+        (["25-01-01", "25-04-01", "25-07-01", "25-10-01"], "25-12-31"),
+        (["22-01-01", "23-01-01", "25-01-01"], "25-12-31"),
+        (["25-01-01"], "25-12-31"),
+        (["25-01-01", "25-03-01", "25-04-01", "25-08-01", "25-11-01"], "25-11-30"),
+        (["25-01-15", "25-02-15", "25-05-15"], "25-06-14"),
+    ],
+    ids=["quarters", "years", "a single one", "irregular", "not on firsts"],
+)
+def test_the_last_goal_is_as_long_as_most(make_plan: PlanMaker, starts, ends):
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "".join(f"20{s},ann,5\n" for s in starts))
+    assert periods(plan)[-1] == f"ann {starts[-1]} {ends}"
+
+
+def test_goals_at_odd_distances_last_until_the_next_and_leave_no_gap(make_plan: PlanMaker):
+    starts = ["2025-01-01", "2025-03-01", "2025-04-01", "2025-08-01", "2025-11-01"]
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "".join(f"{s},ann,5\n" for s in starts))
+    assert periods(plan)[1:3] == ["ann 25-03-01 25-03-31", "ann 25-04-01 25-07-31"]
+    assert "gap" not in set(check_plan(plan)["rule"])
+
+
+def test_years_of_managers_and_months_of_their_people_stand_in_one_table(make_plan: PlanMaker):
+    months = [f"2025-{m:02d}-01,ann,10" for m in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)]
+    years = [f"{year}-01-01,mia,120" for year in (2024, 2025)]
+    plan = make_plan(goals="starts_on,rep_id,goal\n" + "\n".join(months + years) + "\n")
+    assert "mia 25-01-01 25-12-31" in periods(plan) and "ann 25-12-01 25-12-31" in periods(plan)
+
+
 def test_values_and_constants_are_mapped(make_plan: PlanMaker):
     extra = """
 [sources.sales]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from planning_kit.data import TABLES, check_plan, empty_table, prepare
 from planning_kit.data.dictionary import dictionary
+from planning_kit.data.problems import problem_lines
 from planning_kit.messages import DataError, require_labels
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import load_plan
@@ -160,3 +161,66 @@ def test_empty_tables_have_the_types_of_full_ones():
 def test_no_template_is_left_without_its_table():
     names = {path.stem for path in Path(ROOT / "templates/plan/data").glob("*.csv")}
     assert names == set(TABLES)
+
+
+def lines_of(plan) -> list[str]:
+    return list(problem_lines(check_plan(plan)))
+
+
+def test_like_problems_are_one_line_with_their_number(make_plan: PlanMaker):
+    goals = "".join(f"2025-{m:02d}-01,2025-{m:02d}-28,ann,0\n" for m in range(1, 9))
+    lines = lines_of(make_plan(goals="starts_on,ends_on,rep_id,goal\n" + goals))
+    assert [line for line in lines if "goal is 0" in line] == [
+        "review goals.csv, 8 rows (2, 3, 4, 5, 6 and 3 more), goal: the goal is 0: read as 'no sales "
+        "expected'; leave the cell empty where nobody planned it"
+    ]
+    one = lines_of(make_plan(goals="starts_on,ends_on,rep_id,goal\n2025-01-01,2025-12-31,ann,0\n"))
+    assert next(line for line in one if "goal is 0" in line).startswith(
+        "review goals.csv, row 2, goal"
+    )
+
+
+def test_a_line_counts_what_the_table_of_problems_leaves_out(make_plan: PlanMaker):
+    rows = "".join(f"2025-01-01,ann,x{n}\n" for n in range(500))
+    plan = make_plan(sales="sold_on,rep_id,amount\n" + rows)
+    (line,) = [line for line in lines_of(plan) if line.startswith("FAIL") and "amount" in line]
+    assert line.startswith(
+        "FAIL   sales.csv, 500 rows (2, 3, 4, 5, 6 and 495 more), amount: first of "
+    )
+    assert "'x0'" in line
+
+
+def test_problems_that_need_different_answers_keep_a_line_each(make_plan: PlanMaker):
+    sales = "sold_on,rep_id,amount\n2025-01-01,anm,1\n2025-01-01,bbo,1\n2025-02-01,ann,90000\n"
+    lines = lines_of(make_plan(sales=sales))
+    assert sum("map it: [sources.sales.values.rep_id]" in line for line in lines) == 2
+
+
+def test_a_line_about_a_query_names_the_table_and_the_record(make_plan: PlanMaker):
+    plan = make_plan(
+        extra="""
+[files.orders]
+file = "data/orders.csv"
+[sources.sales]
+sql = "SELECT day AS sold_on, who AS rep_id, amount FROM orders"
+[sources.opportunities]
+sql = "SELECT who AS rep_id, id AS opportunity_id, 'gone' AS outcome FROM orders"
+""",
+        sales=None,
+    )
+    orders = "id,day,who,amount\nO1,2025-01-01,ann,1\nO2,2025-13-01,ann,2\nO3,2025-02-01,bob,x\n"
+    (plan.folder / "data" / "orders.csv").write_text(orders)
+    lines = lines_of(plan)
+    assert any(
+        line.startswith("FAIL   sales (SQL), record 2, sold_on: '2025-13-01' is not a day of the")
+        and "(record of rep_id ann)" in line
+        for line in lines
+    ), lines
+    assert any(line.startswith("FAIL   sales (SQL), record 3, amount: 'x'") for line in lines)
+    (outcome,) = [line for line in lines if ", outcome:" in line]
+    assert outcome.startswith(
+        "FAIL   opportunities (SQL), 3 records (1, 2, 3), outcome: first of them:"
+    )
+    assert "(record of opportunity_id O1)" in outcome
+    with pytest.raises(DataError, match=r"opportunities \(SQL\)|sales \(SQL\)"):
+        prepare(plan)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog
+from scipy.sparse.linalg import splu
 
 from planning_kit.allocation.cells import Array, Codes, Grid
 from planning_kit.allocation.limits import Limits, assemble, group_names
 from planning_kit.messages import InfeasiblePlanError
+from planning_kit.numbers.programs import integer_program
 from planning_kit.plan import Relax
 
 GIVE_COLUMNS = ("rule", "group", "priority", "side", "asked", "gives", "becomes")
 CONFLICT_COLUMNS = ("rule", "group", "priority", "limit")
-_MOST_TESTED = 80  # rows tested one by one for being needed in the conflict
-_MOST_SEARCHED = 3_000  # limits among which the smallest conflict is searched
+_MOST_SEARCHED = (
+    40  # limits among which the conflict of the fewest is searched, not only a small one
+)
 _MOST_NODES = 2_000  # of that search: a number of steps, not a time, for the same answer anywhere
+_SPARED = 1e4  # what a limit of the rule costs that a conflict is looked for without; others: 1
 _TINY = 1e-7  # shares of the scale below which the solver's slack is noise
+_SAID = 2  # limits of one rule that a message names; the rest is counted
 
 
 class RulesConflictError(InfeasiblePlanError):
@@ -45,7 +50,10 @@ class RulesConflictError(InfeasiblePlanError):
 
 @dataclass(frozen=True)
 class _Soft:
-    """Every limit as ``matrix @ x >= bound`` over scaled amounts; one row a limit."""
+    """Every limit as ``matrix @ x >= bound`` over scaled amounts of 0 or more; one row a limit.
+
+    Cells that stand in the same limits are one column; cells that stay 0 stand in none.
+    """
 
     matrix: sp.csr_array
     bound: Array
@@ -53,7 +61,7 @@ class _Soft:
     group: Codes
     side: Codes  # 1: at least, -1: at most
     priority: Codes
-    upper: Array  # hard upper limits of the cells
+    level: Array  # base of each column, scaled
     size: float
 
 
@@ -61,11 +69,11 @@ def _soften(grid: Grid, limits: Limits) -> _Soft:
     rows, bounds, where = [], [], []
     size = max(1e-300, float(np.abs(limits.blocks[0].low).max()), float(np.abs(grid.base).sum()))
     size /= max(1, len(grid))
-    upper = np.full(len(grid), np.inf)
+    moves = np.ones(len(grid), dtype=bool)
     for number, block in enumerate(limits.blocks):
         if block.rule.kind == "implied":
             cells = np.flatnonzero(block.codes >= 0)
-            upper[cells] = np.minimum(upper[cells], block.high[block.codes[cells]])
+            moves[cells] &= block.high[block.codes[cells]] > 0
             continue
         inside = np.flatnonzero(block.codes >= 0)
         values = np.ones(len(inside)) if block.values is None else block.values[inside]
@@ -74,28 +82,24 @@ def _soften(grid: Grid, limits: Limits) -> _Soft:
             use = np.flatnonzero(np.isfinite(limit))
             rows.append(one[use] * side)
             bounds.append(side * limit[use] / size)
-            where.append(
-                (
-                    np.full(len(use), number),
-                    use,
-                    np.full(len(use), side),
-                    np.full(len(use), block.rule.priority),
-                )
-            )
+            told = (number, use, side, block.rule.priority)
+            where.append([np.broadcast_to(part, len(use)) for part in told])
     block_of, group_of, side_of, priority = (np.concatenate(x) for x in zip(*where, strict=True))
-    return _Soft(
-        sp.vstack(rows).tocsr(),
-        np.concatenate(bounds),
-        block_of,
-        group_of,
-        side_of,
-        priority,
-        upper / size,
-        size,
-    )
+    level = np.where(moves, np.abs(grid.base) / size, 0.0)
+    matrix, level = _merged(sp.vstack(rows).tocsc() @ sp.diags_array(moves.astype(float)), level)
+    return _Soft(matrix, np.concatenate(bounds), block_of, group_of, side_of, priority, level, size)
 
 
-def gives_needed(grid: Grid, limits: Limits, unit: float) -> tuple[pd.DataFrame, Array]:
+def _merged(matrix: Any, level: Array) -> tuple[sp.csr_array, Array]:
+    """Keep one of the columns that are alike, with what they all start from."""
+    columns = matrix.tocsc()
+    columns.eliminate_zeros()
+    drawn = np.random.default_rng(0).uniform(1.0, 2.0, columns.shape[0])
+    _, first, alike = np.unique(columns.T @ drawn, return_index=True, return_inverse=True)
+    return columns[:, first].tocsr(), np.bincount(alike, level)
+
+
+def gives_needed(grid: Grid, limits: Limits, unit: float) -> pd.DataFrame:
     """Find by how much rules must give so that all can hold, the lowest priority first.
 
     The rules of the highest priority give as little as they can, then the next, and so on; the
@@ -103,150 +107,198 @@ def gives_needed(grid: Grid, limits: Limits, unit: float) -> tuple[pd.DataFrame,
 
     Returns
     -------
-    tuple of DataFrame and array
-        The gives (see `RulesConflictError`), and which limits prove the conflict.
+    DataFrame
+        See `RulesConflictError`; besides ``block`` and ``number`` of the limit.
     """
     soft = _soften(grid, limits)
-    count, cells = len(soft.bound), len(grid)
-    slack_most = np.full(count, np.inf)
-    system = sp.hstack([soft.matrix, sp.eye_array(count)]).tocsr()
-    proof = np.zeros(count)
-    slack = np.zeros(count)
+    columns = soft.matrix.shape[1]
+    slack = np.zeros(len(soft.bound))
+    most = np.full(len(soft.bound), np.inf)
     for priority in sorted(set(soft.priority.tolist()), reverse=True):
-        level = soft.priority >= priority
-        cost = np.concatenate([np.zeros(cells), (soft.priority == priority).astype(float)])
-        result = _minimize(cost, system, soft, slack_most)
-        proof = np.maximum(proof, np.abs(result.ineqlin.marginals) * ~(slack > _TINY))
-        slack = np.where(level, result.x[cells:], slack)
-        slack_most = np.where(level, slack * (1 + 1e-9) + 1e-9, slack_most)
-    return _gives_table(grid, limits, soft, slack, unit), proof
-
-
-def _minimize(cost: Array, system: sp.csr_array, soft: _Soft, most: Array) -> Any:
-    upper = np.concatenate([soft.upper, most])
-    bounds = np.column_stack([np.zeros(len(upper)), upper])
-    result = linprog(cost, A_ub=-system, b_ub=-soft.bound, bounds=bounds, method="highs")
-    if result.x is None:
-        # Every limit may give here, so that only a fault of the solver leads to this line.
-        raise RuntimeError(f"no conflict found: {result.message}")  # pragma: no cover
-    return result
+        level = np.flatnonzero(soft.priority >= priority)
+        system = sp.hstack([soft.matrix[level], sp.eye_array(len(level))]).tocsr()
+        cost = np.append(np.zeros(columns), soft.priority[level] == priority)
+        upper = np.append(np.full(columns, np.inf), most[level])
+        bounds = np.column_stack([np.zeros(len(cost)), upper])
+        found = linprog(cost, A_ub=-system, b_ub=-soft.bound[level], bounds=bounds, method="highs")
+        if found.x is None:
+            # Every limit may give here, so that only a fault of the solver leads to this line.
+            raise RuntimeError(f"no conflict found: {found.message}")  # pragma: no cover
+        slack[level] = found.x[columns:]
+        most[level] = slack[level] * (1 + 1e-9) + 1e-9
+    return _gives_table(grid, limits, soft, slack, unit)
 
 
 def _gives_table(
     grid: Grid, limits: Limits, soft: _Soft, slack: Array, unit: float
 ) -> pd.DataFrame:
-    rows = []
     amounts = np.where(slack > _TINY, np.ceil(slack * soft.size / unit - 1e-5) * unit, 0.0)
-    for k in np.flatnonzero(amounts > 0):
-        block, group, amount = limits.blocks[soft.block[k]], int(soft.group[k]), float(amounts[k])
-        limit = float(block.low[group] if soft.side[k] > 0 else block.high[group])
-        rows.append(
-            (
-                block.rule.name,
-                group_names(grid, block)[group],
-                int(soft.priority[k]),
-                "at least" if soft.side[k] > 0 else "at most",
-                limit,
-                amount,
-                limit - soft.side[k] * amount,
-                soft.block[k],
-                group,
-            )
+    rows = [
+        (name, group, priority, side, limit, amount, limit + back * amount, block, number)
+        for (name, group, priority, side, limit, block, number), amount, back in zip(
+            _told(grid, limits, soft, np.flatnonzero(amounts > 0)),
+            amounts[amounts > 0].tolist(),
+            (-soft.side[amounts > 0]).tolist(),
+            strict=True,
         )
+    ]
     table = pd.DataFrame(rows, columns=[*GIVE_COLUMNS, "block", "number"])
     return table.sort_values(["priority", "rule", "group", "side"], ignore_index=True)
 
 
-def find_conflict(grid: Grid, limits: Limits, proof: Array) -> pd.DataFrame:
-    """Find the smallest set of limits that cannot all hold.
+def _told(grid: Grid, limits: Limits, soft: _Soft, rows: Codes) -> list[tuple[Any, ...]]:
+    """Say which limits these rows are: rule, group, priority, side, amount, block, number."""
+    names = {k: group_names(grid, limits.blocks[k]) for k in set(soft.block[rows].tolist())}
+    told = []
+    for k in rows:
+        number, group, least = int(soft.block[k]), int(soft.group[k]), soft.side[k] > 0
+        block = limits.blocks[number]
+        limit = float((block.low if least else block.high)[group])
+        side = "at least" if least else "at most"
+        name = names[number][group]
+        told.append((block.rule.name, name, int(soft.priority[k]), side, limit, number, group))
+    return told
 
-    Starts from the limits that prove the conflict and takes out one after the other, the lowest
-    priority last, whenever the others still cannot all hold; then looks for fewer among all.
+
+def find_conflict(grid: Grid, limits: Limits) -> pd.DataFrame:
+    """Find a set of limits that cannot all hold, while without any one of them the others can.
+
+    Among a few limits it is the smallest such set there is; among many, the smallest that a
+    handful of linear programs find.
+
+    Returns
+    -------
+    DataFrame
+        See `RulesConflictError`; besides ``side`` and ``amount`` of the limit.
     """
     soft = _soften(grid, limits)
-    kept = np.flatnonzero(proof > 1e-9)
-    if not _cannot_hold(soft, kept):
-        kept = np.arange(len(proof))  # pragma: no cover - a proof lost in the last digits
-    kept = _fewest(soft, _thin(soft, kept))
+    kept = _irreducible(soft, *_fewest(soft, _few(soft)))
     rows = []
-    for k in kept:
-        block = limits.blocks[soft.block[k]]
-        limit = block.low if soft.side[k] > 0 else block.high
-        side = "at least" if soft.side[k] > 0 else "at most"
-        said = (
-            block.rule.describe()
-            if block.values is not None
-            else f"{side} {limit[soft.group[k]]:,.10g}"
-        )
-        rows.append(
-            (block.rule.name, group_names(grid, block)[soft.group[k]], int(soft.priority[k]), said)
-        )
-    table = pd.DataFrame(rows, columns=list(CONFLICT_COLUMNS)).drop_duplicates()
+    for told in _told(grid, limits, soft, kept):
+        name, group, priority, side, limit, number, _ = told
+        block = limits.blocks[number]
+        said = f"{side} {limit:,.10g}" if block.values is None else block.rule.describe()
+        amount = limit if block.values is None else np.nan
+        rows.append((name, group, priority, said, side, amount))
+    table = pd.DataFrame(rows, columns=[*CONFLICT_COLUMNS, "side", "amount"]).drop_duplicates()
     return table.sort_values(["priority", "rule", "group"], ignore_index=True)
 
 
-def _thin(soft: _Soft, kept: Codes) -> Codes:
-    """Leave out what the conflict does not need: whole rules first, then single limits."""
-    for whole_rules in (True, False):
-        parts = soft.block[kept] if whole_rules else np.arange(len(kept))
-        units = list(dict.fromkeys(parts[np.argsort(-soft.priority[kept], kind="stable")].tolist()))
-        gone: npt.NDArray[np.bool_] = np.zeros(len(kept), dtype=bool)
-        if len(units) > _MOST_TESTED:
-            continue
-        for one in units:
-            without = ~gone & (parts != one)
-            if without.any() and _cannot_hold(soft, kept[without]):
-                gone = ~without
-        kept = kept[~gone]
-    return kept
+def _contradiction(
+    soft: _Soft, rows: Codes, price: Array | None = None
+) -> tuple[Codes, Array] | None:
+    """Find the cheapest contradiction among limits, with its multiples; None: they can all hold.
 
-
-def _fewest(soft: _Soft, known: Codes) -> Codes:
-    """Look for a conflict of fewer limits than the one known.
-
-    Limits cannot all hold if and only if some multiples of them add up to a contradiction
-    (Farkas); with as few multiples as possible above 0 they are the smallest conflict.
+    Limits cannot all hold if and only if some multiples of them, 0 or more, add up to a
+    contradiction (Farkas): the prices of the limits where all give in proportion to what each
+    costs. At a corner few of them are above 0: no fewer of these limits contradict each other
+    with the same cells at 0 (Gleeson and Ryan 1990).
     """
-    count, cells = len(soft.bound), soft.matrix.shape[1]
-    if len(known) <= 2 or count > _MOST_SEARCHED:
+    matrix, _ = _merged(soft.matrix[rows], soft.level)
+    value = soft.bound[rows]
+    shared = (np.ones(len(rows)) if price is None else price[rows]) / len(rows)
+    found = linprog(
+        np.append(np.zeros(matrix.shape[1]), 1.0),
+        A_ub=-sp.hstack([matrix, sp.csr_array(shared[:, None])]).tocsr(),
+        b_ub=-value,
+        method="highs-ipm",
+    )
+    if found.x is None or found.x[-1] <= _TINY:
+        return None
+    multiples = -found.ineqlin.marginals
+    used = multiples > 1e-9 * multiples.max()
+    return (rows[used], multiples[used]) if _cannot_hold(soft, rows[used]) else None
+
+
+def _cannot_hold(soft: _Soft, rows: Codes) -> bool:
+    matrix, _ = _merged(soft.matrix[rows], soft.level)
+    nothing = np.zeros(matrix.shape[1])
+    found = linprog(nothing, A_ub=-matrix, b_ub=-soft.bound[rows], method="highs")
+    return bool(found.status == 2)
+
+
+def _few(soft: _Soft) -> tuple[Codes, Array]:
+    """Look for a conflict of few limits: the cheapest, or the cheapest without its firmest rule."""
+    everything = np.arange(len(soft.bound))
+    best = _contradiction(soft, everything)
+    if best is None:
+        return everything, np.ones(len(everything))  # pragma: no cover - lost in the last digits
+    firmest = soft.block[best[0][np.argmax(soft.priority[best[0]])]]
+    other = _contradiction(soft, everything, np.where(soft.block == firmest, _SPARED, 1.0))
+    return other if other is not None and len(other[0]) < len(best[0]) else best
+
+
+def _irreducible(soft: _Soft, rows: Codes, multiples: Array) -> Codes:
+    """Leave out limits, those of the highest priority first, until every one is needed."""
+    needed = _surely_needed(soft, rows, multiples)
+    while True:
+        for k in rows[np.argsort(-soft.priority[rows], kind="stable")].tolist():
+            if k in needed or len(rows) == 1:
+                continue
+            fewer = _contradiction(soft, rows[rows != k])
+            if fewer is not None:
+                rows = fewer[0]
+                needed |= _surely_needed(soft, *fewer)
+                break
+            needed.add(k)
+        else:
+            return rows
+
+
+def _surely_needed(soft: _Soft, rows: Codes, multiples: Array) -> set[int]:
+    """Find limits that are needed because goals are at hand that keep all the others.
+
+    The goals are worked out for all limits at once: they meet every other limit to the unit, as
+    near to nothing as they can be by the measure of the bases. Where one of them is below 0 the
+    limit may be needed or not.
+    """
+    matrix, level = _merged(soft.matrix[rows], soft.level)
+    pull = matrix.T @ multiples
+    open_ = pull > -1e-9 * float(np.abs(multiples).max())  # the other cells stay at 0
+    part, ease = matrix[:, np.flatnonzero(open_)], level[open_] + 1e-3
+    system = (part @ sp.diags_array(ease) @ part.T).tocsc()
+    system += sp.diags_array(np.full(len(rows), 1e-13 * system.diagonal().max(initial=1.0)))
+    solver = splu(system.tocsc())
+    needed: list[int] = []
+    bound = soft.bound[rows]
+    miss = float(bound @ multiples) / multiples
+    for at in np.array_split(np.arange(len(rows)), 1 + matrix.size * len(rows) // 10**7):
+        asked = np.repeat(bound[:, None], len(at), axis=1)
+        asked[at, np.arange(len(at))] -= miss[at]
+        goals = ease[:, None] * (part.T @ solver.solve(asked))
+        off = np.abs(part @ goals - asked).max(axis=0)
+        needed += rows[at[(off < _TINY) & (goals.min(axis=0, initial=0.0) >= -_TINY)]].tolist()
+    return set(needed)
+
+
+def _fewest(soft: _Soft, known: tuple[Codes, Array]) -> tuple[Codes, Array]:
+    """Look, among a few limits, for the conflict of the fewest of them.
+
+    It is the contradiction with as few multiples above 0 as there can be.
+    """
+    count, columns = soft.matrix.shape
+    if len(known[0]) <= 2 or count > _MOST_SEARCHED:
         return known
-    capped = np.flatnonzero(np.isfinite(soft.upper))
-    own = sp.csr_array(
-        (-np.ones(len(capped)), (capped, np.arange(len(capped)))), (cells, len(capped))
-    )
-    gap = _contradiction(soft, known)
-    none = sp.csr_array((cells, count))
-    system = sp.hstack([soft.matrix.T, own, none])
-    value = np.concatenate([soft.bound, -soft.upper[capped], np.zeros(count)])
-    used = sp.hstack(
-        [sp.eye_array(count), sp.csr_array((count, len(capped))), -sp.eye_array(count)]
-    )
-    found = milp(
-        np.concatenate([np.zeros(count + len(capped)), np.ones(count)]),
+    sums = sp.hstack([soft.matrix.T, sp.csr_array((columns, count))])
+    used = sp.hstack([sp.eye_array(count), -sp.eye_array(count)])
+    least = float(soft.bound[known[0]] @ known[1]) / float(known[1].max())
+    found = integer_program(
+        np.repeat([0.0, 1.0], count),
         constraints=[
-            LinearConstraint(system.tocsr(), -np.inf, 0.0),
-            LinearConstraint(value[None, :], gap / 20, np.inf),
+            LinearConstraint(sums.tocsr(), -np.inf, 0.0),
+            LinearConstraint(np.append(soft.bound, np.zeros(count))[None, :], least / 20, np.inf),
             LinearConstraint(used.tocsr(), -np.inf, 0.0),
         ],
-        integrality=np.concatenate([np.zeros(count + len(capped)), np.ones(count)]),
-        bounds=Bounds(
-            0, np.concatenate([np.ones(count), np.full(len(capped), np.inf), np.ones(count)])
-        ),
+        integrality=np.repeat([0.0, 1.0], count),
+        bounds=Bounds(0, 1),
         options={"node_limit": _MOST_NODES},
     )
-    fewer = known if found.x is None else np.flatnonzero(found.x[-count:] > 0.5)
-    return fewer if len(fewer) < len(known) and _cannot_hold(soft, fewer) else known
-
-
-def _contradiction(soft: _Soft, rows: Codes) -> float:
-    """By how much limits contradict each other: the least they must give in all, scaled."""
-    count = len(rows)
-    system = sp.hstack([soft.matrix[rows], sp.eye_array(count)]).tocsr()
-    cells = soft.matrix.shape[1]
-    upper = np.concatenate([soft.upper, np.full(count, np.inf)])
-    cost = np.concatenate([np.zeros(cells), np.ones(count)])
-    bounds = np.column_stack([np.zeros(len(upper)), upper])
-    return float(linprog(cost, A_ub=-system, b_ub=-soft.bound[rows], bounds=bounds).fun)
+    if found.x is None:
+        return known  # pragma: no cover - the search ended before it found any
+    fewer = np.flatnonzero(found.x[count:] > 0.5)
+    if len(fewer) < len(known[0]) and (better := _contradiction(soft, fewer)) is not None:
+        return better
+    return known
 
 
 def gives_alike(grid: Grid, limits: Limits, gives: pd.DataFrame) -> pd.DataFrame:
@@ -259,7 +311,7 @@ def gives_alike(grid: Grid, limits: Limits, gives: pd.DataFrame) -> pd.DataFrame
         it asks), for rules with several limits that give, the other rules giving as in ``gives``.
     """
     soft = _soften(grid, limits)
-    cells = soft.matrix.shape[1]
+    columns = soft.matrix.shape[1]
     rows = []
     for (number, side), mine in gives.groupby(["block", "side"], sort=True):
         block = limits.blocks[number]  # type: ignore[call-overload]
@@ -272,13 +324,8 @@ def gives_alike(grid: Grid, limits: Limits, gives: pd.DataFrame) -> pd.DataFrame
         ours = (soft.block == number) & (soft.side == (1 if side == "at least" else -1))
         share = sp.csr_array(np.where(ours, np.abs(bound), 0.0)[:, None])
         system = sp.hstack([soft.matrix, share]).tocsr()
-        upper = np.append(soft.upper, np.inf)
-        found = linprog(
-            np.append(np.zeros(cells), 1.0),
-            A_ub=-system,
-            b_ub=-bound,
-            bounds=np.column_stack([np.zeros(cells + 1), upper]),
-        )
+        cost = np.append(np.zeros(columns), 1.0)
+        found = linprog(cost, A_ub=-system, b_ub=-bound, method="highs-ipm")
         if found.x is not None:
             rows.append((block.rule.name, side, int(some.sum()), float(found.x[-1])))
     return pd.DataFrame(rows, columns=["rule", "side", "limits", "gives_share"])
@@ -294,48 +341,55 @@ def _given(soft: _Soft, gives: pd.DataFrame) -> Array:
     return np.array([amount.get(key, 0.0) for key in keys])
 
 
-def _cannot_hold(soft: _Soft, rows: Codes) -> bool:
-    part = soft.matrix[rows]
-    cells = np.unique(part.indices)
-    part = part[:, cells]
-    bounds = np.column_stack([np.zeros(len(cells)), soft.upper[cells]])
-    result = linprog(
-        np.zeros(len(cells)), A_ub=-part, b_ub=-soft.bound[rows], bounds=bounds, method="highs"
-    )
-    return result.status == 2
-
-
-def explain_conflict(
-    grid: Grid, limits: Limits, gives: pd.DataFrame, proof: Array
-) -> RulesConflictError:
+def explain_conflict(grid: Grid, limits: Limits, gives: pd.DataFrame) -> RulesConflictError:
     """Say which rules cannot all hold and by how much each must give."""
-    conflict = find_conflict(grid, limits, proof)
-    named = [
-        f"{rule!r}{_of(group)} ({limit})"
-        for rule, group, limit in conflict[["rule", "group", "limit"]].to_numpy()
-    ]
-    must = [
-        f"{rule!r}{_of(group)} by {amount:,.10g} (to {side} {becomes:,.10g})"
-        for rule, group, amount, side, becomes in gives[
-            ["rule", "group", "gives", "side", "becomes"]
-        ].to_numpy()
-    ]
+    conflict = find_conflict(grid, limits)
+    shares = gives_alike(grid, limits, gives)
     alike = [
         f"{share * 100:.3g} % from each of the {number} limits of {rule!r} ({side}) would do as well"
-        for rule, side, number, share in gives_alike(grid, limits, gives).to_numpy()
+        for rule, side, number, share in shares.to_numpy()
     ]
     also = f" Shared alike: {_list(alike)}." if alike else ""
     zero = int((grid.base == 0).sum())
     why = f" ({zero} cells have a base of 0 and stay at 0.)" if zero else ""
     message = (
-        f"These {len(named)} limits cannot all hold: {_list(named)}. It would fit if these give: "
-        f"{_list(must)}.{also} Change one of them, or allow rules to give in [relax].{why}"
+        f"These {len(conflict)} limits cannot all hold: "
+        f"{_by_rule(conflict, 'amount', _limit_text)}. It would fit if these give: "
+        f"{_by_rule(gives, 'gives', _given_text)}.{also} Change one of them, "
+        f"or allow rules to give in [relax].{why}"
     )
-    return RulesConflictError(message, conflict, gives[list(GIVE_COLUMNS)])
+    return RulesConflictError(message, conflict[list(CONFLICT_COLUMNS)], gives[list(GIVE_COLUMNS)])
+
+
+def _limit_text(row: Any) -> str:
+    return f" ({row.limit})"
+
+
+def _given_text(row: Any) -> str:
+    return f" by {row.gives:,.10g} (to {row.side} {row.becomes:,.10g})"
+
+
+def _by_rule(table: pd.DataFrame, amount: str, say: Callable[[Any], str]) -> str:
+    """Say limits rule by rule: a few by name, how many more, and what they are in all.
+
+    The groups of a rule have no cell in common, so that their amounts add up.
+    """
+    parts = []
+    for (rule, side), mine in table.groupby(["rule", "side"], sort=False):
+        said = [f"{_of(str(row.group))}{say(row)}" for row in mine.head(_SAID).itertuples()]
+        text = f"{rule!r}{','.join(said)}"
+        if len(mine) > _SAID:
+            text += f" and {len(mine) - _SAID} more"
+            if mine[amount].notna().all():
+                how = side if amount == "amount" else "by"
+                text += f", in all {how} {mine[amount].sum():,.10g}"
+        parts.append(text)
+    return _list(parts)
 
 
 def _of(group: str) -> str:
-    return f" for {group!r}" if group else ""
+    """Name a group with each label in quotes: a reader may put names in the place of ids."""
+    return f" for {' / '.join(map(repr, group.split(' / ')))}" if group else ""
 
 
 def _list(parts: list[str]) -> str:
@@ -352,11 +406,11 @@ def relax_limits(
     RulesConflictError
         Nothing may give, or a rule of too high a priority would have to.
     """
-    gives, proof = gives_needed(grid, limits, unit)
+    gives = gives_needed(grid, limits, unit)
     if gives.empty:
         return limits, gives[list(GIVE_COLUMNS)]
     if not relax.allow or (gives["priority"] > relax.up_to_priority).any():
-        raise explain_conflict(grid, limits, gives, proof)
+        raise explain_conflict(grid, limits, gives)
     return give_way(grid, limits, gives), gives[list(GIVE_COLUMNS)]
 
 

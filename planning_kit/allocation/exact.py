@@ -116,9 +116,9 @@ def split_exactly(
     if answer is None:
         if between:
             return None
-        gives, proof = gives_needed(grid, limits, rounding_unit)
+        gives = gives_needed(grid, limits, rounding_unit)
         if len(gives):
-            conflict = find_conflict(grid, limits, proof)
+            conflict = find_conflict(grid, limits)[list(CONFLICT_COLUMNS)]
             limits = _at_one_total(grid, give_way(grid, limits, gives), total)
             answer = _find(grid, aim, limits)
         if answer is None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import scipy.sparse as sp
 
 from planning_kit.allocation.cells import Array, Codes, Grid
-from planning_kit.messages import finding
+from planning_kit.messages import finding, shorten
 from planning_kit.plan import GroupRange, Hold, MaxChange, Rule, ShareOfGroup, Total, ZeroOrAtLeast
 from planning_kit.plan.rules import CELL
 
@@ -123,7 +123,7 @@ def set_limits(grid: Grid, rules: Sequence[Rule], total: float, unit: float, tod
                 )
             )
             continue
-        for block in _blocks(grid, rule):
+        for block in _blocks(grid, rule, notes):
             if not len(block.low):
                 notes.append(
                     finding(
@@ -141,7 +141,7 @@ def set_limits(grid: Grid, rules: Sequence[Rule], total: float, unit: float, tod
     return assemble(grid, [*blocks, *_implied(grid, blocks)], choices, notes)
 
 
-def _blocks(grid: Grid, rule: Rule) -> list[Block]:
+def _blocks(grid: Grid, rule: Rule, notes: list[dict[str, str]]) -> list[Block]:
     inside = _inside(grid, rule.where)
     if isinstance(rule, ShareOfGroup):
         return _share_blocks(grid, rule, inside)
@@ -156,7 +156,23 @@ def _blocks(grid: Grid, rule: Rule) -> list[Block]:
         reference = np.where(np.bincount(codes[known], minlength=size) > 0, found, np.nan)
     low, high = _asked(rule, reference)
     block = Block(rule, codes, groups, low, high, reference)
-    return [_drop(block, np.isnan(low) | np.isnan(high))]
+    below = reference < 0  # more returns than sales: no goal could be that low
+    if below.any():
+        notes.append(_below_nothing(grid, block, below))
+    return [_drop(block, np.isnan(low) | np.isnan(high) | below)]
+
+
+def _below_nothing(grid: Grid, block: Block, below: npt.NDArray[np.bool_]) -> dict[str, str]:
+    names = [group_names(grid, block)[k] for k in np.flatnonzero(below)]
+    return finding(
+        "allocation.reference_negative",
+        "review",
+        block.rule.name,
+        f"{block.rule.reference} is below 0 for {shorten(names)}, "
+        f"{block.reference[below].sum():,.10g} in all (more returns than sales): the rule says "
+        "nothing there.",
+        "Give them a limit in amounts, or leave it to the other rules.",
+    )
 
 
 def _drop(block: Block, gone: npt.NDArray[np.bool_]) -> Block:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, linprog
 from scipy.stats import norm
 
 from planning_kit.allocation.cells import Array, Grid
@@ -18,6 +18,7 @@ from planning_kit.allocation.limits import Block, Limits, assemble, group_names,
 from planning_kit.allocation.solve import solve
 from planning_kit.messages import DataError, InfeasiblePlanError, require_labels, shorten
 from planning_kit.numbers.lognormal import log_spread
+from planning_kit.numbers.programs import integer_program
 from planning_kit.plan import GroupRange, Scenario
 
 _ROUNDS = 300  # levels of the fairest stretch told apart
@@ -392,7 +393,7 @@ def _milp(
         LinearConstraint(nothing.tocsr(), -np.inf, -(part @ base)),
     ]
     heavy = np.full(groups, float(cost.sum()) * 10 + 1.0)
-    return milp(
+    return integer_program(
         np.concatenate([cost, cost, np.zeros(groups), heavy]),
         constraints=constraints,
         integrality=np.concatenate([np.zeros(2 * len(cost)), np.ones(groups), np.zeros(groups)]),

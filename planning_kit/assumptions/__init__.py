@@ -2,6 +2,7 @@
 
 from planning_kit.assumptions.findings import assumption_findings
 from planning_kit.assumptions.signposts import Signposts, signposts
+from planning_kit.assumptions.target import judge_target
 from planning_kit.assumptions.worth import (
     cost_of_turnover_point,
     last_register,
@@ -15,6 +16,7 @@ __all__ = [
     "Signposts",
     "assumption_findings",
     "cost_of_turnover_point",
+    "judge_target",
     "last_register",
     "register",
     "scenario_sets",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.assumptions.signposts import about_signposts, signposts
+from planning_kit.assumptions.target import judge_target
 from planning_kit.data import Region
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.outlook import ChanceOfTarget, coming_year, turnover
@@ -19,7 +20,6 @@ from planning_kit.outlook.turnover import ramp_estimate
 from planning_kit.plan import DRIVERS, Scenario
 
 _FEW_LEAVERS = 5
-_HALF = 0.5
 
 
 def assumption_findings(
@@ -46,7 +46,7 @@ def assumption_findings(
     Returns
     -------
     pandas.DataFrame
-        Findings; ``fail`` where the target implies that fewer than half reach their goals.
+        Findings; ``fail`` where the target implies that people miss their goals more often than not.
     """
     seats = look_ahead(inputs, scenario)
     seen = signposts(inputs, scenario, today)
@@ -343,35 +343,12 @@ def _about_territories(seats: Seats) -> list[dict[str, str]]:
 
 
 def _about_target(inputs: Region, chance: ChanceOfTarget) -> list[dict[str, str]]:
-    if np.isnan(chance.probability) or not len(chance.people):
+    judged = judge_target(inputs, chance, chance.people["chance"])
+    if judged is None:
         return []
-    money, rows = inputs.settings.currency, []
-    said = (
-        f"target {chance.target:,.0f} {money}, expected {chance.expected:,.0f}: reached in "
-        f"{chance.probability:.0%} of {chance.runs:,} simulated years; "
-        f"{chance.share_reaching:.0%} of the people reach their goals on average"
-    )
-    if chance.share_reaching < _HALF:
-        gap = chance.target - chance.expected
-        advice = (
-            (f"lower the target, or show the capacity that closes the gap of {gap:,.0f} {money}")
-            if gap > 0
-            else (
-                "results of single people vary so much that even a goal below the expectation is "
-                "missed more often than met; set goals lower than expectations"
-            )
-        )
-        rows.append(
-            finding(
-                "assumptions.target.too_high",
-                "fail",
-                "target",
-                f"fewer than half would reach their goals; {said}",
-                advice,
-            )
-        )
-    else:
-        rows.append(finding("assumptions.target.chance", "pass", "target", said))
+    status, message, advice = judged
+    name = "assumptions.target.too_high" if status == "fail" else "assumptions.target.chance"
+    rows = [finding(name, status, "target", message, advice)]
     if chance.k > 1:
         rows.append(
             finding(

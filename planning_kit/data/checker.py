@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from planning_kit.messages import PROBLEM_COLUMNS
+from planning_kit.messages import MORE, PROBLEM_COLUMNS
 
 MOST_ROWS = 50
 
@@ -112,7 +112,7 @@ class Checker:
                 table,
                 column,
                 rule,
-                f"{found[0][3] - len(found):,} more rows like this",
+                f"{found[0][3] - len(found):,} {MORE}",
                 advice,
                 status=status,
                 cell=(found[0][0], None, ""),

@@ -11,14 +11,19 @@ from planning_kit.data.region import review_months
 from planning_kit.plan import Settings
 
 _MONTH_DAYS = 30.4375
+_ENOUGH = 3  # distances between a person's own periods, from which on they say how long these are
+_QUIET_MONTHS = 3  # without sales, after which somebody without an assignment may have left
 METRICS = ["amount", "units", "margin"]  # of goals; the first that a plan has is its main one
 
 
 def derive(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
     """Fill what the extracts leave open, in schema ``made``.
 
-    - ``ends_on`` of goals and proposals: the day before the same person's next start; after the
-      last one, as many months as the table's periods usually have.
+    - ``ends_on`` of goals and proposals: periods that start on firsts of months, mostly so many
+      months apart (the person's own where there are four of them or they are years, else the
+      table's), last so many months; what that leaves open before the next start is said. Other
+      periods last until the day before the same person's next start, the last one as long as most
+      of the table.
     - the region of every sale and goal: the assignment of the day (the sale's own territory first,
       then the larger share), the home region, the assignment nearest in time, the territory.
     - the goal period a sale falls into: the shortest one of the person that holds the day.
@@ -27,11 +32,11 @@ def derive(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str,
     Returns
     -------
     list of dict
-        Problem rows: sales that no rule brings into a region.
+        Problem rows: gaps between periods whose ends were filled, sales that no rule brings into a
+        region, people who may have left unsaid.
     """
     con.execute("CREATE SCHEMA IF NOT EXISTS made")
-    for table in ("goals", "proposals"):
-        _fill_ends(con, table)
+    said = [gap for table in ("goals", "proposals") for gap in _fill_ends(con, table)]
     _assignment_shares(con, settings)
     _person_regions(con)
     _sales_keys(con)
@@ -39,30 +44,78 @@ def derive(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str,
     _sales(con)
     _goals(con)
     _people(con, settings)
-    return _without_region(con, settings)
+    return [*said, *_without_region(con, settings), *_quiet_people(con, settings)]
 
 
-def _fill_ends(con: duckdb.DuckDBPyConnection, table: str) -> None:
-    """Set the end of periods that are given by their starts only."""
-    extra = "coalesce(metric, 'amount') AS metric" if table == "goals" else "NULL AS metric"
+def _fill_ends(con: duckdb.DuckDBPyConnection, table: str) -> list[dict[str, Any]]:
+    """Set the end of periods that are given by their starts only; say which leave a gap."""
+    metric = "coalesce(metric, 'amount')" if table == "goals" else "NULL"
     con.execute(f"""
         CREATE OR REPLACE TABLE made.{table}_ends AS
-        WITH starts AS (SELECT DISTINCT rep_id, {extra}, starts_on FROM plan.{table}),
+        WITH starts AS (SELECT DISTINCT rep_id, {metric} AS metric, starts_on FROM plan.{table}),
         nexts AS (SELECT *, lead(starts_on) OVER (PARTITION BY rep_id, metric ORDER BY starts_on)
                   AS next_start FROM starts),
-        usual AS (SELECT greatest(1, round(median(days) / {_MONTH_DAYS}))::INTEGER AS months FROM (
-            SELECT (next_start - starts_on) AS days FROM nexts WHERE next_start IS NOT NULL
-            UNION ALL SELECT ends_on - starts_on + 1 FROM plan.{table} WHERE ends_on IS NOT NULL))
-        SELECT rep_id, metric, starts_on, CAST(coalesce(next_start,
-            starts_on + to_months(coalesce(usual.months, 12))) AS DATE) - 1 AS ends_on
-        FROM nexts LEFT JOIN usual ON true""")
+        lengths AS (
+            SELECT rep_id, metric, greatest(1, round(days / {_MONTH_DAYS}))::INTEGER AS months
+            FROM (SELECT rep_id, metric, next_start - starts_on AS days FROM nexts
+                  WHERE next_start IS NOT NULL
+                  UNION ALL SELECT rep_id, {metric}, ends_on - starts_on + 1 FROM plan.{table}
+                  WHERE ends_on IS NOT NULL)),
+        own AS ({_usual("rep_id, metric")}),
+        shared AS ({_usual("1")}),
+        usual AS (
+            SELECT n.*, coalesce(s.months, 12) AS most,
+                   CASE WHEN o.steady AND (o.of >= {_ENOUGH} OR o.months >= 12) THEN o.months
+                        WHEN s.steady THEN s.months END AS months
+            FROM nexts n LEFT JOIN own o ON o.rep_id = n.rep_id AND o.metric IS NOT DISTINCT FROM n.metric
+            LEFT JOIN shared s ON true)
+        SELECT rep_id, metric, starts_on, next_start, CAST(CASE
+            WHEN day(starts_on) = 1 AND months IS NOT NULL
+            THEN least(coalesce(next_start, DATE '9999-12-31'), starts_on + to_months(months))
+            ELSE coalesce(next_start, starts_on + to_months(most)) END AS DATE) - 1 AS ends_on
+        FROM usual""")
     columns = "t.* REPLACE (coalesce(t.ends_on, e.ends_on) AS ends_on"
     columns += ", coalesce(t.metric, 'amount') AS metric)" if table == "goals" else ")"
     same = "AND e.metric = coalesce(t.metric, 'amount')" if table == "goals" else ""
-    con.execute(f"""
-        CREATE OR REPLACE TABLE made.{table} AS SELECT {columns}
-        FROM plan.{table} t LEFT JOIN made.{table}_ends e
-          ON e.rep_id = t.rep_id AND e.starts_on = t.starts_on {same}""")
+    joined = f"""FROM plan.{table} t LEFT JOIN made.{table}_ends e
+          ON e.rep_id = t.rep_id AND e.starts_on = t.starts_on {same}"""
+    con.execute(f"CREATE OR REPLACE TABLE made.{table} AS SELECT {columns} {joined}")
+    return _gaps(con, table, f"{joined} WHERE t.ends_on IS NULL AND e.ends_on + 1 < e.next_start")
+
+
+def _usual(by: str) -> str:
+    """Write the SQL that finds how long most periods are, and whether at least half are so long."""
+    return f"""
+            SELECT * EXCLUDE (n), 2 * n >= of AS steady FROM (
+                SELECT {by}, months, count(*) AS n, sum(count(*)) OVER (PARTITION BY {by}) AS of
+                FROM lengths GROUP BY {by}, months)
+            QUALIFY row_number() OVER (PARTITION BY {by} ORDER BY n DESC, months) = 1"""
+
+
+def _gaps(con: duckdb.DuckDBPyConnection, table: str, source: str) -> list[dict[str, Any]]:
+    """Say in one line that periods without an end leave a gap, and what was assumed."""
+    found = con.execute(f"""
+        SELECT count(*), count(DISTINCT t.rep_id), arg_min(t._file, t._row), min(t._row),
+               arg_min((t.rep_id, t.starts_on, e.ends_on, e.next_start), t._row) {source}""")
+    count, people, file, row, first = found.fetchone() or (0, 0, "", None, ())
+    if not count:
+        return []
+    rep, starts, ends, follows = first
+    return [
+        {
+            "status": "review",
+            "table": table,
+            "file": file,
+            "row": row,
+            "column": "ends_on",
+            "value": "",
+            "rule": "gap",
+            "message": f"{count:,} {table} of {people:,} people have no ends_on and the next starts "
+            f"later than usual: taken to be as long as most, so that the one of {rep!r} from {starts} "
+            f"ends on {ends} and nothing is planned until {follows}",
+            "advice": "fill ends_on where one lasts longer",
+        }
+    ]
 
 
 def _assignment_shares(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
@@ -186,7 +239,11 @@ def _goals(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _people(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
-    """Say of every person where they work when the plan starts, and whether they carry a goal."""
+    """Say of every person where they work when the plan starts, and whether they carry a goal.
+
+    Whoever has no assignment in the plan and has sold nothing for a quarter may have left without
+    a word: ``quiet_months`` counts the months without sales up to the last one known.
+    """
     start, (review, _) = settings.starts_on, review_months(settings)
     here = region_of(
         f"SELECT rep_id, CAST(NULL AS VARCHAR) AS territory_id, greatest(DATE '{start}', "
@@ -201,14 +258,25 @@ def _people(con: duckdb.DuckDBPyConnection, settings: Settings) -> None:
         staying AS (SELECT r.*, h.region AS place,
                coalesce(r.left_on, DATE '9999-12-31') >= DATE '{start}'
                AND coalesce(r.hired_on, DATE '{start}') <= DATE '{settings.ends_on}' AS stays
-               FROM plan.reps r JOIN here h USING (rep_id))
+               FROM plan.reps r JOIN here h USING (rep_id)),
+        known AS (SELECT min(month) AS first, max(month) AS last FROM made.sales),
+        sold AS (SELECT rep_id, max(month) AS month FROM (
+               SELECT rep_id, month FROM made.sales GROUP BY ALL HAVING sum(amount) > 0)
+               GROUP BY 1),
+        seen AS (SELECT r.rep_id, date_diff('month', coalesce(s.month, greatest(
+               coalesce(r.hired_on, k.first), k.first - INTERVAL 1 MONTH)), k.last) AS quiet
+               FROM plan.reps r CROSS JOIN known k LEFT JOIN sold s USING (rep_id)),
+        placed AS (SELECT rep_id FROM made.held
+               WHERE starts_on <= DATE '{settings.ends_on}' AND ends_on >= DATE '{start}')
         SELECT s.* EXCLUDE (_file, _row, place, stays),
                CASE WHEN stays THEN place END AS current_region, stays AS is_active,
+               CASE WHEN quiet >= {_QUIET_MONTHS} AND s.rep_id NOT IN (FROM placed)
+                    THEN quiet::DOUBLE END AS quiet_months,
                stays AND (s.rep_id IN (SELECT rep_id FROM busy)
                           OR (s.rep_id NOT IN (SELECT rep_id FROM bosses WHERE rep_id IS NOT NULL)
                               AND lower(coalesce(role, '')) NOT IN ('manager', 'head of sales')))
                    AS carries_goal
-        FROM staying s""")
+        FROM staying s LEFT JOIN seen USING (rep_id)""")
 
 
 def _without_region(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
@@ -233,4 +301,34 @@ def _without_region(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[
             f"known territory; the plan allows {limit:.1%}",
             "advice": "give these people an assignment or a region in reps",
         }
+    ]
+
+
+def _quiet_people(con: duckdb.DuckDBPyConnection, settings: Settings) -> list[dict[str, Any]]:
+    """Name who would get a goal without an assignment and without sales of late, by their money."""
+    year = review_months(settings)
+    rows = con.execute(
+        """
+        SELECT r._file, r._row, r.rep_id, coalesce(r.rep_name, r.rep_id), p.quiet_months::INTEGER,
+               coalesce(sum(s.amount) FILTER (s.month BETWEEN ? AND ?), 0)::DOUBLE AS reviewed
+        FROM made.people p JOIN plan.reps r USING (rep_id) LEFT JOIN made.sales s USING (rep_id)
+        WHERE p.carries_goal AND p.quiet_months IS NOT NULL
+        GROUP BY ALL ORDER BY reviewed DESC, 3""",
+        list(year),
+    ).fetchall()
+    return [
+        {
+            "status": "review",
+            "table": "reps",
+            "file": file,
+            "row": row,
+            "column": "left_on",
+            "value": "",
+            "rule": "quiet",
+            "message": f"{name} ({rep}) sold nothing in the last {months} months and has no assignment "
+            f"in the plan, yet gets a goal; {sold:,.0f} {settings.currency} were sold in the reviewed "
+            "period",
+            "advice": "fill left_on if they left, else assign a territory",
+        }
+        for file, row, rep, name, months, sold in rows
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from planning_kit.data.months import months_of
 from planning_kit.data.notation import (
     error_sql,
     is_error,
@@ -20,7 +21,7 @@ from planning_kit.data.notation import (
 )
 from planning_kit.data.readers import FILE, READER_OPTIONS, ROW, quoted
 from planning_kit.data.schema import TABLES, Column, Table
-from planning_kit.messages import DataError, nearest, require_labels
+from planning_kit.messages import MORE, DataError, nearest, require_labels
 
 KINDS = {
     "amount": "DECIMAL(28,6)",
@@ -41,6 +42,7 @@ _SECTION_KEYS = (
 )
 _BLANKS = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(65279)"
 _PERIOD, _VALUE = " period", " value"  # of months side by side; no header begins with a blank
+_UNPIVOT_KEYS = ("columns", "name_to", "value_to", "format", "year")
 _MOST_ROWS = 50
 
 
@@ -85,10 +87,16 @@ def read_mapping(name: str, section: Mapping[str, Any], header: list[str]) -> So
     check(parts["constants"], table.names, ".constants")
     check(parts["values"], table.names, ".values")
     unpivot = parts["unpivot"]
-    melted = _melted_columns(name, unpivot, header, faults) if unpivot else []
     same = {c: c for c in table.names if c in header and c not in columns}
     from_column = {**same, **columns}
-    used = {*from_column.values(), *melted}
+    year = str(unpivot.get("year", ""))
+    melted: list[str] = []
+    if unpivot:
+        check(unpivot, _UNPIVOT_KEYS, ".unpivot")
+        check([year] if year else [], header, ".unpivot year (names in the file)")
+        free = [c for c in header if c not in (*from_column.values(), year)]
+        melted = _melted_columns(name, unpivot, free, faults)
+    used = {*from_column.values(), *melted, year}
     mapping = SourceMapping(
         table=table,
         section=section,
@@ -97,10 +105,15 @@ def read_mapping(name: str, section: Mapping[str, Any], header: list[str]) -> So
         values={
             str(k): {str(a): str(b) for a, b in dict(v).items()} for k, v in parts["values"].items()
         },
-        unpivot={**unpivot, "columns": melted} if unpivot else {},
+        unpivot={**unpivot, "columns": melted, "year": year} if unpivot else {},
         unused=tuple(column for column in header if column not in used),
     )
     faults += _missing_columns(mapping)
+    if year:
+        meant = mapping.values.get(str(unpivot.get("name_to")), {})
+        wrong = months_of(melted, meant)[1]
+        advice = f'say [sources.{name}.values.{unpivot.get("name_to")}] "HEADER" = "01"'
+        faults += [f"sources.{name}.unpivot: {fault}; {advice}." for fault in wrong]
     if faults:
         raise DataError(" ".join(faults))
     return mapping
@@ -199,6 +212,8 @@ def _text_of(mapping: SourceMapping, column: Column) -> str:
     fallback = mapping.constants.get(column.name)
     if source is None:
         return "CAST(NULL AS VARCHAR)" if fallback is None else literal(fallback)
+    if source == _PERIOD and mapping.unpivot["year"]:
+        return _year_and_month(mapping)
     text = f"nullif(trim({quoted(source)}, {_BLANKS}), '')"
     empty = mapping.section.get("empty", [])
     for token in [empty] if isinstance(empty, str) else empty:
@@ -208,6 +223,16 @@ def _text_of(mapping: SourceMapping, column: Column) -> str:
         cases = " ".join(f"WHEN {literal(a)} THEN {literal(b)}" for a, b in changes.items())
         text = f"CASE {text} {cases} ELSE {text} END"
     return text if fallback is None else f"coalesce({text}, {literal(fallback)})"
+
+
+def _year_and_month(mapping: SourceMapping) -> str:
+    """Write the first day of the month of a header in the year beside it; no year: no day."""
+    unpivot = mapping.unpivot
+    months, _ = months_of(unpivot["columns"], mapping.values.get(unpivot["name_to"], {}))
+    cases = " ".join(f"WHEN {literal(a)} THEN {literal(f'-{b:02d}-01')}" for a, b in months.items())
+    # A spreadsheet may write the number of the year as 2025.0.
+    year = f"regexp_replace(trim({quoted(unpivot['year'])}, {_BLANKS}), '[.,]0+$', '')"
+    return f"nullif({year}, '') || CASE {quoted(_PERIOD)} {cases} END"
 
 
 def _typed(mapping: SourceMapping, column: Column) -> str:
@@ -265,7 +290,7 @@ def _unreadable(
                     **rows[-1],
                     "row": None,
                     "value": "",
-                    "message": f"{count - len(found):,} more rows like this",
+                    "message": f"{count - len(found):,} {MORE}",
                 }
             )
     return rows

@@ -32,6 +32,7 @@ from planning_kit.data.kept import (
 from planning_kit.data.labels import labels_of_plan
 from planning_kit.data.load import LoadedTables, load_tables
 from planning_kit.data.notation import literal
+from planning_kit.data.problems import name_records
 from planning_kit.data.readers import source_files
 from planning_kit.data.region import review_months
 from planning_kit.data.schema import TABLES
@@ -109,6 +110,7 @@ def _problems(plan: Plan, loaded: LoadedTables) -> pd.DataFrame:
     rows = [r for r in rows if r["rule"] not in ("missing", "empty") or _cell(r) not in unreadable]
     if not any(row["status"] == "fail" for row in rows):
         rows += derive(loaded.con, settings)
+    name_records(loaded.con, rows)
     return problems_table(rows)
 
 

@@ -32,6 +32,7 @@ READER_OPTIONS = (
 # Columns of a raw table that say where a row comes from. Names in headers begin with no blank, so
 # a source may have columns of any name.
 FILE, ROW = '" file"', '" row"'
+SQL, DATABASE = " (SQL)", " (database)"  # after a table's name: what stands for the file of a query
 _NUMERIC = re.compile(r"^(DECIMAL|DOUBLE|FLOAT|REAL)")
 _CHUNK_ROWS = 50_000
 _ONE_SELECT = re.compile(
@@ -312,7 +313,7 @@ def _read_sql(con: duckdb.DuckDBPyConnection, name: str, query: str, decimal: st
         types = {row[0]: row[1] for row in con.execute(f"DESCRIBE {body}").fetchall()}
         as_text = ", ".join(f"{_text_of(c, types[c], decimal)} AS {quoted(c)}" for c in types)
         con.execute(
-            f"CREATE OR REPLACE TABLE {quoted('raw_' + name)} AS SELECT 'sql' AS {FILE}, "
+            f"CREATE OR REPLACE TABLE {quoted('raw_' + name)} AS SELECT {literal(name + SQL)} AS {FILE}, "
             f"row_number() OVER () AS {ROW}, {as_text} FROM ({body})"
         )
     except duckdb.Error as error:
@@ -324,7 +325,8 @@ def _read_database(con: duckdb.DuckDBPyConnection, name: str, section: Mapping[s
     for chunk in database_chunks(name, section):
         con.register("chunk", chunk)
         select = (
-            f"SELECT 'database' AS {FILE}, row_number() OVER () + {count} AS {ROW}, * FROM chunk"
+            f"SELECT {literal(name + DATABASE)} AS {FILE}, row_number() OVER () + {count} AS {ROW}, * "
+            "FROM chunk"
         )
         con.execute(
             f"CREATE OR REPLACE TABLE {raw} AS {select}" if first else f"INSERT INTO {raw} {select}"

@@ -58,8 +58,9 @@ class Region:
     - ``events`` also has what people reported with a place and a day (``answer.<answer_id>``).
     - ``goals`` and ``proposals`` always have ``ends_on``; ``goals.metric`` is never empty.
     - ``reps`` has ``current_region`` (on the first day of the plan; empty: none any more),
-      ``is_active`` (works in this region when the plan starts, or is hired into it later) and
-      ``carries_goal`` (active, and not only a manager of others).
+      ``is_active`` (works in this region when the plan starts, or is hired into it later),
+      ``carries_goal`` (active, and not only a manager of others) and ``quiet_months`` (without
+      sales, of people without an assignment in the plan; empty: fewer than three).
 
     A sale belongs to the region of the person who sold it on that day, so every cut of a region
     adds up to the same total and the regions add up to the company.

@@ -159,7 +159,10 @@ _ALL = (
         "What was asked for in past periods. An empty goal: nobody planned it. 0: none expected.",
         (
             _date("starts_on", "first day of the goal's period", "cell"),
-            _date("ends_on", "last day; empty: the day before the same person's next start"),
+            _date(
+                "ends_on",
+                "last day; empty: as long as most, at the longest until the same person's next start",
+            ),
             _rep(),
             Column("goal", "the goal, plan currency or the unit of the metric", "amount", "column"),
             Column("metric", "amount (default), units, margin, presentations, ..."),
@@ -183,7 +186,10 @@ _ALL = (
         "What people proposed for past periods.",
         (
             _date("starts_on", "first day of the period", "cell"),
-            _date("ends_on", "last day; empty: the day before the same person's next start"),
+            _date(
+                "ends_on",
+                "last day; empty: as long as most, at the longest until the same person's next start",
+            ),
             _rep(),
             Column("proposed", "proposed goal, plan currency", "amount", "column"),
             _PRODUCT,

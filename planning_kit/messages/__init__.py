@@ -1,12 +1,20 @@
 """Errors a planner can act on, findings, the nearest label."""
 
 from planning_kit.messages.errors import DataError, InfeasiblePlanError, PlanningError, UsageError
-from planning_kit.messages.findings import FINDING_COLUMNS, PROBLEM_COLUMNS, finding, findings_table
+from planning_kit.messages.findings import (
+    FINDING_COLUMNS,
+    MORE,
+    PROBLEM_COLUMNS,
+    finding,
+    finding_rows,
+    findings_table,
+)
 from planning_kit.messages.labels import nearest, require_labels, shorten, unknown_labels
 from planning_kit.messages.written import Written, stop_on_faults
 
 __all__ = [
     "FINDING_COLUMNS",
+    "MORE",
     "PROBLEM_COLUMNS",
     "DataError",
     "InfeasiblePlanError",
@@ -14,6 +22,7 @@ __all__ = [
     "UsageError",
     "Written",
     "finding",
+    "finding_rows",
     "findings_table",
     "nearest",
     "require_labels",

@@ -18,6 +18,7 @@ PROBLEM_COLUMNS = (
     "message",
     "advice",
 )
+MORE = "more rows like this"  # ends the message of a problem that stands for many
 FINDING_COLUMNS = ("finding_id", "status", "where", "message", "advice")
 
 
@@ -45,3 +46,8 @@ def findings_table(rows: list[dict[str, str]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=list(FINDING_COLUMNS)).astype("str")
     order = table["status"].map({"fail": 0, "review": 1, "pass": 2})
     return table.iloc[order.argsort(kind="stable")].reset_index(drop=True)
+
+
+def finding_rows(table: pd.DataFrame) -> list[dict[str, str]]:
+    """Take a table of findings apart again, to be collected with others."""
+    return [{str(k): str(v) for k, v in row.items()} for row in table.to_dict("records")]

@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import scipy.sparse as sp
-from scipy.optimize import Bounds, LinearConstraint, milp
+from scipy.optimize import Bounds, LinearConstraint
 from scipy.sparse.csgraph import maximum_flow
 
 from planning_kit.messages import DataError
+from planning_kit.numbers.programs import integer_program
 from planning_kit.numbers.units import from_units
 
 Array = npt.NDArray[Any]
@@ -388,7 +389,9 @@ def round_rows(
     cost = 1 - 2 * part + np.arange(len(open_)) * 1e-9
     rows = matrix[:, open_]
     limits = LinearConstraint(rows, least - fixed - _SNAP, most - fixed + _SNAP)
-    found = milp(cost, constraints=limits, integrality=np.ones(len(open_)), bounds=Bounds(0, 1))
+    found = integer_program(
+        cost, constraints=limits, integrality=np.ones(len(open_)), bounds=Bounds(0, 1)
+    )
     gave: list[int] = []
     if found.x is None:
         found, gave = _give_rows(rows, least - fixed, most - fixed, cost, weight)
@@ -407,7 +410,7 @@ def _give_rows(
     heavy = float(np.abs(cost).sum() + 1.0) * weight
     room = np.full(2 * count, np.inf)
     room[[0, count]] = 0.0
-    found = milp(
+    found = integer_program(
         np.concatenate([cost, heavy, heavy]),
         constraints=LinearConstraint(system, least - _SNAP, most + _SNAP),
         integrality=np.concatenate([np.ones(cells), np.zeros(2 * count)]),

@@ -18,7 +18,7 @@ BASES = (
     "split evenly",
     "not split",
 )
-_LAST_YEAR, _THIS_YEAR, _HELD, _EVENLY, _NOT = 1, 2, 3, 4, 5
+_AS_SET, _LAST_YEAR, _THIS_YEAR, _HELD, _EVENLY, _NOT = range(len(BASES))
 _Sources = list[tuple[int, pd.DataFrame]]
 _Weigh = Callable[[pd.DataFrame], _Sources]
 
@@ -28,7 +28,8 @@ def spread_goals(inputs: Region, goals: pd.DataFrame, cuts: Sequence[str]) -> pd
 
     - To territories: those the person held in the goal's period, by days held times the
       territory's sales of the year before; without such sales by days held; without any
-      assignment by the person's own sales by territory.
+      assignment by the person's own sales by territory. Whoever held a single one has the whole
+      goal there: nothing was split.
     - To products or lines: by the person's sales of the year before, else of the goal's own
       year, else evenly over everything sold (within the goal's line where it has one).
     - To months and quarters: by the person's sales in the same months of the year before, else
@@ -97,11 +98,13 @@ def _territory_weights(inputs: Region, sales: pd.DataFrame, rest: pd.DataFrame) 
     last = held["to_on"].fillna(held["ends_on"]).clip(upper=held["ends_on"])
     days = ((last - first).dt.days + 1).clip(lower=0) * held["share"].fillna(1.0)
     days = days.groupby([held[c] for c in ("cell", "territory_id", "year")]).sum()
-    held = days.rename("days").reset_index()
+    held = days[days > 0].rename("days").reset_index()
+    only = held[~held["cell"].duplicated(keep=False)]
     sold = sales.groupby(["territory_id", "year"], as_index=False)["amount"].sum()
     by_sales = held.merge(sold.assign(year=sold["year"] + 1), on=["territory_id", "year"])
     own = _own_weights(sales, rest, ["territory_id"], [])
     return [
+        (_AS_SET, only.rename(columns={"days": "weight"})),
         (_LAST_YEAR, by_sales.assign(weight=by_sales["days"] * by_sales["amount"])),
         (_HELD, held.rename(columns={"days": "weight"})),
         *own,

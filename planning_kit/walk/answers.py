@@ -104,8 +104,8 @@ def _split(step: Step) -> list[Card]:
             "allocated less what is asked",
             gap,
             step.inputs.settings,
-            f"{int((likely >= 0.5).sum())} of {len(likely)} people are more likely to reach "
-            "their goal than to miss it",
+            f"{int((likely >= 0.5).sum())} of {len(likely)} people are more likely to reach their own "
+            f"goal than to miss it ({chance_text(likely.mean())} on average)",
         ),
     ]
 

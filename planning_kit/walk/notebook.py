@@ -10,7 +10,7 @@ import pandas as pd
 
 from planning_kit import agreement, assumptions, manager, metrics, outlook, review
 from planning_kit.data import Region
-from planning_kit.messages import UsageError, findings_table, shorten
+from planning_kit.messages import UsageError, finding_rows, findings_table, shorten
 from planning_kit.messages.amounts import money_text
 from planning_kit.output.cards import Cards, finding_card, show_cards
 from planning_kit.output.charts.choose import chart_for
@@ -259,8 +259,10 @@ def _assumption_findings(step: NotebookStep) -> pd.DataFrame:
         today=expected.data_until(step),
         known=_citable,
     )
+    seats = step.table("baseline").groupby("rep_id")["expected"].sum()
+    quiet = split.quiet_findings(step, seats, "are expected to bring")
     more = told.candidate_findings(step)
-    return pd.concat([found, findings_table(more)], ignore_index=True) if more else found
+    return findings_table([*quiet, *finding_rows(found), *more]) if quiet or more else found
 
 
 def _citable(inputs: Region) -> pd.DataFrame:
@@ -288,7 +290,7 @@ def _agreement_findings(step: NotebookStep) -> pd.DataFrame:
 
 def _allocation_findings(step: NotebookStep) -> pd.DataFrame:
     found, more = split.allocation_findings(step), resting.resting_findings(step)
-    return pd.concat([found, findings_table(more)], ignore_index=True) if more else found
+    return findings_table([*finding_rows(found), *more]) if more else found
 
 
 _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {

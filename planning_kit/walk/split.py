@@ -6,10 +6,18 @@ import numpy as np
 import pandas as pd
 
 from planning_kit import outlook
-from planning_kit.allocation import Allocation, allocate, compare_objectives
+from planning_kit.allocation import (
+    Allocation,
+    RulesConflictError,
+    allocate,
+    compare_objectives,
+)
 from planning_kit.allocation.explain import RULE_COLUMNS
-from planning_kit.messages import finding, findings_table, require_labels
+from planning_kit.assumptions import judge_target
+from planning_kit.messages import finding, finding_rows, findings_table, require_labels
+from planning_kit.messages.amounts import money_text, number_text
 from planning_kit.numbers.intervals import deviation
+from planning_kit.output.shown import named_text
 from planning_kit.plan import CELL_COLUMNS, NOT_KNOWN, Scenario
 from planning_kit.walk.expected import chances, outlook_of
 from planning_kit.walk.step import Step
@@ -26,6 +34,7 @@ CELL_AMOUNTS = [
     "variance",
     "cv",
 ]
+_NAMED = 5  # people whom a finding names
 _BASES = ["last_year", "run_rate", "account_build_up", "potential", "forecast", "base"]
 
 
@@ -126,13 +135,17 @@ def _allocate(step: Step) -> Allocation | None:
     cells = step.table("cells")
     if cells.empty:
         return None
-    return allocate(
-        solved_cells(step),
-        step.inputs.target,
-        scenario_here(step),
-        rounding_unit=step.inputs.settings.rounding_unit,
-        today=step.inputs.settings.starts_on,
-    )
+    try:
+        return allocate(
+            solved_cells(step),
+            step.inputs.target,
+            scenario_here(step),
+            rounding_unit=step.inputs.settings.rounding_unit,
+            today=step.inputs.settings.starts_on,
+        )
+    except RulesConflictError as error:
+        said = named_text(str(error), step.inputs)
+        raise RulesConflictError(said, error.conflict, error.gives) from None
 
 
 def allocation_table(step: Step) -> pd.DataFrame:
@@ -265,27 +278,49 @@ def allocation_findings(step: Step) -> pd.DataFrame:
     allocation = allocate_region(step)
     if allocation is None:
         return nobody_finding(step) if step.inputs.target else findings_table([])
-    found = findings_table(_chance_findings(step))
-    return pd.concat([found, allocation.findings], ignore_index=True)
+    goals = allocation.goals.groupby("rep_id")["goal"].sum()
+    found = [*quiet_findings(step, goals, "carry goals of"), *_chance_findings(step)]
+    return findings_table([*found, *finding_rows(allocation.findings)])
+
+
+def quiet_findings(step: Step, amounts: pd.Series, carry: str) -> list[dict[str, str]]:
+    """Name who may have left without a word and still counts, the largest amounts first.
+
+    Parameters
+    ----------
+    amounts
+        By rep_id, plan currency: what each counts with.
+    carry
+        How the amounts are named, for example ``carry goals of``.
+    """
+    team, settings = step.inputs.team().set_index("rep_id"), step.inputs.settings
+    months = team["quiet_months"].dropna()
+    money = amounts.reindex(months.index).fillna(0.0).sort_values(ascending=False, kind="stable")
+    if money.empty:
+        return []
+    counted = zip(money.index, money, months.reindex(money.index), strict=True)
+    who = [
+        f"{rep!r} ({number_text(amount)}, nothing sold for {quiet:.0f} months)"
+        for rep, amount, quiet in counted
+    ]
+    total = money_text(float(money.sum()), settings.currency, settings.rounding_unit)
+    message = (
+        f"{len(who)} without an assignment in the plan and without sales of late {carry} {total}: "
+        f"{'; '.join(who[:_NAMED])}{f' and {len(who) - _NAMED} more' if len(who) > _NAMED else ''}"
+    )
+    advice = (
+        "Whoever left needs left_on in reps, and the others carry it; whoever stays, a territory."
+    )
+    return [finding("allocation.quiet", "review", step.inputs.name, message, advice)]
 
 
 def _chance_findings(step: Step) -> list[dict[str, str]]:
-    """Judge whether the goals can be reached by most, before anybody is asked to carry them."""
-    likely = chances(step, step.table("allocation"))["chance"].dropna()
-    where = step.inputs.name
-    if likely.empty:
-        return []
-    above, mean = int((likely >= 0.5).sum()), float(likely.mean())
-    message = (
-        f"{above} of {len(likely)} people are more likely to reach their goal than to miss it; "
-        f"the average chance is {mean:.0%}."
+    """Judge whether the target and the goals can be reached, before anybody is asked to carry them."""
+    likely = chances(step, step.table("allocation"))["chance"]
+    judged = judge_target(step.inputs, outlook_of(step).chance(step.inputs.target), likely)
+    return (
+        [finding("allocation.chance", judged[0], step.inputs.name, *judged[1:])] if judged else []
     )
-    if mean >= 0.5:
-        return [finding("allocation.chance", "pass", where, message)]
-    advice = (
-        "Lower the target, or show what will bring the difference; usual is 60 to 75 % at goal."
-    )
-    return [finding("allocation.chance", "fail", where, message, advice)]
 
 
 def bases(step: Step) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from planning_kit.allocation import Allocation, explain_rep
 from planning_kit.data import asked_targets
-from planning_kit.messages import finding, require_labels, shorten
+from planning_kit.messages import finding, finding_rows, require_labels, shorten
 from planning_kit.numbers.units import from_units
 from planning_kit.walk.company import OWN, Agreed, agreed_under, company_asked, company_split
 from planning_kit.walk.logged import totals_agreed
@@ -121,8 +121,7 @@ def target_findings(step: Step) -> Iterator[dict[str, str]]:
     """Say what is odd about the split of the company's target, and what is agreed of it."""
     split, agreed, currency = _split(step), _agreed(step), step.inputs.settings.currency
     if split is not None:
-        for row in split.findings.to_dict("records"):
-            yield {str(name): str(value) for name, value in row.items()}
+        yield from finding_rows(split.findings)
     asked = company_asked(step.plan, step.prepared, step.scenario)
     unit = step.inputs.settings.rounding_unit
     gap = from_units(round(step.inputs.target / unit) - round(asked / unit), unit)
