@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, islice
-from math import comb
+from math import comb, prod
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from planning_kit.data import Region, cached
 from planning_kit.plan import add_months
@@ -65,11 +64,15 @@ def event_effects(inputs: Region) -> pd.DataFrame:
     """Measure events by the change of touched territories against that of all others.
 
     Difference in differences: the log change of each territory's sales from the same months a
-    year before, averaged over the touched territories, minus the average of those that no event
-    touched. Where the roster is known, sales are taken per productive month of the territory, so
-    that an empty seat does not pass as the event (``adjusted_share`` is how much that moved the
-    effect). The 90 % interval comes from placebos: what the difference would be if other
-    territories had been called touched. The same a year earlier is the pre-trend.
+    year before, touched territories against those of their region that no event touched, all
+    regions together, since a region has good and bad years of its own. An event that touches
+    whole regions is compared between regions, one number each. Where the roster is known, sales
+    are taken per productive month of the territory, so that an empty seat does not pass as the
+    event (``adjusted_share`` is how much that moved the effect). Touched and other territories may
+    move unevenly: the 90 % interval is Student's with Bell and McCaffrey's (2002) error and
+    degrees of freedom, of two groups Welch's. ``p`` is the share of placebos, other territories of
+    the same regions called touched, that lie as far out in their own errors. The same a year
+    earlier is the pre-trend.
 
     Parameters
     ----------
@@ -80,10 +83,11 @@ def event_effects(inputs: Region) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an event: ``effect_share`` (-0.12 is 12 % less), its interval, ``p`` of the
-        placebo test, ``effect_amount`` (sales lost or won by it in its months, plan currency) and
-        a ``verdict``: lost sales, gained sales, no effect seen, or cannot tell, with a ``note``
-        why. No rows without events.
+        One row an event: the territories compared (``affected``, ``unaffected``),
+        ``effect_share`` (-0.12: the typical touched territory sold 12 % less), its interval, ``p``
+        of the placebo test, ``effect_amount`` (this share applied to what the affected sold in its
+        months: sales lost or won by it, plan currency) and a ``verdict``: lost sales, gained
+        sales, no effect seen, or cannot tell, with a ``note`` why. No rows without events.
     """
     seats = capacity(inputs) if len(inputs.assignments) and len(inputs.events) else None
     rows = [_measure(inputs, study, seats) for study in _studies(inputs)]
@@ -156,17 +160,16 @@ def _measure(inputs: Region, study: _Study, seats: pd.DataFrame | None) -> dict[
         "months": len(study.months),
         "verdict": "cannot tell",
     }
-    changes = _changes(inputs, study, 0, seats) if study.months else pd.Series(dtype=float)
-    touched = changes.index.isin(list(study.touched))
-    kept = touched | changes.index.isin(list(study.compared))
-    changes, touched = changes[kept], touched[kept]
-    row |= {"affected": int(touched.sum()), "unaffected": int((~touched).sum())}
-    row["note"] = _too_little(study, changes, touched)
+    table = _sides(inputs, study, 0, seats)
+    row["affected"] = int(table["touched"].sum())
+    row["unaffected"] = len(table) - row["affected"]
+    units = _units(table)
+    row["note"] = _too_little(study, table, units)
     if row["note"]:
         return row
-    effect, low, high, p = _compare(changes.to_numpy(), touched, inputs.settings.seed)
-    plain = _changes(inputs, study, 0, None).reindex(changes.index)
-    moved = np.expm1(effect) - np.expm1(plain[touched].mean() - plain[~touched].mean())
+    effect, low, high, p = _compare(units, inputs.settings.seed)
+    plain = _changes(inputs, study, 0, None).reindex(table.index)
+    moved = np.expm1(effect) - np.expm1(_compare(_units(table.assign(change=plain)), 0, 0)[0])
     row |= {
         "effect_share": np.expm1(effect),
         "low_share": np.expm1(low),
@@ -174,71 +177,112 @@ def _measure(inputs: Region, study: _Study, seats: pd.DataFrame | None) -> dict[
         "high_share": np.expm1(high),
         "adjusted_share": moved,
     }
-    sales = inputs.sales
-    here = sales["month"].isin(study.months) & sales["territory_id"].isin(study.touched)
+    sales, affected = inputs.sales, table.index[table["touched"]]
+    here = sales["month"].isin(study.months) & sales["territory_id"].isin(affected)
     row["effect_amount"] = float(sales.loc[here, "amount"].sum() * (1 - np.exp(-effect)))
     row |= _pre_trend(inputs, study, seats)
-    return row | _verdict(row)
+    verdict = _verdict(row)
+    left_out = len(study.touched) - row["affected"]
+    said = f"{left_out} touched territories could not be compared" if left_out else ""
+    row["note"] = "; ".join(note for note in (verdict.pop("note", ""), said) if note)
+    return row | verdict
 
 
-def _too_little(study: _Study, changes: pd.Series, touched: np.ndarray) -> str:
+def _sides(inputs: Region, study: _Study, back: int, seats: pd.DataFrame | None) -> pd.DataFrame:
+    """Give change, side and region of the territories to compare.
+
+    Where some regions hold touched and untouched territories, only these regions count.
+    """
+    changes = _changes(inputs, study, back, seats) if study.months else pd.Series(dtype=float)
+    changes = changes[changes.index.isin(list(study.touched | study.compared))]
+    region = inputs.territories.drop_duplicates("territory_id").set_index("territory_id")["region"]
+    table = pd.DataFrame({"change": changes, "touched": changes.index.isin(list(study.touched))})
+    table["region"] = region.reindex(changes.index).fillna("").astype("str")
+    mixed = table.groupby("region")["touched"].transform("nunique") == 2
+    return table[mixed] if mixed.any() else table
+
+
+def _units(table: pd.DataFrame) -> pd.DataFrame:
+    """Give what is compared: territories within their regions, or whole regions."""
+    if table.groupby("region")["touched"].nunique().gt(1).any():
+        return table.sort_values("region", kind="stable")
+    return table.groupby("region")[["change", "touched"]].mean().assign(region="")
+
+
+def _too_little(study: _Study, table: pd.DataFrame, units: pd.DataFrame) -> str:
     if not study.months:
         return "it has no whole month before the end of the reviewed period"
     if not study.touched:
         return "it touched no territory with sales here"
     if not study.compared:
         return "it touches all territories: nothing is left to compare with"
-    ways = comb(len(changes), int(touched.sum()))
-    if not touched.any() or touched.all() or ways < LEAST_ARRANGEMENTS:
-        counts = f"{int(touched.sum())} touched and {int((~touched).sum())} other territories"
-        return f"{counts} with sales in both years are too few to compare"
-    return ""
+    groups = units.groupby("region")["touched"].agg(["sum", "size"]).astype(int)
+    ways = prod(comb(size, few) for few, size in groups.to_numpy())
+    both = min(groups["sum"].sum(), (groups["size"] - groups["sum"]).sum())
+    if both >= 2 and ways >= LEAST_ARRANGEMENTS and _demeaned(units)[2].max() < 1 - 1e-9:
+        return ""
+    if len(table) > len(units):
+        return (
+            f"it touched whole regions, {int(units['touched'].sum())} of {len(units)}: too few to "
+            "tell it from what regions do by themselves"
+        )
+    few = int(table["touched"].sum())
+    counts = f"{few} touched and {len(table) - few} other territories"
+    return f"{counts} with sales in both years are too few to compare"
+
+
+def _demeaned(units: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give change and mark of each unit less its region's mean, and its leverage."""
+    groups = units.groupby("region")
+    change = (units["change"] - groups["change"].transform("mean")).to_numpy()
+    mark = (units["touched"] - groups["touched"].transform("mean")).to_numpy(dtype=float)
+    size = groups["touched"].transform("size").to_numpy()
+    return change, mark, 1 / size + mark**2 / np.sum(mark**2)
 
 
 def _compare(
-    changes: np.ndarray, touched: np.ndarray, seed: int
+    units: pd.DataFrame, seed: int, shuffles: int = SHUFFLES
 ) -> tuple[float, float, float, float]:
-    """Give effect, interval and p by calling other territories touched.
-
-    The interval uses what is left after each group's own mean; two means were estimated, which
-    the shuffled residuals do not know, hence the two corrections.
-    """
-    count, few = len(changes), int(touched.sum())
-    marks = _arrangements(count, few, seed)
-    effect = changes[touched].mean() - changes[~touched].mean()
-    left = changes - np.where(touched, changes[touched].mean(), changes[~touched].mean())
-    placebo = _differences(marks, left)
-    widen = np.sqrt((count - 1) / (count - 2)) * t.ppf(0.95, count - 2) / norm.ppf(0.95)
-    half = float(np.quantile(np.abs(placebo), LEVEL)) * widen
-    chance = float(np.mean(np.abs(_differences(marks, changes)) >= abs(effect) - 1e-12))
-    return float(effect), float(effect - half), float(effect + half), chance
-
-
-def _arrangements(count: int, few: int, seed: int) -> np.ndarray:
-    """Give rows that mark which territories are called touched: all ways, or many at random."""
-    if comb(count, few) <= SHUFFLES:
-        chosen = np.array(list(islice(combinations(range(count), few), SHUFFLES)))
-        marks = np.zeros((len(chosen), count), dtype=bool)
-        np.put_along_axis(marks, chosen, True, axis=1)
-        return marks
-    first = np.arange(count) < few
-    return np.random.default_rng(seed).permuted(np.tile(first, (SHUFFLES, 1)), axis=1)
+    """Give effect, interval and p by calling other units of the same regions touched."""
+    change, mark, leverage = _demeaned(units)
+    effects, errors = _effects(change, mark[None, :], leverage[None, :])
+    effect, error = float(effects[0]), float(errors[0])
+    # B = D M D with the residual maker M: the error is a sum of chi squares, as many as B has.
+    weight = mark / np.sqrt(1 - leverage)
+    same = units["region"].to_numpy()[:, None] == units["region"].to_numpy()
+    maker = np.eye(len(mark)) - same / same.sum(axis=1) - np.outer(mark, mark) / np.sum(mark**2)
+    spread = weight[:, None] * maker * weight
+    half = float(t.ppf(0.5 + LEVEL / 2, np.trace(spread) ** 2 / np.sum(spread**2))) * error
+    marks = mark[_orders(units["region"], seed, shuffles)]
+    leverages = leverage - mark**2 / np.sum(mark**2) + marks**2 / np.sum(mark**2)
+    others, other_errors = _effects(change, marks, leverages)
+    as_far = np.abs(others) / other_errors >= abs(effect) / error * (1 - 1e-9)
+    return effect, effect - half, effect + half, float((1 + as_far.sum()) / (1 + len(marks)))
 
 
-def _differences(marks: np.ndarray, changes: np.ndarray) -> np.ndarray:
-    few = marks.sum(axis=1)
-    inside = marks @ changes
-    return inside / few - (changes.sum() - inside) / (len(changes) - few)
+def _effects(
+    change: np.ndarray, marks: np.ndarray, leverages: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give the difference that each row of marks makes, and its error."""
+    total = np.sum(marks**2, axis=1)
+    effects = marks @ change / total
+    left = change - effects[:, None] * marks
+    error = np.sqrt(np.sum((marks * left) ** 2 / (1 - leverages), axis=1)) / total
+    return effects, np.maximum(error, 1e-9)
+
+
+def _orders(regions: pd.Series, seed: int, shuffles: int) -> np.ndarray:
+    """Shuffle positions within regions, which lie together."""
+    keys = np.random.default_rng(seed).random((shuffles, len(regions)))
+    return np.argsort(keys + pd.factorize(regions)[0], axis=1)
 
 
 def _pre_trend(inputs: Region, study: _Study, seats: pd.DataFrame | None) -> dict[str, float]:
-    changes = _changes(inputs, study, 12, seats)
-    touched = changes.index.isin(list(study.touched))
-    kept = touched | changes.index.isin(list(study.compared))
-    changes, touched = changes[kept], touched[kept]
-    if _too_little(study, changes, touched):
+    table = _sides(inputs, study, 12, seats)
+    units = _units(table)
+    if _too_little(study, table, units):
         return {}
-    effect, _, _, p = _compare(changes.to_numpy(), touched, inputs.settings.seed)
+    effect, _, _, p = _compare(units, inputs.settings.seed)
     return {"pre_trend_share": float(np.expm1(effect)), "pre_trend_p": p}
 
 
@@ -247,13 +291,16 @@ def _verdict(row: dict[str, Any]) -> dict[str, str]:
     if float(row["pre_trend_p"]) < 1 - LEVEL:
         text = f"the territories moved apart by {float(row['pre_trend_share']):+.1%} a year earlier"
         return {"verdict": "cannot tell", "note": text}
+    untested = "sales begin too late to see if these territories moved apart before"
+    note = untested if pd.isna(row["pre_trend_p"]) else ""
     if high < 0 or low > 0:
-        return {"verdict": "lost sales" if high < 0 else "gained sales"}
+        return {"verdict": "lost sales" if high < 0 else "gained sales", "note": note}
     if low > -NO_EFFECT and high < NO_EFFECT:
-        return {"verdict": "no effect seen"}
+        return {"verdict": "no effect seen", "note": note}
+    note = f"; {note}" if note else ""
     return {
         "verdict": "cannot tell",
-        "note": f"the interval reaches from {low:+.1%} to {high:+.1%}",
+        "note": f"the interval reaches from {low:+.1%} to {high:+.1%}{note}",
     }
 
 
