@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb, prod
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import t
 
 from planning_kit.data import Region, cached
+from planning_kit.numbers.statistics import permutation_p
 from planning_kit.plan import add_months
 from planning_kit.review.factors import capacity
 from planning_kit.review.periods import year_windows
@@ -42,7 +43,6 @@ PATH_COLUMNS = (
     "difference_share",
 )
 LEVEL = 0.9
-SHUFFLES = 4999
 LEAST_ARRANGEMENTS = 40  # fewer ways to choose the touched territories give no interval
 NO_EFFECT = 0.05  # an interval inside this share of sales counts as no effect
 
@@ -64,15 +64,15 @@ def event_effects(inputs: Region) -> pd.DataFrame:
     """Measure events by the change of touched territories against that of all others.
 
     Difference in differences: the log change of each territory's sales from the same months a
-    year before, touched territories against those of their region that no event touched, all
-    regions together, since a region has good and bad years of its own. An event that touches
-    whole regions is compared between regions, one number each. Where the roster is known, sales
-    are taken per productive month of the territory, so that an empty seat does not pass as the
-    event (``adjusted_share`` is how much that moved the effect). Touched and other territories may
-    move unevenly: the 90 % interval is Student's with Bell and McCaffrey's (2002) error and
-    degrees of freedom, of two groups Welch's. ``p`` is the share of placebos, other territories of
-    the same regions called touched, that lie as far out in their own errors. The same a year
-    earlier is the pre-trend.
+    year before, touched territories against those that no event touched. A region has good and
+    bad years of its own: the more so, the more a territory is compared inside its region only (a
+    random effect); an event that touches whole regions is compared between regions, one number
+    each. Where the roster is known, sales are taken per productive month of the territory, so
+    that an empty seat does not pass as the event (``adjusted_share`` is how much that moved the
+    effect). Touched territories may move more unevenly than others: the 90 % interval is
+    Student's with the error and degrees of freedom of Bell and McCaffrey (2002) for two
+    variances, without regions about Welch's. ``p`` shuffles what is left without the event. The
+    same a year earlier is the pre-trend.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def _measure(inputs: Region, study: _Study, seats: pd.DataFrame | None) -> dict[
         return row
     effect, low, high, p = _compare(units, inputs.settings.seed)
     plain = _changes(inputs, study, 0, None).reindex(table.index)
-    moved = np.expm1(effect) - np.expm1(_compare(_units(table.assign(change=plain)), 0, 0)[0])
+    moved = np.expm1(effect) - np.expm1(_effect(_units(table.assign(change=plain))))
     row |= {
         "effect_share": np.expm1(effect),
         "low_share": np.expm1(low),
@@ -189,24 +189,21 @@ def _measure(inputs: Region, study: _Study, seats: pd.DataFrame | None) -> dict[
 
 
 def _sides(inputs: Region, study: _Study, back: int, seats: pd.DataFrame | None) -> pd.DataFrame:
-    """Give change, side and region of the territories to compare.
-
-    Where some regions hold touched and untouched territories, only these regions count.
-    """
+    """Give change, side (``touched``) and region of the territories to compare."""
     changes = _changes(inputs, study, back, seats) if study.months else pd.Series(dtype=float)
     changes = changes[changes.index.isin(list(study.touched | study.compared))]
     region = inputs.territories.drop_duplicates("territory_id").set_index("territory_id")["region"]
     table = pd.DataFrame({"change": changes, "touched": changes.index.isin(list(study.touched))})
-    table["region"] = region.reindex(changes.index).fillna("").astype("str")
-    mixed = table.groupby("region")["touched"].transform("nunique") == 2
-    return table[mixed] if mixed.any() else table
+    return table.assign(region=region.reindex(changes.index).fillna("").astype("str"))
 
 
 def _units(table: pd.DataFrame) -> pd.DataFrame:
-    """Give what is compared: territories within their regions, or whole regions."""
-    if table.groupby("region")["touched"].nunique().gt(1).any():
-        return table.sort_values("region", kind="stable")
-    return table.groupby("region")[["change", "touched"]].mean().assign(region="")
+    """Give what is compared: territories, or regions where each is touched wholly or not at all."""
+    sides = table.groupby("region")["touched"].nunique()
+    if len(sides) < 2 or (sides > 1).any():
+        return table
+    means = table.groupby("region")[["change", "touched"]].mean()
+    return means.reset_index(drop=True).assign(region="")
 
 
 def _too_little(study: _Study, table: pd.DataFrame, units: pd.DataFrame) -> str:
@@ -216,65 +213,82 @@ def _too_little(study: _Study, table: pd.DataFrame, units: pd.DataFrame) -> str:
         return "it touched no territory with sales here"
     if not study.compared:
         return "it touches all territories: nothing is left to compare with"
-    groups = units.groupby("region")["touched"].agg(["sum", "size"]).astype(int)
-    ways = prod(comb(size, few) for few, size in groups.to_numpy())
-    both = min(groups["sum"].sum(), (groups["size"] - groups["sum"]).sum())
-    if both >= 2 and ways >= LEAST_ARRANGEMENTS and _demeaned(units)[2].max() < 1 - 1e-9:
+    few, count = int(units["touched"].sum()), len(units)
+    least = 2 if units["region"].nunique() < 2 else units["region"].nunique() + 3
+    enough = 2 <= few <= count - 2 and comb(count, few) >= LEAST_ARRANGEMENTS and count >= least
+    if enough and _leverage(_design(units)[1]).max() < 1 - 1e-9:
         return ""
-    if len(table) > len(units):
+    if len(table) > count:
         return (
-            f"it touched whole regions, {int(units['touched'].sum())} of {len(units)}: too few to "
-            "tell it from what regions do by themselves"
+            f"it touched whole regions, {few} of {count}: too few to tell it from what regions do "
+            "by themselves"
         )
-    few = int(table["touched"].sum())
-    counts = f"{few} touched and {len(table) - few} other territories"
+    counts = f"{few} touched and {count - few} other territories"
     return f"{counts} with sales in both years are too few to compare"
 
 
-def _demeaned(units: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give change and mark of each unit less its region's mean, and its leverage."""
-    groups = units.groupby("region")
-    change = (units["change"] - groups["change"].transform("mean")).to_numpy()
-    mark = (units["touched"] - groups["touched"].transform("mean")).to_numpy(dtype=float)
-    size = groups["touched"].transform("size").to_numpy()
-    return change, mark, 1 / size + mark**2 / np.sum(mark**2)
+def _design(units: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Give changes and causes, the event last, so that what regions share is taken off.
+
+    Three regions or more: a part of each region's mean is taken off, by how much more regions
+    differ than their territories explain (random effect, Swamy and Arora 1972). Two: the whole
+    mean.
+    """
+    change = units["change"].to_numpy()
+    mark = units["touched"].to_numpy(dtype=float)
+    marks = pd.get_dummies(units["region"]).to_numpy(dtype=float)
+    sizes = marks.sum(axis=0)
+    if len(sizes) < 3:
+        return change, np.column_stack([marks, mark])
+    means = [marks.T @ values / sizes for values in (change, mark)]
+    inside, here = change - marks @ means[0], mark - marks @ means[1]
+    weight = np.sum(here**2)
+    effect = here @ inside / weight
+    free = len(change) - len(sizes) - 1
+    noise = max(np.sum((inside - effect * here) ** 2) / free, 1e-18)
+    rest = means[0] - effect * means[1]
+    rest, share = (x - np.average(x, weights=sizes) for x in (rest, means[1]))
+    free = len(sizes) - 1
+    between = np.sum(sizes * rest**2) - noise * (free + np.sum(sizes * share**2) / weight)
+    between = max(0.0, between / (sizes.sum() - np.sum(sizes**2) / sizes.sum()))
+    kept = 1 / np.sqrt(1 + sizes * between / noise)
+    off = [marks @ ((1 - kept) * mean) for mean in means]
+    return change - off[0], np.column_stack([marks @ kept, mark - off[1]])
 
 
-def _compare(
-    units: pd.DataFrame, seed: int, shuffles: int = SHUFFLES
-) -> tuple[float, float, float, float]:
-    """Give effect, interval and p by calling other units of the same regions touched."""
-    change, mark, leverage = _demeaned(units)
-    effects, errors = _effects(change, mark[None, :], leverage[None, :])
-    effect, error = float(effects[0]), float(errors[0])
-    # B = D M D with the residual maker M: the error is a sum of chi squares, as many as B has.
-    weight = mark / np.sqrt(1 - leverage)
-    same = units["region"].to_numpy()[:, None] == units["region"].to_numpy()
-    maker = np.eye(len(mark)) - same / same.sum(axis=1) - np.outer(mark, mark) / np.sum(mark**2)
-    spread = weight[:, None] * maker * weight
-    half = float(t.ppf(0.5 + LEVEL / 2, np.trace(spread) ** 2 / np.sum(spread**2))) * error
-    marks = mark[_orders(units["region"], seed, shuffles)]
-    leverages = leverage - mark**2 / np.sum(mark**2) + marks**2 / np.sum(mark**2)
-    others, other_errors = _effects(change, marks, leverages)
-    as_far = np.abs(others) / other_errors >= abs(effect) / error * (1 - 1e-9)
-    return effect, effect - half, effect + half, float((1 + as_far.sum()) / (1 + len(marks)))
+def _leverage(causes: np.ndarray) -> np.ndarray:
+    return np.asarray(np.einsum("ij,ji->i", causes, np.linalg.pinv(causes)))
 
 
-def _effects(
-    change: np.ndarray, marks: np.ndarray, leverages: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give the difference that each row of marks makes, and its error."""
-    total = np.sum(marks**2, axis=1)
-    effects = marks @ change / total
-    left = change - effects[:, None] * marks
-    error = np.sqrt(np.sum((marks * left) ** 2 / (1 - leverages), axis=1)) / total
-    return effects, np.maximum(error, 1e-9)
+def _compare(units: pd.DataFrame, seed: int) -> tuple[float, float, float, float]:
+    """Give effect, interval and p; see `event_effects`."""
+    change, causes = _design(units)
+    weights = np.linalg.pinv(causes)
+    left_over = np.eye(len(change)) - causes @ weights
+    turn = weights[-1] / np.sqrt(1 - _leverage(causes))
+
+    def measured(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        error = np.sqrt((rows @ left_over) ** 2 @ turn**2)
+        return rows @ weights[-1], np.maximum(error, 1e-9)
+
+    effect, error = (float(x[0]) for x in measured(change[None, :]))
+    # The squared error is a sum of chi squares: as many degrees of freedom as its mean and
+    # variance have, if all units are alike uneven or by their sides, whichever are fewer.
+    uneven = pd.Series((left_over @ change) ** 2 / (1 - _leverage(causes)))
+    sides = uneven.groupby(units["touched"].to_numpy() > 0).transform("mean").to_numpy()
+    spread = turn[:, None] * left_over * turn
+    alike, by_side = (spread * each for each in (1.0, np.maximum(sides, 1e-18)))
+    free = min(np.trace(one) ** 2 / np.sum(one * one.T) for one in (alike, by_side))
+    half = float(t.ppf(0.5 + LEVEL / 2, free)) * error
+    usual = causes[:, :-1]
+    without = change - usual @ np.linalg.lstsq(usual, change, rcond=None)[0]
+    p = permutation_p(lambda rows: np.abs(np.divide(*measured(rows))), without, seed)
+    return effect, effect - half, effect + half, p
 
 
-def _orders(regions: pd.Series, seed: int, shuffles: int) -> np.ndarray:
-    """Shuffle positions within regions, which lie together."""
-    keys = np.random.default_rng(seed).random((shuffles, len(regions)))
-    return np.argsort(keys + pd.factorize(regions)[0], axis=1)
+def _effect(units: pd.DataFrame) -> float:
+    change, causes = _design(units)
+    return float(np.linalg.pinv(causes)[-1] @ change)
 
 
 def _pre_trend(inputs: Region, study: _Study, seats: pd.DataFrame | None) -> dict[str, float]:

@@ -292,7 +292,7 @@ def _dependence(people: pd.DataFrame, name: str, seed: int) -> dict[str, Any]:
     known = people.dropna(subset=["size" if name == "buckets" else name, "attainment"])
     count = len(known)
     row: dict[str, Any] = dict.fromkeys(("value", "low", "high", "p"), np.nan) | {"people": count}
-    if count < LEAST_PEOPLE:
+    if count < LEAST_PEOPLE and name != "buckets":
         return row | {
             "note": f"{count} people with a goal and a known {name}; {LEAST_PEOPLE} are needed"
         }
@@ -339,7 +339,7 @@ def size_bucket(people: pd.DataFrame) -> pd.Series:
 
 
 def _furthest_bucket(buckets: pd.Series, ranks: np.ndarray, seed: int) -> dict[str, Any]:
-    sizes = buckets.value_counts().sort_index().to_numpy()
+    sizes = np.bincount(buckets, minlength=len(BUCKETS))
     if sizes.min() < 4:
         return {"note": "fewer than four people in an outer bucket"}
     marks = pd.get_dummies(buckets).to_numpy(dtype=float)
