@@ -97,7 +97,7 @@ def fairness(inputs: Region) -> pd.DataFrame:
     for name in ("size", "potential", "tenure", "manager", "buckets"):
         tests[name] = _dependence(people, name, seed)
     for name in ("size", "buckets"):
-        if note := _coupled(inputs, people):
+        if pd.notna(tests[name]["p"]) and (note := _coupled(inputs, people)):
             tests[name] |= {"p": np.nan, "low": np.nan, "high": np.nan, "note": note}
     tests["ratchet"] = _ratchet(inputs)
     adjusted = holm({name: row["p"] for name, row in tests.items()})
@@ -257,8 +257,7 @@ def _judge_level(inputs: Region, row: dict[str, Any]) -> dict[str, str]:
     """Call the goals too high or too low where every year known says so, else the year was odd."""
     few, many, above, below = row.pop("chances")
     if float(row["p_holm"]) < ALARM:
-        years = yearly_goals(inputs).groupby("year")[["goal", "actual"]].sum()
-        rates = (years["actual"] / years["goal"])[years["goal"] > 0]
+        rates = _level_of_years(inputs)
         verdict, otherwise = ("too high", rates >= 1) if few < many else ("too low", rates <= 1)
         if not otherwise.any():
             return {"verdict": verdict}
@@ -267,6 +266,15 @@ def _judge_level(inputs: Region, row: dict[str, Any]) -> dict[str, str]:
         return {"verdict": "cannot tell", "note": note}
     is_fair = row["people"] >= LEAST_PEOPLE and max(above, below) < ALARM / 2
     return {"verdict": "fair" if is_fair else "cannot tell"}
+
+
+def _level_of_years(inputs: Region) -> pd.Series:
+    """Give results over goals of each whole year with sales up to the reviewed one."""
+    years = yearly_goals(inputs).groupby("year")[["goal", "actual"]].sum()
+    month, sold = inputs.settings.starts_on.month, inputs.sales["month"]
+    begins = [pd.Timestamp(int(year), month, 1) for year in years.index]
+    known = np.array([sold.min() <= day <= inputs.review_months[1] for day in begins], dtype=bool)
+    return (years["actual"] / years["goal"])[known & (years["goal"] > 0)]
 
 
 def _near_goal(people: pd.DataFrame) -> dict[str, Any]:
@@ -289,7 +297,8 @@ def _near_goal(people: pd.DataFrame) -> dict[str, Any]:
 
 
 def _dependence(people: pd.DataFrame, name: str, seed: int) -> dict[str, Any]:
-    known = people.dropna(subset=["size" if name == "buckets" else name, "attainment"])
+    what = "size" if name == "buckets" else name
+    known = people.dropna(subset=[what, "attainment"])
     count = len(known)
     row: dict[str, Any] = dict.fromkeys(("value", "low", "high", "p"), np.nan) | {"people": count}
     if count < LEAST_PEOPLE and name != "buckets":
@@ -298,8 +307,8 @@ def _dependence(people: pd.DataFrame, name: str, seed: int) -> dict[str, Any]:
         }
     if name == "buckets":
         known = known.assign(buckets=size_bucket(known))
-    if known["attainment"].nunique() == 1 or known[name].nunique() == 1:
-        return row | {"note": f"attainment or {name} is the same for everybody"}
+    if known["attainment"].nunique() == 1 or known[what].nunique() == 1:
+        return row | {"note": f"attainment or {what} is the same for everybody"}
     ranks = rankdata(known["attainment"])
     if name in ("manager", "buckets"):
         test = _between_teams if name == "manager" else _furthest_bucket
