@@ -24,6 +24,7 @@ from planning_kit.review import (
     size_buckets,
 )
 from planning_kit.review.events import _compare, _units
+from planning_kit.review.fairness import _ratchet
 from tests.conftest import ROOT
 from tests.making import make_inputs, make_settings
 from tests.worlds import FAMILIES, make_world
@@ -74,11 +75,11 @@ def ratchet(inputs):
 
 
 def called_biased(seeds, growth, **kind):
-    return np.mean([ratchet(growing_company(s, growth, **kind))["p"] < 0.05 for s in seeds])
+    return np.mean([_ratchet(growing_company(s, growth, **kind))["p"] < 0.05 for s in seeds])
 
 
 def test_goals_that_grow_with_the_company_are_not_called_a_ratchet():
-    assert called_biased(range(6), 0.10) <= 0.34  # 86 of 100 without a term of growth
+    assert called_biased(range(10), 0.10) <= 0.2  # 86 of 100 without a term of growth
     assert called_biased(range(4), 0.05, years=4, shock=0.1) <= 0.25
 
 
@@ -90,16 +91,16 @@ def test_a_ratchet_in_a_growing_company_is_found_with_its_size():
 
 @pytest.mark.slow
 def test_a_fair_raise_is_called_a_ratchet_in_five_of_a_hundred_whatever_the_growth():
-    """Asked: 3 to 7 %, each growth 300 companies of 55 pairs, all 1,500; three standard errors."""
+    """Asked: 3 to 7 %; 55 or 90 pairs, 200 companies each growth; three standard errors."""
     first = new_seed()
     for kind in ({}, {"years": 4, "shock": 0.1, "people": 30}):
         rates = {
-            growth: called_biased(range(first, first + 300), growth, **kind)
+            growth: called_biased(range(first, first + 200), growth, **kind)
             for growth in (0.0, 0.02, 0.05, 0.10)
         }
         say(kind, rates)
-        assert max(rates.values()) <= at_most(0.07, 300)
-        assert 0.03 - 3 * 0.0063 <= np.mean(list(rates.values())) <= at_most(0.07, 1200)
+        assert max(rates.values()) <= at_most(0.07, 200)
+        assert 0.03 - 3 * 0.0077 <= np.mean(list(rates.values())) <= at_most(0.07, 800)
     power = called_biased(range(first, first + 100), 0.05, up=0.5, down=0.2)
     say("found, .5 against .2:", power)
     assert power >= 0.5
@@ -305,6 +306,8 @@ def test_where_nobody_proposes_too_low_nobody_is_named():
 def test_a_year_that_surprised_everybody_is_nobodys_habit_and_a_habit_of_all_is():
     surprised = proposing(5, low=0, years=(2023, 2024, 2025), shock=0.3)
     assert named(surprised, 0)[1] <= 2
+    some = named(proposing(5, low=10, years=(2023, 2024, 2025), shock=0.3), 10)
+    assert some[0] >= 8 and some[0] >= 0.8 * some[1]
     assert named(proposing(1, low=70), 70)[0] >= 0.75 * 70
 
 

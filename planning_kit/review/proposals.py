@@ -105,18 +105,19 @@ def proposal_bias(inputs: Region) -> pd.DataFrame:
 def _detected(past: pd.DataFrame) -> pd.DataFrame:
     """Find who proposes too low or too high by the mean of the own years, ``ln(actual / proposed)``.
 
-    What a year did to everybody is taken off: nothing where the middle half of people lies around
-    0, else the nearer end of it; a surprise that was the same in all years is a habit and stays.
+    What a year did to everybody is taken off, see `_surprise`; a surprise that was alike in all
+    years is a habit and stays.
     The noise of a year is pooled, since two years do not tell whose proposals are uneven; where
     residuals are too peaked for one noise, Student's t with their kurtosis takes its place.
     """
     sums = past.groupby(["rep_id", "year"])[["actual", "proposed"]].sum()
     bias = pd.Series(np.log(sums["actual"] / sums["proposed"]))
     years = bias.groupby("year")
-    shared = pd.Series(0.0, years.size().index).clip(years.quantile(0.25), years.quantile(0.75))
-    error = shared.std() / np.sqrt(len(shared))
-    surprise = not t.sf(abs(shared.mean()) / max(error, 1e-9), len(shared) - 1) < 0.025
-    off = bias - bias.index.get_level_values("year").map(shared.to_dict()) * surprise
+    middles, shared = years.median(), years.agg(_surprise)
+    error = max(middles.std() / np.sqrt(len(middles)), 1e-9)
+    if t.sf(abs(middles.mean()) / error, len(middles) - 1) < 0.025:
+        shared *= 0.0
+    off = bias - bias.index.get_level_values("year").map(shared.to_dict())
     means, counts = off.groupby("rep_id").mean(), off.groupby("rep_id").size()
     table = pd.DataFrame({"p": np.nan, "p_bh": np.nan, "verdict": "cannot tell"}, means.index)
     known = means.index[counts >= 2]
@@ -135,6 +136,17 @@ def _detected(past: pd.DataFrame) -> pd.DataFrame:
     found = table["p_bh"].lt(FALSE_SHARE) & (table["p_bh"].min() < SOMEBODY)
     sides = [found & (means > 0), found & (means < 0), table["p"].notna()]
     return table.assign(verdict=np.select(sides, ["too low", "too high", "no sign"], "cannot tell"))
+
+
+def _surprise(bias: pd.Series) -> float:
+    """Give what a year did to everybody: the middle of the densest half, 0 where it holds 0.
+
+    Up to half of the people may propose too low without moving it.
+    """
+    ordered, half = np.sort(bias), len(bias) // 2
+    start = int(np.argmin(ordered[half:] - ordered[: len(bias) - half]))
+    densest = ordered[start : start + half + 1]
+    return 0.0 if densest[0] <= 0 <= densest[-1] else float(np.median(densest))
 
 
 @cached
