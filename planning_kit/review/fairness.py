@@ -42,6 +42,7 @@ _COMING = "coming target, results as in the review"
 MATERIAL = 0.3
 OFF_LEVEL = 0.10  # a level of goals this far from the typical result matters
 ALARM = 0.05
+TEAMS_ALARM = 0.01  # a year of the region moves its team a little, which is nobody's goal
 _NEAR = 0.20  # a goal counts as accurate within this share of the result
 _LEVEL = "share_at_goal"
 _TESTS = {
@@ -88,7 +89,7 @@ def fairness(inputs: Region) -> pd.DataFrame:
         One row a ``test`` with ``value``, interval, ``people``, ``p``, ``p_holm`` (all tests are
         one family, Holm 1979) and ``verdict``: ``biased`` (adjusted p below 0.05), ``fair`` (the
         interval excludes a correlation, or a difference of slopes, of 0.3) or ``cannot tell``. The
-        level is ``too high``, ``too low`` or ``fair`` (within 10 %). Teams that ``differ`` may do
+        level is ``too high``, ``too low`` or ``fair`` (within 10 %). Teams that ``differ`` (p below 0.01) may do
         so by goals, by market or by manager: one year cannot tell these apart.
     """
     people = goal_people(inputs)
@@ -363,7 +364,7 @@ def _furthest_bucket(buckets: pd.Series, ranks: np.ndarray, seed: int) -> dict[s
 
 def _judge(row: dict[str, Any]) -> dict[str, str]:
     p, low, high = (float(row[c]) for c in ("p_holm", "low", "high"))
-    if p < ALARM:
+    if p < (TEAMS_ALARM if row["test"] == "manager" else ALARM):
         return {"verdict": "teams differ" if row["test"] == "manager" else "biased"}
     if np.isnan(p) or np.isnan(low) or low < -MATERIAL or high > MATERIAL:
         note = f"no sign of it, but too few people to rule out a difference of {MATERIAL:g}"
