@@ -89,8 +89,8 @@ def fairness(inputs: Region) -> pd.DataFrame:
         One row a ``test`` with ``value``, interval, ``people``, ``p``, ``p_holm`` (all tests are
         one family, Holm 1979) and ``verdict``: ``biased`` (adjusted p below 0.05), ``fair`` (the
         interval excludes a correlation, or a difference of slopes, of 0.3) or ``cannot tell``. The
-        level is ``too high``, ``too low`` or ``fair`` (within 10 %). Teams that ``differ`` (p below 0.01) may do
-        so by goals, by market or by manager: one year cannot tell these apart.
+        level is ``too high``, ``too low`` or ``fair`` (within 10 %). Teams that ``differ`` (p below
+        0.01) may do so by goals, by market or by manager: one year cannot tell these apart.
     """
     people = goal_people(inputs)
     seed = inputs.settings.seed
