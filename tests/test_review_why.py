@@ -423,7 +423,8 @@ def test_false_alarms_stay_at_five_in_a_hundred_and_planted_bias_is_found():
     rate = alarms(range(runs))[0]
     low, high = wilson(round(rate * runs), runs)
     assert low <= 0.05 <= high + 0.01 and rate <= 0.065
-    assert alarms(range(400), bias=0.5)[1] >= 0.8
+    # 83 of 100 before the level and the buckets joined the family of tests; 76 of 100 since
+    assert alarms(range(400), bias=0.5)[1] >= 0.7
 
 
 def test_permutation_and_holm_agree_with_the_textbook():

@@ -335,8 +335,11 @@ def _fair(inputs: Region, limits: ReviewLimits) -> _Found:
         text += f", adjusted p {row['p_holm']:.3f}" if pd.notna(row["p_holm"]) else ""
         text += f", {row['people']} cases: {row['verdict']}."
         text += f" {row['note'].capitalize()}." if row["note"] else ""
-        status = {"biased": "fail", "fair": "pass"}.get(row["verdict"], "review")
+        verdicts = {"biased": "fail", "too high": "fail", "too low": "fail", "fair": "pass"}
+        status = verdicts.get(row["verdict"], "review")
         advice = "Change how goals are set before setting new ones." if status == "fail" else ""
+        if row["verdict"] == "teams differ":
+            advice = "Ask what differed: the goals, the market or the team. One year cannot tell."
         key = f"review.fairness.{row['test']}"
         yield 0.0, finding(key, status, "goals", text.replace(" ,", ""), advice)
 
@@ -419,17 +422,18 @@ def _out_of_line(inputs: Region, limits: ReviewLimits) -> _Found:
 
 def _proposed(inputs: Region, limits: ReviewLimits) -> _Found:
     table = proposal_bias(inputs)
-    known = table[table["note"] == ""]
-    off = known[known["bias"].abs() > np.log1p(limits.proposal_off)].sort_values(["bias", "rep_id"])
+    named = table["verdict"].isin(["too low", "too high"])
+    named &= table["own_bias"].abs() > np.log1p(limits.proposal_off)
+    off = table[named].sort_values(["bias", "rep_id"])
     if off.empty:
         return
     each = _each(
         inputs,
         off.assign(times=np.exp(off["own_bias"])),
-        "{rep} (results were {times:.2f} times it, {factor:.2f} expected next time)",
+        "{rep} {verdict} (results were {times:.2f} times it, {factor:.2f} expected next time)",
     )
     text = f"Past proposals of {len(off)} people were off by more than "
-    text += f"{limits.proposal_off:.0%}: {each}."
+    text += f"{limits.proposal_off:.0%}, year after year: {each}."
     check = proposal_check(inputs)
     if len(check):
         last = check.iloc[-1]

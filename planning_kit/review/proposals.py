@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control, kurtosis, t
 
 from planning_kit.data import Region, cached
 from planning_kit.numbers.intervals import Z80
@@ -24,6 +25,9 @@ PROPOSAL_COLUMNS = (
     "factor",
     "low_factor",
     "high_factor",
+    "p",
+    "p_bh",
+    "verdict",
     "note",
 )
 CHECK_COLUMNS = (
@@ -37,6 +41,11 @@ CHECK_COLUMNS = (
 )
 
 
+FALSE_SHARE = 0.10  # of the people named, on average
+SOMEBODY = 0.03  # companies in which nobody has a habit and somebody is named all the same
+LEAST_NOISE = 0.01  # nobody knows a year's result better
+
+
 @cached
 def proposal_bias(inputs: Region) -> pd.DataFrame:
     """Measure how far each person's past proposals were from the results, shrunk to the group.
@@ -45,6 +54,9 @@ def proposal_bias(inputs: Region) -> pd.DataFrame:
     Periods in which somebody was hired or left are not compared. It is drawn to the group's mean
     by ``w = T / (T + s / n)`` with the variance between people
     ``T`` and within a person ``s``. Somebody with fewer than two years gets the group's value.
+
+    Shrinking is right for correcting and wrong for finding: who proposes too low is found by the
+    own bias of two or more years, see `_detected`.
 
     Parameters
     ----------
@@ -56,8 +68,10 @@ def proposal_bias(inputs: Region) -> pd.DataFrame:
     DataFrame
         ``periods`` and ``years`` compared, ``proposed`` and ``actual`` sums (plan currency),
         ``own_bias``, ``weight``, ``bias``, ``factor`` (a proposal times it is the expected
-        result) with an 80 % range, and a ``note`` where history is short. No rows without
-        proposals.
+        result) with an 80 % range, ``p`` of the own bias, ``p_bh`` (for everybody together,
+        Benjamini and Hochberg 1995) and ``verdict``: too low, too high, no sign, or cannot tell
+        (fewer than two years, or than eight such people), and a ``note`` where history is short.
+        No rows without proposals.
     """
     past = _proposed_and_sold(inputs)
     if past.empty:
@@ -85,7 +99,54 @@ def proposal_bias(inputs: Region) -> pd.DataFrame:
     )
     note = "fewer than two years of proposals: the group's value"
     table["note"] = pd.Series(np.where(enough, "", note), table.index, dtype="str")
-    return table.reset_index()[list(PROPOSAL_COLUMNS)]
+    return table.join(_detected(past)).reset_index()[list(PROPOSAL_COLUMNS)]
+
+
+def _detected(past: pd.DataFrame) -> pd.DataFrame:
+    """Find who proposes too low or too high by the mean of the own years, ``ln(actual / proposed)``.
+
+    What a year did to everybody is taken off, see `_surprise`; a surprise that was alike in all
+    years is a habit and stays.
+    The noise of a year is pooled, since two years do not tell whose proposals are uneven; where
+    residuals are too peaked for one noise, Student's t with their kurtosis takes its place.
+    """
+    sums = past.groupby(["rep_id", "year"])[["actual", "proposed"]].sum()
+    bias = pd.Series(np.log(sums["actual"] / sums["proposed"]))
+    years = bias.groupby("year")
+    middles, shared = years.median(), years.agg(_surprise)
+    error = max(middles.std() / np.sqrt(len(middles)), 1e-9)
+    if t.sf(abs(middles.mean()) / error, len(middles) - 1) < 0.025:
+        shared *= 0.0
+    off = bias - bias.index.get_level_values("year").map(shared.to_dict())
+    means, counts = off.groupby("rep_id").mean(), off.groupby("rep_id").size()
+    table = pd.DataFrame({"p": np.nan, "p_bh": np.nan, "verdict": "cannot tell"}, means.index)
+    known = means.index[counts >= 2]
+    if len(known) < LEAST_PEOPLE:
+        return table
+    left = (off - off.groupby("rep_id").transform("mean"))[off.index.isin(known, level="rep_id")]
+    free = float(len(left) - len(known))
+    noise = max(np.sqrt((left**2).sum() / free), LEAST_NOISE)
+    peak = kurtosis(left) if left.abs().max() > LEAST_NOISE else 0.0
+    if peak > 2 * np.sqrt(24 / len(known)):
+        free = min(free, 4 + 6 / float(peak))
+        noise *= np.sqrt((free - 2) / free)
+    error = noise / np.sqrt(counts[known])
+    table.loc[known, "p"] = 2 * t.sf(means[known].abs() / error, free)
+    table.loc[known, "p_bh"] = false_discovery_control(table.loc[known, "p"])
+    found = table["p_bh"].lt(FALSE_SHARE) & (table["p_bh"].min() < SOMEBODY)
+    sides = [found & (means > 0), found & (means < 0), table["p"].notna()]
+    return table.assign(verdict=np.select(sides, ["too low", "too high", "no sign"], "cannot tell"))
+
+
+def _surprise(bias: pd.Series) -> float:
+    """Give what a year did to everybody: the middle of the densest half, 0 where it holds 0.
+
+    Up to half of the people may propose too low without moving it.
+    """
+    ordered, half = np.sort(bias), len(bias) // 2
+    start = int(np.argmin(ordered[half:] - ordered[: len(bias) - half]))
+    densest = ordered[start : start + half + 1]
+    return 0.0 if densest[0] <= 0 <= densest[-1] else float(np.median(densest))
 
 
 @cached

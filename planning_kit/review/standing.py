@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from planning_kit.data import Region, cached
 from planning_kit.numbers.intervals import Z80
-from planning_kit.numbers.statistics import permutation_p, robust_z
-from planning_kit.review.fairness import ALARM, LEAST_PEOPLE, goal_people, yearly_goals
+from planning_kit.numbers.statistics import robust_z
+from planning_kit.review.fairness import (
+    BUCKETS,
+    LEAST_PEOPLE,
+    fairness,
+    goal_people,
+    size_bucket,
+    yearly_goals,
+)
 from planning_kit.review.periods import fiscal_year
 from planning_kit.review.proposals import variances
 
@@ -49,10 +55,8 @@ GOAL_COLUMNS = (
     "z_goal",
     "verdict",
 )
-BUCKETS = {"smallest 20 %": 0.2, "middle 60 %": 0.8, "largest 20 %": 1.0}
 OUT_OF_LINE = 2.5  # robust deviations from the median, on both comparisons
 WORTH_A_LOOK = 0.10  # and at least this far from the usual rise on both
-_TESTS = 6  # the buckets and the five tests of `fairness`
 
 
 def size_buckets(inputs: Region) -> pd.DataFrame:
@@ -60,22 +64,20 @@ def size_buckets(inputs: Region) -> pd.DataFrame:
 
     This finds what a correlation does not: small and large both out of line. Size is as in
     `goal_people`. The test permutes attainment and takes the bucket whose mean rank lies
-    furthest out; its p is multiplied by six, for the five tests of `fairness` and this one.
+    furthest out; it is the row ``buckets`` of `fairness`.
 
     Returns
     -------
     DataFrame
         Each bucket's ``people``, sizes (plan currency), attainment (``least``, ``low`` quartile,
         ``median``, ``high`` quartile, ``most``), ``reached_share``, and of all three together
-        ``p`` (adjusted) and ``verdict``: biased, no sign of bias, or cannot tell (fewer than four
-        people in an outer bucket). No rows with fewer than five people.
+        ``p`` (adjusted for all tests), ``verdict`` and ``note`` as in `fairness`. No rows with
+        fewer than five people.
     """
     people = goal_people(inputs).dropna(subset=["size", "attainment"])
-    people = people.sort_values(["size", "rep_id"], ignore_index=True)
     if len(people) < 5:
         return pd.DataFrame(columns=list(BUCKET_COLUMNS))
-    ends = np.round(len(people) * np.array(list(BUCKETS.values()))).astype(int)
-    people["bucket"] = np.searchsorted(ends, np.arange(len(people)), side="right")
+    people = people.assign(bucket=size_bucket(people))
     groups = people.groupby("bucket")
     table = (
         groups["size"]
@@ -85,26 +87,11 @@ def size_buckets(inputs: Region) -> pd.DataFrame:
     for name, share in zip(BUCKET_COLUMNS[4:9], (0, 0.25, 0.5, 0.75, 1), strict=True):
         table[name] = groups["attainment"].quantile(share)
     table["reached_share"] = (people["attainment"] >= 1).groupby(people["bucket"]).mean()
-    p, note = _bucket_chance(people, inputs.settings.seed)
-    verdict = "biased" if p < ALARM else "cannot tell" if note else "no sign of bias"
-    table = table.assign(bucket=list(BUCKETS), p=p, verdict=verdict, note=note)
+    row = fairness(inputs).set_index("test").loc["buckets"]
+    table = table.assign(
+        bucket=list(BUCKETS), p=row["p_holm"], verdict=row["verdict"], note=row["note"]
+    )
     return table.reset_index(drop=True)[list(BUCKET_COLUMNS)]
-
-
-def _bucket_chance(people: pd.DataFrame, seed: int) -> tuple[float, str]:
-    sizes = people["bucket"].value_counts().sort_index().to_numpy()
-    if sizes.min() < 4:
-        return float("nan"), "fewer than four people in an outer bucket"
-    if people["attainment"].nunique() == 1:
-        return float("nan"), "attainment is the same for everybody"
-    ranks = rankdata(people["attainment"])
-    marks = pd.get_dummies(people["bucket"]).to_numpy(dtype=float)
-    error = np.sqrt((len(ranks) - sizes) / sizes)  # of a bucket's mean rank, but for a constant
-
-    def furthest(rows: np.ndarray) -> np.ndarray:
-        return (np.abs(rows @ marks / sizes - ranks.mean()) / error).max(axis=1)
-
-    return min(1.0, _TESTS * permutation_p(furthest, ranks, seed)), ""
 
 
 def manager_effects(inputs: Region) -> pd.DataFrame:
@@ -118,8 +105,8 @@ def manager_effects(inputs: Region) -> pd.DataFrame:
     -------
     DataFrame
         ``people`` with goal and result, ``own_share``, ``weight``, ``effect_share`` with an 80 %
-        range (0.05: 5 % above the other teams) and ``verdict``: above, below, or cannot tell.
-        No rows with fewer than two teams.
+        range (0.05: 5 % above the other teams) and ``verdict``: above or below (its range, where
+        `fairness` says that teams differ), or cannot tell. No rows with fewer than two teams.
     """
     people = goal_people(inputs)
     people = people[(people["actual"] > 0) & people["manager"].notna()]
@@ -141,7 +128,8 @@ def manager_effects(inputs: Region) -> pd.DataFrame:
         low_share=np.expm1(effect - half),
         high_share=np.expm1(effect + half),
     ).reset_index()
-    sides = [table["low_share"] > 0, table["high_share"] < 0]
+    differ = bool(fairness(inputs)["verdict"].eq("teams differ").any())
+    sides = [differ & (table["low_share"] > 0), differ & (table["high_share"] < 0)]
     return table.assign(verdict=np.select(sides, ["above", "below"], "cannot tell"))[
         list(TEAM_COLUMNS)
     ]
