@@ -20,7 +20,7 @@ def chance(target, likely, expected=1000.0):
     share = {"share_reaching": 0.5, "share_low": 0.2, "share_high": 0.8, "k": target / expected}
     amounts = {"target": float(target), "expected": expected}
     odds = {"probability": likely, "low": likely, "high": likely}
-    run = {"people": no_people, "runs": 2000, "seed": 1, "note": ""}
+    run = {"people": no_people, "runs": 2000, "seed": 1, "is_measured": True, "note": ""}
     return ChanceOfTarget(**amounts, **odds, **share, **run)
 
 
@@ -105,3 +105,9 @@ def test_a_notebook_never_says_that_nothing_stands_out_beside_a_target_mostly_mi
     asked = replace(step.inputs, target=0.8 * step.inputs.target)
     easy = step.outlook().chance(asked.target)
     assert judge_target(asked, easy, easy.people["chance"])[0] == "pass"
+
+
+def test_no_verdict_stands_on_spreads_that_were_not_measured():
+    guessed = replace(chance(1000, 0.1), is_measured=False)
+    status, message, advice = judge_target(make_inputs(sales=SOLD), guessed, pd.Series([0.1]))
+    assert status == "review" and "was not measured" in message and "two whole years" in advice

@@ -10,6 +10,7 @@ from planning_kit.outlook import ChanceOfTarget
 from planning_kit.plan import months_between
 
 _HALF = 0.5
+_NOT_MEASURED = "how far years fall from it was not measured: usual spreads, not this company's"
 _YEAR = 12  # months; other periods have no last year to be compared with
 _ALIKE = 0.01  # share within which two amounts are called about the same
 
@@ -32,7 +33,8 @@ def judge_target(
     -------
     tuple of str, or None
         Status, message and advice; ``fail`` where people miss their goals more often than not,
-        ``review`` where only the target is. None: nothing is expected of anybody.
+        ``review`` where only the target is, and where no past year could be measured: then it is
+        no verdict. None: nothing is expected of anybody.
     """
     people = likely.dropna()
     if chance.probability != chance.probability or people.empty:
@@ -40,6 +42,8 @@ def judge_target(
     settings = inputs.settings
     mean, gap = float(people.mean()), chance.target - chance.expected
     message = f"{_target_words(inputs, chance)}; {_people_words(people, chance.probability)}"
+    if not chance.is_measured:
+        return "review", f"{message}; {_NOT_MEASURED}", "give two whole years of sales or more"
     if mean >= _HALF and chance.probability >= _HALF:
         return "pass", message, ""
     advice = "usual is that 60 to 75 % of the people reach their goals"

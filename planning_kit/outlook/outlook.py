@@ -64,6 +64,9 @@ class ChanceOfTarget:
         rep_id, goal, expected, chance, by rep_id; empty goal: nobody planned one.
     runs, seed : int
         Simulated years, and the seed they were drawn with.
+    is_measured : bool
+        How years differ was measured on past ones; else usual spreads stand in, and the chance
+        carries no verdict.
     note : str
         Where the goals come from.
     """
@@ -80,6 +83,7 @@ class ChanceOfTarget:
     people: pd.DataFrame
     runs: int
     seed: int
+    is_measured: bool
     note: str
 
 
@@ -98,8 +102,9 @@ class Outlook:
         spread of the person's own luck), doubt (relative error of the expectation), orders (that
         the expected year consists of; empty: it does not vary) and order_cv (how uneven they are),
         common_cv (of what hits everybody beyond the register), stays_month (chance to stay a month
-        longer), starts_in (month of the plan, 0 is the first); until_01, until_02, ... and
-        all_year: the seat's year over its expectation when its holder's last month is that one.
+        longer), starts_in (month of the plan, 0 is the first), past_years (on which spreads were
+        measured; 0: usual ones stand in); until_01, until_02, ... and all_year: the seat's year
+        over its expectation when its holder's last month is that one.
     effects : pandas.DataFrame
         assumption_id, rep_id, low, high: what the assumption's ends change in the person's year
         (0.1 is 10 % more). Pairs that are not there change nothing.
@@ -142,6 +147,11 @@ class Outlook:
     def expected(self) -> pd.Series:
         """Expected results by rep_id, plan currency; empty where there is nothing to go by."""
         return self._known.set_index("rep_id")["expected"]
+
+    @property
+    def is_measured(self) -> bool:
+        """Say if past years could be forecast again everywhere, to see how far they fell."""
+        return bool((self._known["past_years"] > 0).all())
 
     @cached_property
     def model(self) -> YearModel:
@@ -368,6 +378,7 @@ class Outlook:
             people=pd.DataFrame(people).reset_index(),
             runs=self.runs,
             seed=self.seed,
+            is_measured=self.is_measured,
             note="goals: the target in proportion to expectations"
             if goals is None
             else "goals: as given",
@@ -500,6 +511,7 @@ def _people(seats: Seats, mean: np.ndarray) -> pd.DataFrame:
             ),
             "stays_month": 1 - monthly_hazard(seats.staffing().annual_rate),
             "starts_in": start.astype(float),
+            "past_years": float(misses.years),
             **dict(zip([*names, _STAYS], years.T, strict=True)),
         }
     )

@@ -327,7 +327,8 @@ def _price(inputs: Region, limits: ReviewLimits) -> _Found:
 
 def _fair(inputs: Region, limits: ReviewLimits) -> _Found:
     for row in fairness(inputs).to_dict("records"):
-        if not row["verdict"] or not row["people"]:
+        # How many reached their goal is said first, of all years (`review.level`).
+        if not row["verdict"] or not row["people"] or row["test"] == "share_at_goal":
             continue
         text = f"{row['question']} "
         text += f"{row['value']:.2f}" if pd.notna(row["value"]) else ""
@@ -335,8 +336,7 @@ def _fair(inputs: Region, limits: ReviewLimits) -> _Found:
         text += f", adjusted p {row['p_holm']:.3f}" if pd.notna(row["p_holm"]) else ""
         text += f", {row['people']} cases: {row['verdict']}."
         text += f" {row['note'].capitalize()}." if row["note"] else ""
-        verdicts = {"biased": "fail", "too high": "fail", "too low": "fail", "fair": "pass"}
-        status = verdicts.get(row["verdict"], "review")
+        status = {"biased": "fail", "fair": "pass"}.get(row["verdict"], "review")
         advice = "Change how goals are set before setting new ones." if status == "fail" else ""
         if row["verdict"] == "teams differ":
             advice = "Ask what differed: the goals, the market or the team. One year cannot tell."
