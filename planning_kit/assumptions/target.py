@@ -40,7 +40,8 @@ def judge_target(
     if chance.probability != chance.probability or people.empty:
         return None
     settings = inputs.settings
-    mean, gap = float(people.mean()), chance.target - chance.expected
+    mean = round(float(people.mean()), 2)  # as it is said: no verdict hangs on less than a point
+    gap = chance.target - chance.expected
     message = f"{_target_words(inputs, chance)}; {_people_words(people, chance.probability)}"
     if not chance.is_measured:
         return "review", f"{message}; {_NOT_MEASURED}", "give two whole years of sales or more"
@@ -97,7 +98,7 @@ def _in_years(chance: ChanceOfTarget) -> str:
 
 def _people_words(people: pd.Series, team: float) -> str:
     """Say how people stand to their goals; where it differs from the team's chance, say why."""
-    above, mean = int((people >= _HALF).sum()), float(people.mean())
+    above, mean = int((people >= _HALF).sum()), round(float(people.mean()), 2)
     said = (
         f"{above} of {len(people)} people are more likely to reach their own goal than to miss it "
         f"({chance_text(mean)} on average)"
