@@ -51,6 +51,7 @@ def assumption_findings(
     seats = look_ahead(inputs, scenario)
     seen = signposts(inputs, scenario, today)
     rows = [
+        *_about_target(inputs, coming_year(inputs, scenario).chance(inputs.target, goals)),
         *_about_register(seats),
         *_about_care(seats, seen.today),
         *_about_evidence(seats, known),
@@ -60,7 +61,6 @@ def assumption_findings(
         *_about_sales(seats),
         *_about_guesses(seats),
         *_about_territories(seats),
-        *_about_target(inputs, coming_year(inputs, scenario).chance(inputs.target, goals)),
     ]
     return findings_table(rows)
 

@@ -215,6 +215,8 @@ def _level(inputs: Region, limits: ReviewLimits) -> list[dict[str, str]]:
         advice = (
             f"Set goals near {level.share:.0%} of the level used so far, or say what will change."
         )
+    elif level.status != "pass":
+        advice = "Ask whether the goals or the people were off before setting new ones."
     return [finding("review.level", level.status, "goals", text, advice)]
 
 
