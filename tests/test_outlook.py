@@ -364,7 +364,8 @@ def test_nobody_ever_leaves_or_everybody_does_in_the_first_month():
 
 @pytest.mark.parametrize(("amount", "orders", "cv"), [(1.0, 3.0, 1.5), (0.2, 4.0, 0.0), (2, 90, 1)])
 def test_amounts_come_in_orders_or_not_at_all(amount: float, orders: float, cv: float):
-    found = orders_of(np.full(200_000, amount), orders, cv, np.random.default_rng(3))
+    kind = np.array(orders), np.array(cv)
+    found = orders_of(np.full(200_000, amount), *kind, 3)
     variance = amount * (1 + cv**2) / orders
     assert found.mean() == pytest.approx(amount, abs=5 * np.sqrt(variance / len(found)))
     assert found.var() == pytest.approx(variance, rel=0.05)

@@ -15,9 +15,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from planning_kit.outlook import coming_year
+from planning_kit.numbers.staffing import availability, yearly_share
+from planning_kit.outlook import coming_year, turnover
 from planning_kit.outlook.history import read_history
-from planning_kit.outlook.ranges import growth_ranges, winkler
+from planning_kit.outlook.ranges import growth_ranges, ranks, winkler
 from planning_kit.plan import Scenario
 from tests.worlds import FAMILIES, World, make_world
 
@@ -53,8 +54,9 @@ def cells_of(world: World) -> pd.DataFrame:
             cells["actual"] = sums.reindex(where).fillna(0.0).to_numpy() if by else sums
             if cut == "person-year":
                 cells = cells.merge(simple, on="rep_id", how="left", suffixes=("", "_simple"))
-                below = outlook.draws < cells["actual"].to_numpy()[:, None] / outlook.unit * 1000
-                cells["rank"] = below.mean(axis=1)
+                came_of = cells["actual"].to_numpy() / outlook.unit * 1000
+                drawn = outlook.draws[outlook.expected.notna()]
+                cells["rank"] = ranks(came_of, drawn, f"{world.family} {world.seed} {region}")
             found.append(cells.assign(cut=cut, world=f"{world.family} {world.seed}"))
     return pd.concat(found, ignore_index=True).assign(family=world.family)
 
@@ -92,7 +94,7 @@ def report(cells: pd.DataFrame) -> str:
 @pytest.fixture(scope="module")
 def few() -> pd.DataFrame:
     """Give one small world of every other family."""
-    return pd.concat([cells_of(make_world(f, FAST_SEED, **SMALL)) for f in list(FAMILIES)[::2]])
+    return pd.concat([cells_of(make_world(f, FAST_SEED, **SMALL)) for f in list(FAMILIES)[1::2]])
 
 
 @pytest.fixture(scope="session")
@@ -123,8 +125,9 @@ def foreseen(cells: pd.DataFrame, cut: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("cut", CUTS)
 def test_eight_in_ten_lie_inside_their_ranges_in_a_world_of_every_other_family(few, cut):
-    share, error = inside(foreseen(few, cut))
-    assert abs(share - 0.8) <= 0.03 + 3 * error
+    cells = foreseen(few, cut)
+    share, error = inside(cells)
+    assert abs(share - 0.8) <= 0.03 + 3 * max(error, np.sqrt(0.16 / len(cells)))
 
 
 def test_ranges_are_no_worse_than_those_anybody_could_make_without_a_model(few):
@@ -133,7 +136,7 @@ def test_ranges_are_no_worse_than_those_anybody_could_make_without_a_model(few):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("cut", CUTS)
-def test_eight_in_ten_lie_inside_their_ranges_in_four_hundred_worlds(many, cut, say):
+def test_eight_in_ten_lie_inside_their_ranges_in_380_worlds(many, cut, say):
     cells = foreseen(many, cut)
     share, error = inside(cells)
     say(f"{cut}: {share:.3f} ± {error:.3f}")
@@ -155,7 +158,7 @@ def test_the_score_is_no_worse_than_that_of_growth_alone_in_any_family(many):
 
 
 @pytest.mark.slow
-def test_goals_of_a_chance_are_reached_that_often_in_four_hundred_worlds(many, say):
+def test_goals_of_a_chance_are_reached_that_often_in_380_worlds(many, say):
     cells = foreseen(many, "person-year")
     for chance in CHANCES:
         share, error = clustered(cells["rank"] >= 1 - chance, cells["world"])
@@ -163,7 +166,23 @@ def test_goals_of_a_chance_are_reached_that_often_in_four_hundred_worlds(many, s
         assert abs(share - chance) <= 0.05 + 3 * error
 
 
-@pytest.mark.slow
-def test_everybody_with_two_years_of_history_has_a_range(many):
-    cells = many[many["cut"] == "person-year"]
-    assert cells[["low", "high"]].notna().all(axis=1).mean() >= 0.95
+def test_everybody_with_two_years_of_history_has_a_range():
+    for family in ("thin", "turnover 30 %"):
+        world = make_world(family, FAST_SEED, **SMALL, years=2)
+        inputs = world.inputs(world.regions[0])
+        assert len(coming_year(inputs, Scenario()).ranges(["rep_id"])) >= 0.95 * len(inputs.team())
+
+
+def test_leavers_a_year_of_work_become_the_share_that_leaves_within_a_year():
+    # 35 % were planted: taken for a share, the rate of -ln(0.65) would cost 5 points of capacity.
+    left = years = 0.0
+    for seed in range(4):
+        world = make_world("large", seed, turnover=0.35, years=3, regions=1, vacancy=3)
+        row = turnover(world.inputs()).iloc[0]
+        left, years = left + row["leavers"], years + row["exposure_years"]
+        assert row["rate"] == pytest.approx(1 - np.exp(-row["leavers"] / row["exposure_years"]))
+    share, error = float(yearly_share(left / years)), np.sqrt(left) / years
+    assert abs(share - 0.35) <= 3 * error < 0.07
+    ramp = (0.0, 0.2, 0.4, 0.6, 0.8)
+    assert availability(share, 3, ramp) == pytest.approx(0.813, abs=0.02)
+    assert availability(left / years, 3, ramp) < 0.78

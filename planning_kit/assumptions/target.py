@@ -42,10 +42,11 @@ def judge_target(
     settings = inputs.settings
     mean = round(float(people.mean()), 2)  # as it is said: no verdict hangs on less than a point
     gap = chance.target - chance.expected
-    message = f"{_target_words(inputs, chance)}; {_people_words(people, chance.probability)}"
+    likely_all = round(chance.probability, 2)
+    message = f"{_target_words(inputs, chance)}; {_people_words(people, likely_all)}"
     if not chance.is_measured:
         return "review", f"{message}; {_NOT_MEASURED}", "give two whole years of sales or more"
-    if mean >= _HALF and chance.probability >= _HALF:
+    if mean >= _HALF and likely_all >= _HALF:
         return "pass", message, ""
     advice = "usual is that 60 to 75 % of the people reach their goals"
     if gap > 0:
@@ -58,7 +59,7 @@ def judge_target(
 
 def _target_words(inputs: Region, chance: ChanceOfTarget) -> str:
     """Set the target beside the expected and last year's, and say how often it is reached."""
-    settings, likely = inputs.settings, chance.probability
+    settings, likely = inputs.settings, round(chance.probability, 2)
     target, expected = chance.target, chance.expected
     amount = money_text(target, settings.currency, settings.rounding_unit)
     last = float(inputs.reviewed_sales()["amount"].sum())

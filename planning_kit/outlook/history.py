@@ -44,6 +44,11 @@ class History:
     first: pd.Timestamp
     last: pd.Timestamp
 
+    def only(self, places: pd.DataFrame) -> History:
+        """Give the part of some places (rep_id, territory_id)."""
+        sold, held = (table.merge(places, on=PLACE) for table in (self.sold, self.held))
+        return History(sold, held, self.first, self.last)
+
     def until(self, before: pd.Timestamp) -> History:
         """Give the part before an earlier day, as it was known then."""
         sold, held = (t[t["month"] < before].reset_index(drop=True) for t in (self.sold, self.held))
@@ -201,7 +206,7 @@ def line_spans(history: History) -> pd.DataFrame:
         is_known = [
             length >= _QUIET
             and (1 - often) ** length < _BY_CHANCE
-            and len(active.intersection(a_year_off)) >= min(_QUIET, length)
+            and len(active.intersection(a_year_off)) >= _QUIET
             for length, a_year_off in quiet
         ]
         rows[line] = (first if is_known[0] else begin, last if is_known[1] else end)
@@ -273,7 +278,7 @@ def _years_of_factors(
     first, until = (look_up(table["product_line"], spans[end]) for end in ("first", "last"))
     whole = (first <= last - 12 * table["back"] - 11) & (until >= last - 12 * table["back"])
     lines = {str(line): _factors(part) for line, part in table[whole].groupby("product_line")}
-    return lines, _factors(table)
+    return lines, _factors(table[whole])
 
 
 def _factors(table: pd.DataFrame) -> np.ndarray:

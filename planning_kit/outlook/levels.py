@@ -41,8 +41,8 @@ class Usual:
         Spread of the logarithm of a region's and of a person's year about its expectation.
     alone : float
         The same of a person where no past year could be forecast at all.
-    drift : float
-        The most that levels are taken to move within the only year.
+    drift, most_drift : float
+        How far levels move within the only year, and the most they are taken to.
     years, people : float
         Weight in yearly errors of a region, and of persons.
     """
@@ -50,7 +50,8 @@ class Usual:
     common: float = 0.06
     person: float = 0.15
     alone: float = 0.2
-    drift: float = 0.5
+    drift: float = 0.15
+    most_drift: float = 0.5
     years: float = 2.0
     people: float = 8.0
 
@@ -150,21 +151,27 @@ def _unseen(cells: pd.DataFrame, spans: pd.DataFrame) -> pd.Series:
 
 
 def _mix(history: History, spans: pd.DataFrame) -> pd.Series:
-    """Give the share of every line in a usual year of lines as they are sold now."""
+    """Give the share of every line in a usual year of lines as they are sold now.
+
+    Lines are added in the order of their start, each against those that were there by then, so
+    that one that began is no growth of the others.
+    """
     first, last = history.first, history.last
-    end, months = last.year * 12 + last.month, 0
+    end = last.year * 12 + last.month
     months = end - (first.year * 12 + first.month) + 1
     whole = 12 * (months // 12) or months  # parts of a year would favour a line by its season
     at = month_number(history.sold["month"])
     recent = history.sold.assign(at=at)[end - at < min(whole, 24)]
-    everything = recent.groupby("at")["amount"].sum()
-    shares = {}
-    for line, span in spans.iterrows():
-        mine = recent[recent["product_line"] == line]
-        there = everything[everything.index >= span["first"]].sum()
-        is_sold = there > 0 and not span["ended"]
-        shares[line] = max(0.0, float(mine["amount"].sum()) / there) if is_sold else 0.0
-    mix = pd.Series(shares, index=spans.index, dtype="float64")
+    living = spans[~spans["ended"].astype(bool)]
+    begun = look_up(recent["product_line"], living["first"])
+    mix = pd.Series(0.0, spans.index)
+    for begin in sorted(living["first"].unique()):
+        since = recent[(recent["at"] >= begin) & (begun <= begin)]
+        sums = since.groupby("product_line")["amount"].sum().clip(lower=0.0)
+        sums = sums.reindex(spans.index, fill_value=0.0)
+        new = sums.where(spans["first"] == begin, 0.0)
+        part = new.sum() / sums.sum() if sums.sum() > 0 else 0.0
+        mix = mix * (1 - part) + (new / new.sum() * part if new.sum() > 0 else 0.0)
     return mix / mix.sum() if mix.sum() > 0 else mix + 1 / max(1, len(mix))
 
 
@@ -291,7 +298,7 @@ def levels_of(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> p
         (standard error of a level that rests on others' results, over the level).
     """
     own = wanted.merge(
-        levels.places[[*PLACE, "level", "sold", "exposure", "months", "share"]],
+        levels.places[[*PLACE, "level", "exposure", "months", "share"]],
         on=PLACE,
         how="left",
         suffixes=("", "_then"),
@@ -299,7 +306,10 @@ def levels_of(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> p
     seat = _seat_history(levels, wanted, going_on)
     own_z = levels.credible(own["exposure"].fillna(0.0))
     # Nothing at all in most of a year is no chance: such a person does not sell.
-    own_z = own_z.mask((own["sold"] <= 0) & (own["exposure"] >= _ENOUGH_YEARS), 1.0)
+    sold = levels.history.sold
+    sellers = pd.MultiIndex.from_frame(sold.loc[sold["amount"] > 0, PLACE])
+    never = ~pd.MultiIndex.from_frame(own[PLACE]).isin(sellers)
+    own_z = own_z.mask(never & (own["exposure"] >= _ENOUGH_YEARS), 1.0)
     seat_z = levels.credible(seat["exposure"])
     own_level = (own["level"] * own["share"] / own["share_then"]).fillna(0.0)
     before = seat_z * seat["level"] + (1 - seat_z) * levels.group

@@ -18,6 +18,7 @@ from planning_kit.outlook.history import (
     History,
     held_months,
     look_up,
+    month_number,
     months_from,
     own_books,
 )
@@ -66,7 +67,8 @@ class Misses:
         """Give order and chunk behind every row, for sums over that part of a year."""
         size = look_up(rows["rep_id"], self.sizes).fillna(1.0).to_numpy()
         order, month, whole = self.orders.reindex(rows["product_line"]).fillna(0.0).to_numpy().T
-        return order * size, (month + year * (whole - month)) * size
+        chunk = month + year * (whole - month)
+        return np.minimum(order, chunk) * size, chunk * size
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,11 @@ def forecast_again(inputs: Region, first: pd.Timestamp, history: History) -> Pas
     rows = full_rows(levels, mine.assign(kept=""), held[held["month"] == first])
     tenure = mine[[*PLACE, "month", "tenure"]]
     rows = rows.merge(tenure, on=[*PLACE, "month"], how="left")
-    there = ramp_at(inputs.settings.ramp, rows["tenure"].to_numpy())
+    new = (
+        month_number(rows["month"]) - rows["tenure"]
+        > levels.history.first.year * 12 + levels.history.first.month
+    )
+    there = np.where(new, ramp_at(inputs.settings.ramp, rows["tenure"].to_numpy()), 1.0)
     rows["expected"] = rows["full"] * rows["weight"] * there * max(0.0, 1 + levels.trend[0])
     return PastYear(first, _beside_actual(rows, history.sold), levels)
 
@@ -154,9 +160,10 @@ def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Miss
     square = max(0.0, float((logs**2 - chance.to_numpy()).sum())) if years else 0.0
     free = USUAL.years + len(years)
     common = float(np.sqrt((USUAL.years * USUAL.common**2 + square) / free))
-    free_people = USUAL.people + (len(people) if years else 0)
+    common = common if years else float(np.hypot(common, levels.trend[1]))
+    free_people = USUAL.people + (max(0, len(people) - len(years)) if years else 0)
     orders = _order_sizes(recent, sizes, chunk).assign(chunk_year=chunk.clip(upper=sales))
-    doubt = 0.0 if years else _drift(people, seen)
+    doubt = 0.0 if years else _drift(seen, size, chunk.clip(upper=sales))
     wide = person * _widened(free_people), common * _widened(free)
     return Misses(orders, sizes, *wide, doubt, len(years))
 
@@ -218,21 +225,31 @@ def _person_spread(people: pd.DataFrame) -> float:
     else:
         off = zip(ranks, (Z50, Z80), strict=True)
         measured = float(np.mean([np.sort((miss / z) ** 2 - noise)[rank - 1] for rank, z in off]))
-    square = USUAL.people * USUAL.person**2 + count * max(0.0, measured)
-    return float(np.sqrt(square / (USUAL.people + count)))
+    free = max(0, count - years)  # expectations are brought to the total of their year
+    square = USUAL.people * USUAL.person**2 + free * max(0.0, measured)
+    return float(np.sqrt(square / (USUAL.people + free)))
 
 
-def _drift(people: pd.DataFrame, seen: pd.DataFrame) -> float:
-    """Guess how far levels move within a year from how the halves of the only year differ."""
+def _drift(seen: pd.DataFrame, size: pd.Series, chunk: pd.Series) -> float:
+    """Guess how far levels move within a year from how the halves of the only year differ.
+
+    Drawn towards the usual drift. Of less than a year, the level of all months is that unsure.
+    """
+    months = seen["month"].nunique()
+    if months < _LEAST_MONTHS:
+        return min(USUAL.most_drift, USUAL.drift * float(np.sqrt(_LEAST_MONTHS / max(1, months))))
+    chance = seen["expected"] * size * look_up(seen["product_line"], chunk).fillna(0.0)
     half = seen["month"] > seen["month"].max() - pd.DateOffset(months=6)
-    if half.nunique() < 2:
-        return 0.0
-    sums = seen.groupby(["rep_id", half])[["expected", "actual"]].sum().unstack()
-    ratio = (sums["actual"] / sums["expected"].where(sums["expected"] > 0)).clip(*_FAR_OFF)
-    change = np.log(ratio[True] / ratio[False]).dropna()
-    noise = 4 * people.reset_index().groupby("rep_id")["noise"].sum().reindex(change.index)
-    drift = float(((change - change.median()) ** 2 - noise).mean()) if len(change) > 1 else 0.0
-    return float(np.sqrt(min(USUAL.drift**2, max(0.0, np.nan_to_num(drift)))))
+    names = ["expected", "actual", "chance"]
+    sums = seen.assign(chance=chance).groupby(["rep_id", half])[names].sum().unstack(fill_value=0.0)
+    parts = [sums[name].to_numpy(float) for name in names]
+    m, came, varies = (part[(parts[0] > 0).all(axis=1)] for part in parts)
+    before, after = np.clip(came / m, *_FAR_OFF).T
+    change, noise = np.log(after / before), (varies / m**2).sum(axis=1)
+    count = len(change)
+    square = float(((change - np.median(change)) ** 2 - noise).mean()) if count > 1 else 0.0
+    moved = (USUAL.people * USUAL.drift**2 + count * max(0.0, square)) / (USUAL.people + count)
+    return min(USUAL.most_drift, float(np.sqrt(moved)))
 
 
 def sale_sizes(inputs: Region, levels: Levels) -> pd.Series:

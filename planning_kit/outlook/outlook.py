@@ -151,7 +151,7 @@ class Outlook:
     @property
     def is_measured(self) -> bool:
         """Say if past years could be forecast again everywhere, to see how far they fell."""
-        return bool((self._known["past_years"] > 0).all())
+        return len(self._known) > 0 and bool((self._known["past_years"] > 0).all())
 
     @cached_property
     def model(self) -> YearModel:
@@ -492,7 +492,8 @@ def _over(amounts: np.ndarray, mean: np.ndarray, otherwise: float) -> np.ndarray
 
 def _people(seats: Seats, mean: np.ndarray) -> pd.DataFrame:
     rows, misses, who = seats.rows, misses_ahead(seats), seats.at[0]
-    orders, uneven = order_numbers(seats.base, *misses.of_rows(rows), who, len(mean))
+    kinds = misses.of_rows(rows, min(1.0, len(seats.months) / 12))
+    orders, uneven = order_numbers(seats.base, *kinds, who, len(mean))
     doubt = _over(_by_person(seats, seats.base * rows["doubt"].to_numpy()), mean, 0.0)
     start = np.minimum(np.maximum(0, -seats.tenure.to_numpy()), len(seats.months))
     years = _over(_years(seats, who, len(mean)), mean, 1.0)

@@ -12,7 +12,7 @@ from planning_kit.data import Region
 from planning_kit.numbers.intervals import HIGH, LOW, RANGE_SHARE
 from planning_kit.numbers.lognormal import cv_of_log
 from planning_kit.numbers.statistics import wilson
-from planning_kit.outlook.history import History, month_number, read_history
+from planning_kit.outlook.history import PLACE, History, month_number, read_history
 from planning_kit.outlook.misses import (
     Misses,
     PastYear,
@@ -35,7 +35,7 @@ INTERVAL_COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "score",
 CALIBRATION_COLUMNS = ("cut", "chance", "goals", "reached", "share", "low", "high")
 _UNMEASURED = "no earlier year to measure misses on: usual spreads stand in"
 _PAST_RUNS = 1000
-_DRAWS, _LEAST_RUNS = 4_000_000, 200  # of parts, all together; of each
+_DRAWS, _LEAST_RUNS = 4_000_000, 400  # of parts, all together; of each
 _LEAST_CHANGES = 9  # of people's years, to know what nine in ten stay below
 _SURE = 1e9  # orders: so many do not vary
 _NOTHING = 0.01  # of the expectation: a result of so little is none
@@ -125,9 +125,10 @@ def draw_parts(
     for who in np.unique(parts.person).tolist():
         rows = np.flatnonzero(parts.person == who)
         name, common = model.people[who], float(model.common[who])
-        chance = stream(seed, "orders", *keys, name)
         years = parts.years[rows][:, world.leaving[who, :runs]]
-        years = orders_of(years, parts.orders[rows, None], parts.order_cv[rows, None], chance)
+        years = orders_of(
+            years, parts.orders[rows, None], parts.order_cv[rows, None], seed, *keys, name
+        )
         years = years * (world.luck[who, :runs] * shared[common]) * parts.expected[rows, None]
         for low, high, side in zip(parts.low[:, rows], parts.high[:, rows], sides, strict=True):
             if low.any() or high.any():
@@ -163,9 +164,11 @@ def interval_coverage(inputs: Region) -> pd.DataFrame:
     """Count how often the 80 % ranges held in past years, with what was known before them.
 
     The misses a range rests on come from the years before the tested one, so the first year that
-    can be tested with measured ones needs three years of sales. The people compared stayed. Beside
+    can be tested with measured ones needs three years of sales. The people compared stayed where
+    they were; lines that began in the tested year are left out. Beside
     the ranges of people's years stand those anybody could make without a model: last year's result
-    times what eight in ten of all people grew by from year to year (see `growth_ranges`).
+    times what eight in ten of all people grew by from year to year (see `growth_ranges`), for the
+    people who were there for a whole year before.
 
     Returns
     -------
@@ -179,7 +182,8 @@ def interval_coverage(inputs: Region) -> pd.DataFrame:
     for past, misses in _held_out(inputs):
         note = "" if misses.years else _UNMEASURED
         people = _ranges_again(past, ["rep_id"], misses)
-        simple = growth_ranges(history.until(past.first)).reindex(people.index)
+        steady = history.until(past.first).only(past.rows[PLACE].drop_duplicates())
+        simple = growth_ranges(steady).reindex(people.index)
         cuts = {
             "rep and year": people,
             "rep and year, by growth alone": people.assign(**simple).dropna(),
@@ -304,6 +308,13 @@ def _drawn_again(
     return table.assign(actual=sums["actual"].to_numpy()), drawn
 
 
+def ranks(actual: np.ndarray, drawn: np.ndarray, about: str) -> np.ndarray:
+    """Give the chance of less than came, by the draws; ties, as of nothing, are broken by lot."""
+    lot = stream(0, "ties", about).random(len(actual))
+    same = (drawn == actual[:, None]).mean(axis=1)
+    return np.asarray((drawn < actual[:, None]).mean(axis=1) + lot * same)
+
+
 def measured_calibration(inputs: Region) -> pd.DataFrame:
     """Count in past years how often goals of a given chance were reached.
 
@@ -319,14 +330,14 @@ def measured_calibration(inputs: Region) -> pd.DataFrame:
     found: dict[str, list[float]] = {"rep and year": [], "rep and quarter": []}
     for past, misses in _held_out(inputs):
         if misses.years:
-            rows = past.rows.assign(quarter=past.rows["month"].dt.quarter)
+            since = month_number(past.rows["month"]) - past.first.year * 12 - past.first.month
+            rows = past.rows.assign(quarter=since // 3)
             for cut, by in zip(found, (["rep_id"], ["rep_id", "quarter"]), strict=True):
                 known, drawn = _drawn_again(rows, by, misses)
-                below = drawn < known["actual"].to_numpy()[:, None]
-                found[cut] += below.mean(axis=1).tolist()
+                found[cut] += ranks(known["actual"].to_numpy(), drawn, cut).tolist()
     table = []
-    for cut, ranks in found.items():
+    for cut, found_ranks in found.items():
         for chance in np.arange(1, 10) / 10:
-            hits, n = int((np.array(ranks) >= 1 - chance).sum()), len(ranks)
+            hits, n = int((np.array(found_ranks) >= 1 - chance).sum()), len(found_ranks)
             table.append((cut, chance, n, hits, hits / n if n else np.nan, *wilson(hits, n)))
     return pd.DataFrame(table, columns=list(CALIBRATION_COLUMNS))

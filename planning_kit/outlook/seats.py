@@ -183,6 +183,8 @@ def look_ahead(inputs: Region, scenario: Scenario) -> Seats:
     rows = full_rows(levels, held, every[every["month"] == first])
     hired = inputs.reps.drop_duplicates("rep_id").set_index("rep_id")["hired_on"].reindex(team)
     tenure = (first.year * 12 + first.month - month_number(hired)).fillna(_LONG_HERE)
+    begin = levels.history.first  # a roster that begins with the data shows no new hires
+    tenure = tenure.mask(month_number(hired) <= begin.year * 12 + begin.month, _LONG_HERE)
     correlation = read_correlations(scenario, assumptions)
     return Seats(inputs, levels, assumptions, rows, tenure.astype("int64"), correlation)
 

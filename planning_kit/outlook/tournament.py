@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from planning_kit.data import Region
 from planning_kit.numbers.intervals import HIGH
@@ -42,10 +42,10 @@ def method_tournament(inputs: Region) -> pd.DataFrame:
     pandas.DataFrame
         method, wmape (sum of absolute misses over results), bias_share (forecast over results
         less 1), people (forecasts compared), years, gain_share (wmape less than the one of last
-        year), gain_low (what it exceeds with nine in ten: people of one year miss together, so
-        the error is the larger one of people's and of years', and the chance is shared out over
-        all methods compared, Bonferroni), recommended, note. At most one method is recommended:
-        the nearest of those that beat last year by more than chance and in every year. With fewer
+        year), gain_low (what it exceeds with nine in ten, at most the worst year's times their
+        number: people of one year miss together, so years are clusters, by Student's t; the chance
+        is shared out over all methods compared, Bonferroni), recommended, note. At most one method
+        is recommended: the nearest of those that beat last year by more than chance. With fewer
         than two past years nothing is recommended. Where last year was nearer than the method the
         plan rests on, its note says so.
     """
@@ -69,18 +69,21 @@ def method_tournament(inputs: Region) -> pd.DataFrame:
 
 def _score(both: pd.DataFrame, method: str) -> tuple:
     known = both[both[method].notna()]
-    years = both["year"].nunique()
+    years = known["year"].nunique()
     if known.empty:
-        gaps = (np.nan, np.nan, 0, years, np.nan, np.nan)
+        gaps = (np.nan, np.nan, 0, both["year"].nunique(), np.nan, np.nan)
         return (method, *gaps, False, "needs the potential of territories")
     total = known["actual"].abs().sum()
     miss = (known[method] - known["actual"]).abs()
     gain = (known[LAST_YEAR] - known["actual"]).abs() - miss
     people = float(gain.std(ddof=1) * np.sqrt(len(gain))) if len(gain) > 1 else np.nan
     by_year = gain.groupby(known["year"]).sum()
-    cluster = float(by_year.std(ddof=1) * np.sqrt(len(by_year))) if years > 1 else 0.0
-    z = float(ndtri(1 - (1 - HIGH) / (len(METHODS) - 1)))
-    low = min(gain.sum() - z * max(people, cluster), by_year.min() * years)
+    sure = 1 - (1 - HIGH) / (len(METHODS) - 1)
+    least = gain.sum() - ndtri(sure) * people
+    if years > 1:
+        cluster = by_year.std(ddof=1) * np.sqrt(years)
+        least = min(least, gain.sum() - stdtrit(years - 1, sure) * cluster)
+    low = float(min(least, by_year.min() * years))
     bias = known[method].sum() / known["actual"].sum() - 1
     shares = (miss.sum() / total, bias, len(known), years, gain.sum() / total, low / total)
     return (method, *shares, False, "")
@@ -88,8 +91,9 @@ def _score(both: pd.DataFrame, method: str) -> tuple:
 
 def _with_verdict(table: pd.DataFrame) -> pd.DataFrame:
     years, wmape = int(table["years"].max()), table.set_index("method")["wmape"]
-    beats = table[(table["gain_low"] > 0) & (table["method"] != LAST_YEAR)]
-    best = beats["wmape"].idxmin() if len(beats) and years >= _LEAST_YEARS else -1
+    enough = table["years"] == max(years, _LEAST_YEARS)
+    beats = table[(table["gain_low"] > 0) & (table["method"] != LAST_YEAR) & enough]
+    best = beats["wmape"].idxmin() if len(beats) else -1
     words = ""
     if years < _LEAST_YEARS:
         words = f"{years} past year: two are needed to recommend anything"
@@ -105,7 +109,7 @@ def _with_verdict(table: pd.DataFrame) -> pd.DataFrame:
 
 def _forecasts(inputs: Region, history: History, past: PastYear) -> pd.DataFrame:
     people = past.rows.groupby("rep_id")[["expected", "actual"]].sum()
-    then = history.until(past.first)
+    then = history.until(past.first).only(past.rows[PLACE].drop_duplicates())
     back = month_number(pd.Series([then.last])).iloc[0] - month_number(then.sold["month"])
     own = [_sums(then.sold[(back >= k) & (back < k + 12)], people.index) for k in (0, 12)]
     recent = 4 * _sums(then.sold[back < 3], people.index)

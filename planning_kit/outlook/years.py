@@ -106,7 +106,7 @@ def draw_people(model: YearModel, runs: int, seed: int) -> World:
 
 
 def orders_of(
-    amounts: np.ndarray, orders: np.ndarray, cv: np.ndarray, chance: np.random.Generator
+    amounts: np.ndarray, orders: np.ndarray, cv: np.ndarray, seed: int, *about: str
 ) -> np.ndarray:
     """Let amounts come in orders: as many as chance has it, of uneven size, also none at all.
 
@@ -116,15 +116,18 @@ def orders_of(
     Parameters
     ----------
     amounts
-        Over the expectation.
+        Over the expectation, one column (or number) a simulated year; those of fewer years are
+        the first of more.
     orders, cv
         What an amount of 1 consists of on average (without end: amounts are sure), and how uneven
         they are; they go with the amounts as numpy has it.
+    seed, about
+        As of `stream`.
     """
     varies = np.isfinite(orders)
     count, uneven = np.where(varies, orders, 1.0), np.maximum(cv, _EVEN) ** 2
-    number = chance.poisson(count * amounts)
-    sold = chance.standard_gamma(number / uneven) * (uneven / count)
+    number = stream(seed, "orders", *about).poisson((count * amounts).T)
+    sold = stream(seed, "sizes", *about).standard_gamma(number / uneven.T).T * (uneven / count)
     return np.asarray(np.where(varies, sold, amounts))
 
 
@@ -137,8 +140,7 @@ def own_years(model: YearModel, world: World, seed: int) -> np.ndarray:
     drawn = np.empty_like(world.luck)
     for row, name in enumerate(model.people):
         year = model.years[row, world.leaving[row]]
-        chance = stream(seed, "orders", name)
-        drawn[row] = orders_of(year, model.orders[row], model.order_cv[row], chance)
+        drawn[row] = orders_of(year, model.orders[row], model.order_cv[row], seed, name)
     return drawn * world.luck
 
 
