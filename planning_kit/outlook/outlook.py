@@ -231,8 +231,8 @@ class Outlook:
     def years(self) -> pd.DataFrame:
         """Describe everybody's coming year by a lognormal that its drawn middle and tenths fit.
 
-        The middle year is better than the expected one: few leave, and who does takes much along.
-        A goal at the expected result is therefore reached in more than half of the years.
+        The middle of the years is not their mean: luck multiplies and puts it below, leaving, which
+        is rare and takes much along, above.
 
         Returns
         -------
