@@ -13,6 +13,7 @@ from functools import partial
 from itertools import product
 from secrets import randbelow
 
+import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
@@ -145,24 +146,18 @@ def test_an_answer_to_a_finding_of_another_region_does_not_stand_here():
     assert "rival" in " ".join(review_findings(company(answers=told))["message"])
 
 
-def test_a_note_with_place_and_day_is_measured_as_an_event_and_says_that_its_place_was_chosen():
+def test_a_note_with_place_and_day_is_held_against_other_places_as_any_event_is():
     count = 45
     places = "territory_id region\n" + "\n".join(f"t{n} North" for n in range(count))
-    sales = [
-        row
-        | {
-            "amount": row["amount"]
-            * (1 + 0.02 * ((7 * int(row["rep_id"][1:]) + row["sold_on"].year) % 5))
-        }
-        for row in sold(falls=0.5, towns=count)
-        if row["product_line"] == "Balances"
-    ]
+    sales = [row for row in sold(falls=0.5, towns=count) if row["product_line"] == "Balances"]
     told = answered(kind="event", territory_id="t0", starts_on="2025-03-01", question_id="review.x")
     inputs = make_inputs(territories=places, sales=sales, answers=told)
     effect = event_effects(inputs).set_index("event_id").loc["answer.a1"]
-    assert effect["affected"] == 1 and effect["effect_share"] == pytest.approx(-0.5, abs=0.05)
+    # One place has no spread of its own to be told from chance: the review says so, no more.
+    assert (effect["affected"], effect["unaffected"]) == (1, 44)
+    assert effect["verdict"] == "cannot tell" and np.isnan(effect["effect_share"])
     said = review_findings(inputs).set_index("finding_id").loc["review.event.answer.a1", "message"]
-    assert "reported event “A rival opened”" in said and "asked about because sales moved" in said
+    assert "reported event “A rival opened”" in said and "cannot be told: 1 touched" in said
 
 
 def test_an_event_told_of_a_person_is_one_of_the_territories_held_on_that_day():

@@ -158,10 +158,12 @@ def test_the_range_of_a_rate_leaves_one_in_ten_on_either_side(leavers):
     row = turnover(make_inputs(reps=reps, sales=selling(reps))).iloc[0]
     assert row["scope"] == "company" and row["leavers"] == leavers
     assert row["exposure_years"] == pytest.approx(30, rel=0.001)
-    assert row["rate"] == pytest.approx(leavers / 30, rel=0.001)
-    assert poisson_below(leavers, row["high"] * row["exposure_years"]) == pytest.approx(0.1)
+    # The share that leaves within a year; the count goes by the rate behind it.
+    rate, low, high = (-math.log(1 - row[end]) for end in ("rate", "low", "high"))
+    assert rate == pytest.approx(leavers / 30, rel=0.001)
+    assert poisson_below(leavers, high * row["exposure_years"]) == pytest.approx(0.1)
     if leavers:
-        above = 1 - poisson_below(leavers - 1, row["low"] * row["exposure_years"])
+        above = 1 - poisson_below(leavers - 1, low * row["exposure_years"])
         assert above == pytest.approx(0.1)
 
 

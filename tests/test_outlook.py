@@ -387,7 +387,7 @@ def outlook_with(people: dict[str, tuple[float, float, float]], unit: float = 0.
         {"rep_id": name, "expected": e, "own_cv": own, "common_cv": common}
         for name, (e, own, common) in people.items()
     ]
-    sure = {"doubt": 0.0, "orders": np.nan, "order_cv": 0.0, "past_years": 1.0}
+    sure = {"expected_error": 0.0, "orders": np.nan, "order_cv": 0.0, "past_years": 1.0}
     stays = {**sure, "stays_month": 1.0, "starts_in": 0.0, "until_01": 1.0, "all_year": 1.0}
     effects = pd.DataFrame(columns=["assumption_id", "rep_id", "low", "high"])
     pairs = pd.DataFrame(columns=["assumption_id", "other_id", "coefficient"])

@@ -25,7 +25,15 @@ from planning_kit.plan import Scenario
 RUNS = 2000
 SHARES = (0.0, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)  # of over-assignment
 PEOPLE_COLUMNS = ("rep_id", "expected", "low", "high", "middle", "spread")
-MODEL_COLUMNS = ("own_cv", "doubt", "orders", "order_cv", "common_cv", "stays_month", "starts_in")
+MODEL_COLUMNS = (
+    "own_cv",
+    "expected_error",
+    "orders",
+    "order_cv",
+    "common_cv",
+    "stays_month",
+    "starts_in",
+)
 EFFECT_COLUMNS = ("assumption_id", "rep_id", "low", "high")
 PAIR_COLUMNS = ("assumption_id", "other_id", "coefficient")
 FRONTIER_COLUMNS = (
@@ -99,7 +107,7 @@ class Outlook:
     ----------
     people : pandas.DataFrame
         A row a person, by rep_id; others are left out: expected (plan currency); own_cv (relative
-        spread of the person's own luck), doubt (relative error of the expectation), orders (that
+        spread of the person's own luck), expected_error (of the expectation, over it), orders (that
         the expected year consists of; empty: it does not vary) and order_cv (how uneven they are),
         common_cv (of what hits everybody beyond the register), stays_month (chance to stay a month
         longer), starts_in (month of the plan, 0 is the first), past_years (on which spreads were
@@ -504,7 +512,7 @@ def _people(seats: Seats, mean: np.ndarray) -> pd.DataFrame:
             "rep_id": seats.tenure.index,
             "expected": np.where(is_known.eq(True), mean, np.nan),
             "own_cv": np.where(mean > 0, cv_of_log(misses.person), 0.0),
-            "doubt": np.where(mean > 0, np.hypot(misses.doubt, doubt), 0.0),
+            "expected_error": np.where(mean > 0, np.hypot(misses.doubt, doubt), 0.0),
             "orders": np.where(np.isinf(orders), np.nan, orders),
             "order_cv": uneven,
             "common_cv": float(
