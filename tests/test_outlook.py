@@ -86,8 +86,8 @@ def test_two_people_have_one_chance_in_every_notebook(two_people: Plan, tmp_path
     assert f"reached in {100 * one:.0f} of 100 years" in said
     shown = what_if(steps[-1]).summary.set_index("what")["value"]
     assert shown["chance that the region reaches the target"] == f"{one:.0%}"
-    # Nothing but what hits everybody varies here: a person's chance is the team's.
-    assert table(run, "North", "chances")["chance"].tolist() == pytest.approx([one, one], abs=0.005)
+    first, second = table(run, "North", "chances")["chance"]  # alike, but for their own luck
+    assert first == pytest.approx(second, abs=0.03)
 
 
 @pytest.fixture(scope="module")

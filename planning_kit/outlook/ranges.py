@@ -98,7 +98,8 @@ def order_numbers(
     sums = np.bincount(part, amounts, count)
     varies = (number > 0) & (number < _SURE) & (square > 0)
     uneven = np.where(varies, square * number / np.where(varies, sums, 1.0) ** 2 - 1, 0.0)
-    return np.where(varies, number, np.inf), np.sqrt(np.maximum(0.0, uneven))
+    number = np.where(varies, np.round(number, 9), np.inf)
+    return number, np.round(np.sqrt(np.maximum(0.0, uneven)), 9)
 
 
 def draw_parts(
