@@ -35,7 +35,7 @@ INTERVAL_COVERAGE_COLUMNS = ("year", "cut", "cells", "inside", "share", "score",
 CALIBRATION_COLUMNS = ("cut", "chance", "goals", "reached", "share", "low", "high")
 _UNMEASURED = "no earlier year to measure misses on: usual spreads stand in"
 _PAST_RUNS = 1000
-_DRAWS, _LEAST_RUNS = 4_000_000, 400  # of parts, all together; of each
+_DRAWS, _LEAST_RUNS = 2_000_000, 200  # of parts, all together; of each
 _LEAST_CHANGES = 9  # of people's years, to know what nine in ten stay below
 _SURE = 1e9  # orders: so many do not vary
 _NOTHING = 0.01  # of the expectation: a result of so little is none
@@ -134,7 +134,7 @@ def draw_parts(
         for low, high, side in zip(parts.low[:, rows], parts.high[:, rows], sides, strict=True):
             if low.any() or high.any():
                 years *= effect(low[:, None], high[:, None], side)
-        np.add.at(results, label[rows], years)
+        results[label[rows]] += years  # a person has one part of a label
     return heads.assign(expected=expected), results
 
 
