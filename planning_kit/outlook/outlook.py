@@ -17,7 +17,7 @@ from planning_kit.numbers.lognormal import cv_of_log
 from planning_kit.numbers.staffing import monthly_hazard
 from planning_kit.numbers.statistics import wilson
 from planning_kit.outlook.misses import misses_ahead
-from planning_kit.outlook.ranges import Parts, order_numbers, part_ranges, range80
+from planning_kit.outlook.ranges import Parts, order_numbers, part_ranges, range80, share_of_year
 from planning_kit.outlook.seats import ROW, Seats, look_ahead
 from planning_kit.outlook.years import World, YearModel, draw_people, own_years, with_world
 from planning_kit.plan import Scenario
@@ -500,7 +500,7 @@ def _over(amounts: np.ndarray, mean: np.ndarray, otherwise: float) -> np.ndarray
 
 def _people(seats: Seats, mean: np.ndarray) -> pd.DataFrame:
     rows, misses, who = seats.rows, misses_ahead(seats), seats.at[0]
-    kinds = misses.of_rows(rows, min(1.0, len(seats.months) / 12))
+    kinds = misses.of_rows(rows, share_of_year(rows, ["rep_id"]))
     orders, uneven = order_numbers(seats.base, *kinds, who, len(mean))
     doubt = _over(_by_person(seats, seats.base * rows["doubt"].to_numpy()), mean, 0.0)
     start = np.minimum(np.maximum(0, -seats.tenure.to_numpy()), len(seats.months))
@@ -551,8 +551,7 @@ def _ranges_by(
     for number_of, name in enumerate(model.assumptions):
         for side, end in enumerate((known[name].low, known[name].high)):
             effects[side, number_of] = _over(sums(seats.expected({name: end})), mean, 1.0) - 1
-    span = 1 if "month" in by else rows.loc[here, "month"].nunique()
-    order, chunk = misses_ahead(seats).of_rows(rows, min(1.0, span / 12))
+    order, chunk = misses_ahead(seats).of_rows(rows, share_of_year(rows[here], by))
     people = pd.Index(model.people).get_indexer(seats.tenure.index)
     parts = Parts(
         heads[list(by)].reset_index(drop=True),

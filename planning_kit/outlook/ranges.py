@@ -21,6 +21,7 @@ from planning_kit.outlook.misses import (
     past_years,
 )
 from planning_kit.outlook.years import (
+    DIGITS,
     World,
     YearModel,
     draw_people,
@@ -98,8 +99,8 @@ def order_numbers(
     sums = np.bincount(part, amounts, count)
     varies = (number > 0) & (number < _SURE) & (square > 0)
     uneven = np.where(varies, square * number / np.where(varies, sums, 1.0) ** 2 - 1, 0.0)
-    number = np.where(varies, np.round(number, 9), np.inf)
-    return number, np.round(np.sqrt(np.maximum(0.0, uneven)), 9)
+    number = np.where(varies, np.round(number, DIGITS), np.inf)
+    return number, np.round(np.sqrt(np.maximum(0.0, uneven)), DIGITS)
 
 
 def draw_parts(
@@ -255,7 +256,7 @@ def _held_out(inputs: Region) -> Iterator[tuple[PastYear, Misses]]:
         yield past, measure_misses(inputs, first, past.levels)
 
 
-def _share_of_year(rows: pd.DataFrame, by: Sequence[str]) -> float:
+def share_of_year(rows: pd.DataFrame, by: Sequence[str]) -> float:
     """Give the part of a year that one part of a cut spans."""
     months = rows.groupby("quarter")["month"] if "quarter" in by else rows["month"]
     count = 1 if "month" in by else np.max(months.nunique())
@@ -268,7 +269,7 @@ def _drawn_again(
     """Draw past years in which nobody left: the cut with expected and actual, and the draws."""
     rows = rows[rows["expected"].notna()]
     people = pd.Index(sorted(rows["rep_id"].unique()))
-    order, chunk = misses.of_rows(rows, _share_of_year(rows, by))
+    order, chunk = misses.of_rows(rows, share_of_year(rows, by))
     amounts, person = rows["expected"].to_numpy(), people.get_indexer(pd.Index(rows["rep_id"]))
     unsure = np.bincount(person, amounts * rows["doubt"].to_numpy(), len(people))
     doubt = unsure / np.maximum(np.bincount(person, amounts, len(people)), 1e-300)

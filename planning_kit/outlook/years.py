@@ -15,7 +15,7 @@ import numpy as np
 from planning_kit.numbers.intervals import Z80
 from planning_kit.numbers.lognormal import log_spread
 
-_DIGITS = 9  # of numbers of orders: the last bits of amounts decide on no order
+DIGITS = 9  # of numbers of orders: the last bits of amounts decide on no order
 _EVEN = 1e-3  # relative spread of orders that are all alike
 _SAME = 1e-9  # rounding of a sum of products of correlations
 
@@ -127,7 +127,7 @@ def orders_of(
     """
     varies = np.isfinite(orders)
     count, uneven = np.where(varies, orders, 1.0), np.maximum(cv, _EVEN) ** 2
-    mean = np.round(count * amounts, _DIGITS).T
+    mean = np.round(count * amounts, DIGITS).T
     number = stream(seed, "orders", *about).poisson(mean)
     sold = stream(seed, "sizes", *about).standard_gamma(number / uneven.T).T * (uneven / count)
     return np.asarray(np.where(varies, sold, amounts))
