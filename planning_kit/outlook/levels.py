@@ -20,10 +20,14 @@ from planning_kit.outlook.history import (
     read_history,
     season_factors,
 )
+from planning_kit.outlook.order_sizes import OrderSizes, order_sizes
 
 _SAME_SHARE = 0.005  # two parts of a territory this near in size are the same seat
 _ENOUGH_YEARS = 0.75  # of results without any sale, to expect none
+_ROUNDS = 4  # what a seat sells and how much chance goes with it say each other
 _LEAST_YEARS = 0.25  # of results on both sides, for a seat to tell about growth
+_WORTH = (0.02, 10.0)  # years of own sales that everybody's mix of lines is worth, within these
+_USUAL_WORTH = 1.0  # where nothing tells
 USUAL_GROWTH = (
     0.1  # a year, of companies before their own figures are seen: two in three lie within
 )
@@ -77,9 +81,11 @@ class Levels:
         months, so that amount / exposure is a yearly level), counted (weight of the month for
         the level, 0 before a lasting event), weight.
     places : pandas.DataFrame
-        rep_id, territory_id, share, sold, exposure, months, level (yearly, full seat).
+        rep_id, territory_id, share, sold, exposure, months, level (yearly, full seat),
+        scale (of the holder's orders, see `OrderSizes`).
+    orders : OrderSizes
     within, between : float
-        Variance of the level from one seat-year's chance, and between seats.
+        Chance of one seat-year (as a share, see `_variances`), and variance between seats.
     group : float
         Mean yearly level of a seat; NaN without any sales.
     growth : tuple of float
@@ -92,6 +98,7 @@ class Levels:
     unseen: pd.Series
     cells: pd.DataFrame
     places: pd.DataFrame
+    orders: OrderSizes
     within: float
     between: float
     group: float
@@ -113,11 +120,12 @@ class Levels:
             kept = count * USUAL_GROWTH**2 / (count * USUAL_GROWTH**2 + one)
         return float(np.expm1(kept * mean)), USUAL_GROWTH * float(np.sqrt(1 - kept))
 
-    def credible(self, exposure: pd.Series) -> pd.Series:
-        """Give the weight of results of that many seat-years against the group's (Buehlmann)."""
-        if self.within == 0.0:  # no chance in them: results, where there are any, say it all
-            return (exposure > 0).astype(float)
-        return exposure * self.between / (exposure * self.between + self.within)
+    def credible(self, seats: pd.DataFrame) -> pd.Series:
+        """Give the weight of seats' own results against the group's (Buehlmann).
+
+        ``seats``: level, exposure, scale, as in ``places``.
+        """
+        return _credible(seats, self.within, self.between, self.group)
 
 
 @partial(cached, depends_on=1)
@@ -137,10 +145,14 @@ def estimate_levels(inputs: Region, before: pd.Timestamp, history: History | Non
     years = cells["back"].clip(upper=len(index) - 1)
     cells["exposure"] = cells["season"] * cells["ramp"] * index[years]
     cells["counted"] = 0.5 ** (cells["back"] / HALF_LIFE_YEARS) * cells["is_alike"]
+    orders = order_sizes(inputs, history.last)
     places = _places(cells)
+    places["scale"] = look_up(places["rep_id"], orders.scales).fillna(1.0)
     within, between, group = _variances(cells, places)
     unseen = _unseen(cells, spans)
-    return Levels(history, season, mix, unseen, cells, places, within, between, group, growth)
+    return Levels(
+        history, season, mix, unseen, cells, places, orders, within, between, group, growth
+    )
 
 
 def _unseen(cells: pd.DataFrame, spans: pd.DataFrame) -> pd.Series:
@@ -252,27 +264,52 @@ def _places(cells: pd.DataFrame) -> pd.DataFrame:
     return places.assign(level=level)
 
 
+def _credible(seats: pd.DataFrame, within: float, between: float, group: float) -> pd.Series:
+    exposure = seats["exposure"].fillna(0.0)
+    if within == 0.0:  # no chance in them: results, where there are any, say it all
+        return (exposure > 0).astype(float)
+    own = exposure * between
+    chance = within * group * seats["scale"].fillna(1.0)
+    size, level = pd.Series(group, seats.index), seats["level"].fillna(0.0)
+    for _ in range(_ROUNDS):
+        weight = own / (own + chance * size)
+        size = weight * level + (1 - weight) * group
+    return weight
+
+
 def _variances(cells: pd.DataFrame, places: pd.DataFrame) -> tuple[float, float, float]:
-    """Estimate chance, spread between seats and their mean (Buehlmann-Straub, by moments)."""
+    """Estimate chance, spread between seats and their mean (Buehlmann-Straub, by moments).
+
+    Chance goes with how much a seat sells, in orders how large: small seats of small orders vary
+    little. How much that is follows from the estimate itself, not from what chance made of it.
+    The mean is the one with which everybody's levels add up to what was sold.
+    """
     known = places[places["exposure"] > 0]
     if known.empty:
         return 0.0, 0.0, np.nan
-    months = cells.merge(known[[*PLACE, "level"]], on=PLACE)
+    years, level = (known[name].to_numpy(float) for name in ("exposure", "level"))
+    total = years.sum()
+    group = float((years * level).sum() / total)
+    even = float(total - (years**2).sum() / total)
+    if len(known) == 1 or group <= 0 or even <= 0:
+        return 0.0, 0.0, group  # nobody to be drawn to
+    months = cells.merge(known[[*PLACE, "level"]].assign(seat=range(len(known))), on=PLACE)
     exposure = months["exposure"] * months["counted"]
     months, exposure = months[exposure > 0], exposure[exposure > 0]
-    off = months["amount"] / months["exposure"] - months["level"]
+    square = exposure * (months["amount"] / months["exposure"] - months["level"]) ** 2
+    by_seat = np.bincount(months["seat"], square, len(known))
     free = len(months) - len(known)
-    within = float((exposure * off**2).sum() / free) if free > 0 else 0.0
-    years, level = known["exposure"], known["level"]
-    total = years.sum()
-    mean = float((years * level).sum() / total)
-    scale = total - (years**2).sum() / total
-    spread = (years * (level - mean) ** 2).sum() - (len(known) - 1) * within
-    between = max(0.0, float(spread / scale)) if len(known) > 1 and scale > 0 else 0.0
-    if len(known) == 1:
-        return 0.0, 0.0, mean  # nobody to be drawn to
-    weight = years * between / (years * between + within) if between > 0 else years
-    return within, between, float((weight * level).sum() / weight.sum())
+    within, between, size = 0.0, 0.0, np.full(len(known), group)
+    for _ in range(_ROUNDS if free > 0 else 0):
+        goes_with = group * known["scale"].to_numpy() * size
+        within = float((by_seat / goes_with).sum() / free)
+        chance = within * goes_with * (1 - years / total)
+        between = max(0.0, float((years * (level - group) ** 2 - chance).sum() / even))
+        weight = _credible(known, within, between, group).to_numpy()
+        size = weight * level + (1 - weight) * group
+        left = years * (1 - weight)
+    mean = float((left * level).sum() / left.sum()) if free > 0 and left.sum() > 0 else group
+    return within, between, mean
 
 
 def levels_of(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> pd.DataFrame:
@@ -298,19 +335,19 @@ def levels_of(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) -> p
         (standard error of a level that rests on others' results, over the level).
     """
     own = wanted.merge(
-        levels.places[[*PLACE, "level", "exposure", "months", "share"]],
+        levels.places[[*PLACE, "level", "exposure", "months", "scale", "share"]],
         on=PLACE,
         how="left",
         suffixes=("", "_then"),
     )
     seat = _seat_history(levels, wanted, going_on)
-    own_z = levels.credible(own["exposure"].fillna(0.0))
+    own_z = levels.credible(own)
     # Nothing at all in most of a year is no chance: such a person does not sell.
     sold = levels.history.sold
     sellers = pd.MultiIndex.from_frame(sold.loc[sold["amount"] > 0, PLACE])
     never = ~pd.MultiIndex.from_frame(own[PLACE]).isin(sellers)
     own_z = own_z.mask(never & (own["exposure"] >= _ENOUGH_YEARS), 1.0)
-    seat_z = levels.credible(seat["exposure"])
+    seat_z = levels.credible(seat)
     own_level = (own["level"] * own["share"] / own["share_then"]).fillna(0.0)
     before = seat_z * seat["level"] + (1 - seat_z) * levels.group
     blended = own_z * own_level + (1 - own_z) * before
@@ -348,6 +385,7 @@ def _seat_history(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) 
                 "sold": scaled,
                 "exposure": both["exposure"],
                 "months": both["months"],
+                "scale": both["scale"] * both["exposure"],
             }
         )
         .groupby("row")
@@ -355,7 +393,8 @@ def _seat_history(levels: Levels, wanted: pd.DataFrame, going_on: pd.DataFrame) 
     )
     sums = sums.reindex(range(len(wanted)), fill_value=0.0)
     level = (sums["sold"] / sums["exposure"].where(sums["exposure"] > 0)).clip(lower=0).fillna(0.0)
-    return sums.assign(level=level).set_axis(wanted.index)
+    scale = sums["scale"] / sums["exposure"].where(sums["exposure"] > 0)
+    return sums.assign(level=level, scale=scale).set_axis(wanted.index)
 
 
 def _filled_by(own_months: float, seat_months: float, own: float, seat: float, group: float) -> str:
@@ -370,7 +409,7 @@ def _filled_by(own_months: float, seat_months: float, own: float, seat: float, g
 
 
 def line_shares(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
-    """Split seats by product line: own sales, one usual year of everybody added to them.
+    """Split seats by product line: own sales, and everybody's mix for so many years as it is worth.
 
     Returns
     -------
@@ -385,12 +424,40 @@ def line_shares(levels: Levels, wanted: pd.DataFrame) -> pd.DataFrame:
     of_line = np.maximum(factor.reindex(at).to_numpy(), 0.02)
     share = look_up(sold["month"].dt.month, total) / of_line
     even = sold["amount"] * sold["counted"].fillna(0.0) * share
-    own = even.groupby([sold["rep_id"], sold["territory_id"], sold["product_line"]]).sum().unstack()
-    own = own.reindex(columns=levels.mix.index).fillna(0.0).clip(lower=0.0)
-    own *= (levels.mix > 0).astype(float) * levels.unseen
+    half = month_number(sold["month"]) % 2
+    by = [half, *(sold[name] for name in [*PLACE, "product_line"])]
+    halves = even.groupby(by).sum().unstack()
+    halves = halves.reindex(columns=levels.mix.index).fillna(0.0).clip(lower=0.0)
+    halves *= (levels.mix > 0).astype(float) * levels.unseen
+    own = halves.groupby(PLACE).sum()
+    years = levels.places.set_index(PLACE)["exposure"]
+    worth = _worth_of_the_mix(halves, years, levels.mix)
     own = own.reindex(pd.MultiIndex.from_frame(wanted[PLACE])).fillna(0.0).to_numpy()
-    mix = levels.mix.to_numpy()[None, :]
-    sums = own + np.nan_to_num(levels.group) * mix
+    mix, level = levels.mix.to_numpy()[None, :], wanted["level"].to_numpy(float)[:, None]
+    sums = own + worth * np.nan_to_num(level) * mix
     whole = sums.sum(axis=1, keepdims=True)
     shares = np.where(whole > 0, sums / np.where(whole > 0, whole, 1.0), mix)
     return pd.DataFrame(shares, index=wanted.index, columns=levels.mix.index)
+
+
+def _worth_of_the_mix(halves: pd.DataFrame, years: pd.Series, mix: pd.Series) -> float:
+    """Find how many years of own sales everybody's mix is worth (Buehlmann, by moments).
+
+    What a seat's shares of even and of odd months differ by is chance; what is left of how seats
+    differ from everybody is their own.
+    """
+    whole = halves.sum(axis=1)
+    both = halves.groupby(PLACE).sum()[(whole > 0).groupby(PLACE).sum() == 2]
+    exposure = years.reindex(both.index).to_numpy()
+    shares = halves.div(whole.where(whole > 0), axis=0)
+    even, odd = (
+        shares[shares.index.get_level_values(0) == half].droplevel(0).reindex(both.index)
+        for half in (0, 1)
+    )
+    chance = ((even - odd) ** 2).sum(axis=1).to_numpy() / 4
+    off = ((both.div(both.sum(axis=1), axis=0) - mix) ** 2).sum(axis=1).to_numpy()
+    of_a_year = float((exposure**2 * chance).sum())
+    own = float((exposure * (off - chance)).sum())
+    if not of_a_year > 0:
+        return _USUAL_WORTH
+    return float(np.clip(of_a_year / max(own, 1e-300), *_WORTH))

@@ -27,7 +27,6 @@ from planning_kit.outlook.seats import ROW, Seats, full_rows
 
 _LEAST_MONTHS = 12  # of history before a year that is forecast again
 _FAR_OFF = (0.05, 20.0)  # results over expectation beyond which a miss says no more
-_USUAL_ORDERS = 20.0  # orders that the usual size of a line is worth
 _EVEN_ORDERS = 50.0  # orders of a chunk's size: so many small ones vary as evenly as can be told
 
 
@@ -138,8 +137,8 @@ def measure_misses(inputs: Region, before: pd.Timestamp, levels: Levels) -> Miss
 
 def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Misses:
     """Split past misses into orders, people and what hit everybody."""
-    recent, sales = fitted_months(inputs, levels), sale_sizes(inputs, levels)
-    sizes = order_scales(inputs, levels, sales)
+    recent, sizes = fitted_months(inputs, levels), levels.orders.scales
+    sales = levels.orders.sizes.reindex(levels.mix.index).fillna(0.0)
     ratios = [float(past.rows["actual"].sum() / past.rows["expected"].sum()) for past in again]
     years = [
         past.rows.assign(expected=past.rows["expected"] * ratio, year=year)
@@ -195,8 +194,8 @@ def _chunks(seen: pd.DataFrame, size: pd.Series, person: float, sales: pd.Series
     expected = seen["expected"]
     square = (seen["actual"] - expected) ** 2 - (person * expected) ** 2
     by = seen["product_line"]
-    sums = (expected * size).groupby(by).sum()
-    rough = square.groupby(by).sum() / sums.where(sums > 0)
+    sums = expected.groupby(by).sum()
+    rough = (square / size).groupby(by).sum() / sums.where(sums > 0)
     return rough.clip(lower=0.0).combine_first(sales)
 
 
@@ -250,31 +249,6 @@ def _drift(seen: pd.DataFrame, size: pd.Series, chunk: pd.Series) -> float:
     square = float(((change - np.median(change)) ** 2 - noise).mean()) if count > 1 else 0.0
     moved = (USUAL.people * USUAL.drift**2 + count * max(0.0, square)) / (USUAL.people + count)
     return min(USUAL.most_drift, float(np.sqrt(moved)))
-
-
-def sale_sizes(inputs: Region, levels: Levels) -> pd.Series:
-    """Give the size of a typical sale by line, weighted by amount: sum a^2 / sum a."""
-    sales = _sales_with_squares(inputs, levels)
-    sums = sales.groupby("product_line")[["amount", "square"]].sum()
-    sizes = sums["square"] / sums["amount"].where(sums["amount"] > 0)
-    return sizes.reindex(levels.mix.index).fillna(0.0)
-
-
-def _sales_with_squares(inputs: Region, levels: Levels) -> pd.DataFrame:
-    sales = inputs.sales[inputs.sales["month"] <= levels.history.last].fillna({"product_line": ""})
-    return sales.assign(square=sales["amount"] ** 2 / sales["lines"].clip(lower=1))
-
-
-def order_scales(inputs: Region, levels: Levels, sizes: pd.Series) -> pd.Series:
-    """Give by person how large the orders are against the usual ones of the same lines.
-
-    Few orders are drawn towards 1.
-    """
-    sales = _sales_with_squares(inputs, levels)
-    usual = sales["amount"].clip(lower=0.0) * look_up(sales["product_line"], sizes)
-    sums = sales.assign(usual=usual).groupby("rep_id")[["square", "usual", "lines"]].sum()
-    raw = (sums["square"] / sums["usual"].where(sums["usual"] > 0)).clip(*_FAR_OFF).fillna(1.0)
-    return raw ** (sums["lines"] / (sums["lines"] + _USUAL_ORDERS))
 
 
 def _order_sizes(recent: pd.DataFrame, sizes: pd.Series, chunk: pd.Series) -> pd.DataFrame:

@@ -143,12 +143,18 @@ def range80(expected: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.nda
     """Give the 80 % ranges of draws (a row each); they hold the expectations.
 
     One draw in ten lies below, one in ten above. A low end of less than 1 % of the expectation is
-    nothing: there the range begins at 0, and nine in ten results lie in it.
+    nothing: there the range begins at 0, and half of the draws that are nothing count as inside
+    (mid-P, Lancaster 1961), so that the upper end lies a little lower where nothing is rare.
     """
-    last = drawn.shape[1] - 1
+    last, least = drawn.shape[1] - 1, _NOTHING * expected
     ends = [round(last * share) for share in (LOW, HIGH)]
     low, high = np.partition(drawn, ends, axis=1)[:, ends].T
-    low = np.where(low >= _NOTHING * expected, low, 0.0)
+    if (begins := low < least).any():
+        some = np.sort(drawn[begins], axis=1)
+        nothing = (some < least[begins, None]).mean(axis=1)
+        at = np.rint(last * np.minimum(RANGE_SHARE + nothing / 2, HIGH)).astype(np.int64)
+        high[begins] = np.take_along_axis(some, at[:, None], axis=1)[:, 0]
+    low = np.where(begins, 0.0, low)
     return np.minimum(low, expected), np.maximum(high, expected)
 
 
