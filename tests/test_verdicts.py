@@ -371,23 +371,17 @@ def test_fair_companies_raise_few_alarms():
 
 @pytest.mark.slow
 def test_a_whole_review_of_a_fair_company_raises_an_alarm_in_seven_of_a_hundred():
-    """All fair families, 12 worlds each (204): at most 7 % and three standard errors.
-
-    Regions that had shocks do differ: there ``teams differ`` is true and is not counted.
-    """
+    """All fair families, 12 worlds each (204): at most 7 % and three standard errors."""
     first = new_seed()
     said = {}
     for family in FAIR:
         for seed in range(first, first + 12):
-            found = alarms(make_world(family, seed).inputs())
-            said[family, seed] = [
-                one for one in found if family != "region shocks" or one[:4] not in ("mana", "team")
-            ]
+            said[family, seed] = alarms(make_world(family, seed).inputs())
     say({key: value for key, value in said.items() if value})
     assert np.mean(list(map(bool, said.values()))) <= at_most(0.07, len(said))
 
 
-def team(rates, years=(2025,), managers=None):
+def team(rates, years=(2025,), managers=None, regions=None):
     """Everybody has a goal of 100 a year and reaches a share of it, in some years another."""
     ids = [f"r{n:03d}" for n in range(len(rates))]
     sizes = np.random.default_rng(9).permutation(len(rates)) + 100.0
@@ -406,6 +400,7 @@ def team(rates, years=(2025,), managers=None):
             for i, r in zip(ids, rates, strict=True)
         ]
     people = {"rep_id": ids, "manager_id": managers or [None] * len(ids)}
+    people |= {"region": regions} if regions else {}
     return make_inputs(reps=people, goals=goals, sales=sales)
 
 
@@ -451,6 +446,19 @@ def test_teams_that_differ_are_not_called_biased_and_only_then_named():
     assert manager_effects(inputs)["verdict"].tolist() == ["above", "cannot tell", "below"]
     alike = team(np.exp(0.05 * rng.standard_normal(60)), managers=["m1", "m2", "m3"] * 20)
     assert manager_effects(alike)["verdict"].eq("cannot tell").all()
+
+
+def test_teams_that_are_regions_of_their_own_are_not_judged():
+    rates = np.repeat([1.15, 1.0, 0.9], 20) * np.exp(
+        0.05 * np.random.default_rng(2).normal(size=60)
+    )
+    managers = np.repeat(["m1", "m2", "m3"], 20).tolist()
+    regions = np.repeat(["Alder", "Birch", "Cedar"], 20).tolist()
+    row = row_of(team(rates, managers=managers, regions=regions), "manager")
+    assert row["verdict"] == "cannot tell" and row["value"] > 0.3
+    assert row["note"].startswith("each team is a region of its own")
+    mixed = team(rates, managers=managers, regions=regions[::-1][:30] + regions[30:])
+    assert row_of(mixed, "manager")["verdict"] == "teams differ"
 
 
 def test_goals_made_from_last_years_luck_do_not_accuse_large_territories():

@@ -42,7 +42,6 @@ _COMING = "coming target, results as in the review"
 MATERIAL = 0.3
 OFF_LEVEL = 0.10  # a level of goals this far from the typical result matters
 ALARM = 0.05
-TEAMS_ALARM = 0.01  # a year of the region moves its team a little, which is nobody's goal
 _NEAR = 0.20  # a goal counts as accurate within this share of the result
 _LEVEL = "share_at_goal"
 _TESTS = {
@@ -89,8 +88,9 @@ def fairness(inputs: Region) -> pd.DataFrame:
         One row a ``test`` with ``value``, interval, ``people``, ``p``, ``p_holm`` (all tests are
         one family, Holm 1979) and ``verdict``: ``biased`` (adjusted p below 0.05), ``fair`` (the
         interval excludes a correlation, or a difference of slopes, of 0.3) or ``cannot tell``. The
-        level is ``too high``, ``too low`` or ``fair`` (within 10 %). Teams that ``differ`` (p below
-        0.01) may do so by goals, by market or by manager: one year cannot tell these apart.
+        level is ``too high``, ``too low`` or ``fair`` (within 10 %). Teams that ``differ`` may do
+        so by goals, by market or by manager, which one year cannot tell apart; nothing is said
+        where each team is a region of its own.
     """
     people = goal_people(inputs)
     seed = inputs.settings.seed
@@ -100,6 +100,8 @@ def fairness(inputs: Region) -> pd.DataFrame:
     for name in ("size", "buckets"):
         if pd.notna(tests[name]["p"]) and (note := _coupled(inputs, people)):
             tests[name] |= {"p": np.nan, "low": np.nan, "high": np.nan, "note": note}
+    if pd.notna(tests["manager"]["p"]) and (note := _are_regions(inputs, people)):
+        tests["manager"] |= {"p": np.nan, "note": note}
     tests["ratchet"] = _ratchet(inputs)
     adjusted = holm({name: row["p"] for name, row in tests.items()})
     rows = []
@@ -297,6 +299,19 @@ def _near_goal(people: pd.DataFrame) -> dict[str, Any]:
     }
 
 
+def _are_regions(inputs: Region, people: pd.DataFrame) -> str:
+    """Say why teams cannot be compared: each is a region, whose market moved by itself."""
+    home = inputs.reps.drop_duplicates("rep_id").set_index("rep_id")["region"]
+    pairs = people.assign(region=people["rep_id"].map(home))[["manager", "region"]].dropna()
+    pairs = pairs.drop_duplicates()
+    alone = not pairs["manager"].duplicated().any() and not pairs["region"].duplicated().any()
+    return (
+        "each team is a region of its own: goals, market and manager cannot be told apart"
+        if alone
+        else ""
+    )
+
+
 def _dependence(people: pd.DataFrame, name: str, seed: int) -> dict[str, Any]:
     what = "size" if name == "buckets" else name
     known = people.dropna(subset=[what, "attainment"])
@@ -364,7 +379,7 @@ def _furthest_bucket(buckets: pd.Series, ranks: np.ndarray, seed: int) -> dict[s
 
 def _judge(row: dict[str, Any]) -> dict[str, str]:
     p, low, high = (float(row[c]) for c in ("p_holm", "low", "high"))
-    if p < (TEAMS_ALARM if row["test"] == "manager" else ALARM):
+    if p < ALARM:
         return {"verdict": "teams differ" if row["test"] == "manager" else "biased"}
     if np.isnan(p) or np.isnan(low) or low < -MATERIAL or high > MATERIAL:
         note = f"no sign of it, but too few people to rule out a difference of {MATERIAL:g}"
