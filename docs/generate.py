@@ -13,6 +13,7 @@ from pathlib import Path
 import planning_kit
 from planning_kit.data.dictionary import dictionary
 from planning_kit.output import columns
+from planning_kit.plan.metrics import OWN_METRICS
 from planning_kit.steps import STEPS, WalkStep
 from planning_kit.walk.notebook import NotebookStep
 
@@ -28,9 +29,28 @@ def pages() -> dict[Path, str]:
     return {
         FOLDER / "tables.md": dictionary(),
         FOLDER / "columns.md": columns.reference(),
+        FOLDER / "metrics.md": "\n".join(_metrics()) + "\n",
         notebooks: before + "\n".join([BEGIN, *_walk(), END]) + after,
         FOLDER / "api.md": "\n".join(_api()) + "\n",
     }
+
+
+def _metrics() -> Iterator[str]:
+    yield "# Metrics: what a goal can be in"
+    yield ""
+    yield (
+        "`measured by` is a formula over canonical columns of the reviewed period; with it next "
+        "year's review gives the attainment. A company adds its own in `plan.toml` "
+        "([how](plan-toml.md#metrics))."
+    )
+    yield ""
+    yield "| metric | called | unit | set by | how the goal follows | measured by | columns | owner |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
+    for metric in OWN_METRICS.values():
+        formula = f"`{metric.formula}`" if metric.formula else "its parts"
+        sources = ", ".join(f"`{name}`" for name in metric.sources)
+        cells = (f"`{metric.name}`", metric.title, metric.unit, metric.grain, metric.goal)
+        yield f"| {' | '.join([*cells, formula, sources, metric.owner])} |"
 
 
 def _walk() -> Iterator[str]:

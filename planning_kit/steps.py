@@ -181,7 +181,7 @@ _ALL = (
         writes=(
             *("standing_goals", "metric_goals", "closing_ratios", "funnel_rates"),
             *("pipeline_start", "product_goals", "territory_goals", "margin_goals"),
-            *("units_goals", "metrics_findings"),
+            *("units_goals", "company_metrics", "metrics_findings"),
         ),
         scenario=("review",),
         reads_agreement=True,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from planning_kit.data import Region, open_inputs, prepare
 from planning_kit.outlook import interval_coverage, measured_calibration, method_tournament
+from planning_kit.outlook.ranges import _held_out, _ranks_again
 from tests.conftest import real_plan
 
 pytestmark = pytest.mark.realdata
@@ -56,6 +58,18 @@ def test_goals_of_a_chance_are_reached_about_that_often(adventureworks):
     # Sixteen people of one year: one person is six points.
     assert (people - people.index).abs().max() <= 0.25
     assert (people - people.index).abs().mean() <= 0.15
+
+
+def test_goals_of_both_companies_are_reached_within_fifteen_points_of_their_chance(
+    adventureworks, classicmodels
+):
+    # Three years, two of them without an earlier one to measure misses on; a person is 2.5 points.
+    years = [year for company in (adventureworks, classicmodels) for year in _held_out(company)]
+    found = [_ranks_again(past.rows, ["rep_id"], misses, "year") for past, misses in years]
+    asked, people = np.arange(1, 10) / 10, np.concatenate(found)
+    reached = np.array([(people >= 1 - chance).mean() for chance in asked])
+    assert len(people) == 40
+    assert np.abs(reached - asked).max() <= 0.15 + 1e-9
 
 
 def test_a_method_that_loses_to_last_year_says_so(adventureworks, classicmodels):

@@ -1,5 +1,6 @@
 """From a goal to activity, closing ratio, pipeline, product, territory, margin, by month."""
 
+from planning_kit.metrics.company import company_metrics
 from planning_kit.metrics.findings import metrics_findings
 from planning_kit.metrics.goals import (
     METRIC_COLUMNS,
@@ -13,6 +14,7 @@ from planning_kit.metrics.splits import margin_goals, product_goals, territory_g
 __all__ = [
     "METRIC_COLUMNS",
     "ActivityOptions",
+    "company_metrics",
     "deal_share",
     "margin_goals",
     "metric_goals",

@@ -316,6 +316,12 @@ def _drawn_again(
     return table.assign(actual=sums["actual"].to_numpy()), drawn
 
 
+def _ranks_again(rows: pd.DataFrame, by: Sequence[str], misses: Misses, about: str) -> np.ndarray:
+    known, drawn = _drawn_again(rows, by, misses)
+    asked = (known["expected"] > 0).to_numpy()  # a goal of nothing is none
+    return ranks(known["actual"].to_numpy()[asked], drawn[asked], about)
+
+
 def ranks(actual: np.ndarray, drawn: np.ndarray, about: str) -> np.ndarray:
     """Give the chance of less than came, by the draws; ties, as of nothing, are broken by lot."""
     lot = stream(0, "ties", about).random(len(actual))
@@ -341,8 +347,7 @@ def measured_calibration(inputs: Region) -> pd.DataFrame:
             since = month_number(past.rows["month"]) - past.first.year * 12 - past.first.month
             rows = past.rows.assign(quarter=since // 3)
             for cut, by in zip(found, (["rep_id"], ["rep_id", "quarter"]), strict=True):
-                known, drawn = _drawn_again(rows, by, misses)
-                found[cut] += ranks(known["actual"].to_numpy(), drawn, cut).tolist()
+                found[cut] += _ranks_again(rows, by, misses, cut).tolist()
     table = []
     for cut, found_ranks in found.items():
         for chance in np.arange(1, 10) / 10:

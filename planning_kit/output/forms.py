@@ -46,6 +46,7 @@ _ALL_FORMATS: Mapping[str, Mapping[str, Any]] = {
     "missing": {"text_wrap": True, "valign": "vcenter", "bold": True, "font_color": "#B42318"},
     "money": {"num_format": "#,##0"},
     "share": {"num_format": "0.0 %"},
+    "decimal": {"num_format": "#,##0.00"},
     "total": {"bold": True, "num_format": "#,##0", "top": 1},
     "total_text": {"bold": True, "top": 1},
     "total_share": {"bold": True, "num_format": "0 %"},
@@ -85,6 +86,8 @@ class FormFacts:
         ``own``, ``low``, ``median``, ``high`` (growth asked, shares) and ``people``.
     metrics : mapping of str to float
         What the goal means in a year, by name of the metric.
+    company : sequence of (title, value, unit)
+        The same in metrics that the company added.
     lines : sequence of (product line, last year's result, offered)
     months : sequence of sequences of date
         The months of the plan, in the periods that own goals are written by.
@@ -101,6 +104,7 @@ class FormFacts:
     last: Mapping[str, float]
     peers: Mapping[str, float]
     metrics: Mapping[str, float]
+    company: Sequence[tuple[str, float, str]]
     lines: Sequence[tuple[str, float, float]]
     months: Sequence[Sequence[date]]
     evidence: Sequence[Mapping[str, Any]]
@@ -328,6 +332,8 @@ def _beside(facts: FormFacts, words: Mapping[str, Any]) -> list[list[Cell]]:
     else:
         pairs.append((peers["few"], None, "text"))
     known = [(metrics[n], facts.metrics[n], "money") for n in metrics if n in facts.metrics]
+    looks_of = {"share": "share", "number": "decimal"}
+    known += [(title, value, looks_of.get(unit, "money")) for title, value, unit in facts.company]
     pairs += [(metrics["head"], None, "subhead"), *known] if known else []
     return [
         [Cell("F", label, look if value is None else "text", "J" if value is None else "H")]

@@ -22,7 +22,17 @@ COMPANY = "company"  # its folder in a run and among prepared inputs; no region'
 ANSWERS = "data/answers.csv"  # what people answered, a table like the others
 COPY_FOLDER = "plan"  # of a run: its copy of what people write; no region's has this name either
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|plan|prepared|latest)$", re.I)
-_SECTIONS = ("plan", "targets", "checks", "people", "agreement", "regions", "files", "sources")
+_SECTIONS = (
+    "plan",
+    "targets",
+    "checks",
+    "people",
+    "agreement",
+    "metrics",
+    "regions",
+    "files",
+    "sources",
+)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 
 from planning_kit.messages import Written
 from planning_kit.plan.calendar import add_months, months_between
+from planning_kit.plan.metrics import Metric, read_metrics
 
 REGION_TALK = "region:"  # before a region's name: the talk about its total, in the agreement log
 
@@ -84,6 +85,8 @@ class Settings:
     agreement_database : str
         Environment variable with the address of the PostgreSQL database that keeps the agreement
         log; empty: the file ``agreement.db`` of the plan folder does.
+    metrics : tuple of Metric
+        What a company asks for beyond the kit's own metrics.
     """
 
     name: str
@@ -103,6 +106,7 @@ class Settings:
     ramp: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)
     account_loss_share: float = 0.15
     agreement_database: str = ""
+    metrics: tuple[Metric, ...] = ()
 
 
 _PLAN_KEYS = (
@@ -170,6 +174,7 @@ def read_settings(written: Written) -> Settings:
         ramp=_read_ramp(people),
         account_loss_share=number(people, "account_loss_share", 0, 1),
         agreement_database=written.section("agreement", ("database",)).text("database"),
+        metrics=read_metrics(written),
     )
 
 

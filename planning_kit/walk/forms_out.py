@@ -24,7 +24,7 @@ from planning_kit.output.forms import FormFacts, draft_mail, form_languages, for
 from planning_kit.plan import Plan, folder_name, month_starts, write_atomically
 from planning_kit.walk.first_words import step_today
 from planning_kit.walk.notebook import NotebookStep
-from planning_kit.walk.talks import goals_of, metric_year
+from planning_kit.walk.talks import company_metric_year, goals_of, metric_year
 
 MOST_EVIDENCE, MOST_ASSUMPTIONS = 14, 8  # rows on the form; further evidence is summed up
 LEAST_PEERS = 5  # fewer could tell who is who
@@ -195,6 +195,10 @@ class Asked:
         return _by_id(metric_year(self.step).set_index("rep_id"))
 
     @cached_property
+    def _company_metrics(self) -> dict[str, list[tuple[str, float, str]]]:
+        return company_metric_year(self.step)
+
+    @cached_property
     def _evidence(self) -> dict[str, list[dict[str, Any]]]:
         found = suggested_evidence(self.step.inputs, self.offered)
         found = found[found["kind"] != REST].rename(columns={"account_id": "label"})
@@ -238,6 +242,7 @@ class Asked:
             last=self._years.get(rep_id, {}),
             peers=self._peers(rep_id),
             metrics=self._metrics.get(rep_id, {}),
+            company=self._company_metrics.get(rep_id, []),
             lines=self._lines(rep_id),
             months=[months[at : at + length] for at in range(0, len(months), length)],
             evidence=_rows(evidence, words["evidence"]),

@@ -372,6 +372,7 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     ),
     "margin_goals": lambda step: metrics.margin_goals(step.inputs, talks.goals_of(step).table),
     "units_goals": lambda step: metrics.units_goals(step.inputs, talks.goals_of(step).table),
+    "company_metrics": talks.company_metrics,
     "metrics_findings": lambda step: step.findings(),
     "agreed": talks.agreed_table,
     "offers": lambda step: step.offers(),

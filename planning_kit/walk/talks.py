@@ -136,6 +136,14 @@ def metric_goals(step: Step) -> pd.DataFrame:
     return table
 
 
+def company_metrics(step: Step) -> pd.DataFrame:
+    """Say what these goals mean in the metrics that the company added."""
+    table: pd.DataFrame = step.once(
+        "company_metrics", lambda: metrics.company_metrics(step.inputs, goals_of(step).table)
+    )
+    return table
+
+
 def meeting(step: Step) -> agreement.Meeting:
     """Let both sides meet, by the rules of the scenario and by how good past numbers were."""
     found: agreement.Meeting = step.once("meeting", lambda: _meet(step))
@@ -227,3 +235,14 @@ def metric_year(step: Step) -> pd.DataFrame:
     table = metric_goals(step)
     there = [name for name in _SUMMED if name in table]
     return table.groupby("rep_id", as_index=False)[there].sum(min_count=1)
+
+
+def company_metric_year(step: Step) -> dict[str, list[tuple[str, float, str]]]:
+    """Give these goals over the year, by person: title, goal, unit. Ratios are not added up."""
+    table = company_metrics(step).groupby(["metric", "rep_id"])["metric_goal"]
+    found: dict[str, list[tuple[str, float, str]]] = {}
+    for metric in step.inputs.settings.metrics:
+        years = table.mean() if metric.measure.is_ratio else table.sum(min_count=1)
+        for rep_id, value in years.xs(metric.name).dropna().items():
+            found.setdefault(str(rep_id), []).append((metric.title, float(value), metric.unit))
+    return found
