@@ -41,7 +41,7 @@ def _metrics() -> Iterator[str]:
     yield (
         "`measured by` is a formula over canonical columns of the reviewed period; with it next "
         "year's review gives the attainment. A company adds its own in `plan.toml` "
-        "([how](plan-toml.md#metrics))."
+        "([how](plan-toml.md#metricsname))."
     )
     yield ""
     yield "| metric | called | unit | set by | how the goal follows | measured by | columns | owner |"

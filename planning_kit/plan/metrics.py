@@ -54,7 +54,7 @@ class Metric:
         if not self.formula:
             return []
         found = {f"{a.table}.{name}" for a in self.measure.aggregates for name in a.columns}
-        return sorted(found)
+        return sorted(name.replace("sales.month", "sales.sold_on") for name in found)
 
 
 _MONTH = "rep and month"
