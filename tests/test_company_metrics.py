@@ -15,6 +15,7 @@ from planning_kit.metrics import company_metrics
 from planning_kit.plan.formulas import READABLE, read_formula
 from planning_kit.plan.metrics import OWN_METRICS
 from planning_kit.review.measured import measure
+from tests.making import make_inputs
 
 DEMOS = """
 [metrics.demos]
@@ -103,7 +104,7 @@ def test_every_fault_of_a_metric_is_said_at_once(make_plan):
     assert "[metrics.units] is a metric of the kit" in text
     assert "needs a name of small letters" in text
     assert "'amont'" in text and "'amount'" in text and "'piece'" in text
-    assert "adds what grows with sales" in text and "change is 'x'" in text
+    assert "adds a number to sums" in text and "change is 'x'" in text
 
 
 HOSTILE = [
@@ -120,6 +121,11 @@ HOSTILE = [
     "9" * 400,
     "((((" * 70,
     "1 / 2",
+    "1 / sum(sales.amount)",
+    "sum(sales.amount) / 0",
+    "sum(sales.amount) / sum(sales.units) + sum(sales.cost) / sum(sales.units)",
+    "True * sum(sales.amount)",
+    "1e999 * sum(sales.amount)",
     "sum(sales.amount) * sum(sales.units)",
     "",
     "\x00",
@@ -136,9 +142,27 @@ def test_what_is_no_formula_is_refused_and_never_run(text):
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text):
     try:
-        assert read_formula(text).aggregates
+        assert read_formula(text).top
     except ValueError as error:
         assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("(sum(sales.amount) - sum(sales.cost)) / sum(sales.amount)", 0.6),
+        ("100 * sum(sales.cost) / sum(sales.amount) * 2 / 4", 20),
+        ("sum(sales.amount) / 10 + 2 * count(sales) - sum(sales.units)", 10 + 4 - 5),
+        ("sum(sales.amount) / (sum(sales.units) * 2)", 10),
+    ],
+)
+def test_formulas_follow_the_rules_of_arithmetic(text, value):
+    sales = pd.DataFrame(
+        {"sold_on": ["2025-01-01", "2025-02-01"], "rep_id": "ann"}
+        | {"amount": [60.0, 40.0], "cost": [30.0, 10.0], "units": [2.0, 3.0]}
+    )
+    found = measure(make_inputs(sales=sales), read_formula(text))
+    assert found.loc["ann"].tolist() == pytest.approx([value, value])
 
 
 def test_the_kits_own_metrics_are_read_and_their_columns_exist():

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import ast
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from planning_kit.messages import unknown_labels
 
 _LONGEST = 300  # characters of a formula: enough for any ratio, too few to nest without end
-_OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-}
+_LARGEST = 1e12
 
 
 class Readable(NamedTuple):
@@ -58,30 +52,35 @@ class Aggregate:
         return tuple(name for name in (self.column, *dict(self.filters), self.on) if name)
 
 
+Terms = Mapping[Aggregate | None, float]  # factor of every sum; None: a plain number
+_ONE: Terms = {None: 1.0}
+
+
 @dataclass(frozen=True)
 class Formula:
-    """A formula that was read.
+    """A formula that was read: sums with factors, or such sums over others.
 
     Attributes
     ----------
     text : str
         As written.
-    is_ratio : bool
-        Sums over sums, which do not grow with the goal; else a sum, which does.
+    top, over : mapping of Aggregate to float
+        Factors of the sums above and below the line; nothing below: it is no ratio.
     """
 
     text: str
-    tree: ast.expr
-    is_ratio: bool
+    top: Mapping[Aggregate, float]
+    over: Mapping[Aggregate, float]
 
     @property
-    def aggregates(self) -> list[Aggregate]:
-        """The sums and counts it is made of, in their order."""
-        return list(_aggregates(self.tree))
+    def is_ratio(self) -> bool:
+        """Say whether it stays as it is when sales grow."""
+        return bool(self.over)
 
-    def value(self, known: Mapping[Aggregate, Any]) -> Any:
-        """Put numbers (or aligned series of them) in the place of the sums and counts."""
-        return _value(self.tree, known)
+    @property
+    def columns(self) -> list[str]:
+        """Name the columns it reads, with their tables."""
+        return sorted({f"{a.table}.{name}" for a in (*self.top, *self.over) for name in a.columns})
 
 
 def read_formula(text: str) -> Formula:
@@ -96,13 +95,13 @@ def read_formula(text: str) -> Formula:
 
     Examples
     --------
-    >>> formula = read_formula('sum(activities.count, activity="demo") / count(opportunities)')
-    >>> formula.is_ratio, formula.value(dict.fromkeys(formula.aggregates, 8.0))
-    (True, 1.0)
+    >>> formula = read_formula('2 * sum(activities.count, activity="demo") / count(opportunities)')
+    >>> formula.is_ratio, list(formula.top.values())
+    (True, [2.0])
     >>> read_formula("sum(sales.amount) + 2")
     Traceback (most recent call last):
         ...
-    ValueError: it adds what grows with sales to what does not
+    ValueError: it adds a number to sums, which grow with sales
     """
     if len(text) > _LONGEST:
         raise ValueError(f"it has {len(text)} characters; at most {_LONGEST} are read")
@@ -112,29 +111,53 @@ def read_formula(text: str) -> Formula:
         raise ValueError(
             'it cannot be read; write it like sum(activities.count, activity="demo")'
         ) from error
-    degree = _degree(tree)
-    if not list(_aggregates(tree)) or degree not in (0, 1):
+    top, over = _fraction(tree)
+    if None in top:
         raise ValueError("it is neither a sum of rows nor a ratio of such sums")
-    return Formula(text.strip(), tree, degree == 0)
+    if None in over:
+        top, over = {one: factor / over[None] for one, factor in top.items()}, {}
+    return Formula(text.strip(), _sums(top), _sums(over))
 
 
-def _degree(node: ast.expr) -> int:
-    """Say how a part grows with the amount of sales: 1 sums do, 0 ratios and numbers do not."""
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        left, right = _degree(node.left), _degree(node.right)
-        if isinstance(node.op, ast.Mult):
-            return left + right
-        if isinstance(node.op, ast.Div):
-            return left - right
-        if left != right:
-            raise ValueError("it adds what grows with sales to what does not")
-        return left
-    if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-        return 0
+def _sums(terms: Terms) -> dict[Aggregate, float]:
+    return {one: factor for one, factor in terms.items() if one is not None}
+
+
+def _fraction(node: ast.expr) -> tuple[Terms, Terms]:
+    """Read a part as sums above and below the line."""
     if isinstance(node, ast.Call):
-        _aggregate(node)
-        return 1
+        return {_aggregate(node): 1.0}, _ONE
+    if isinstance(node, ast.Constant) and isinstance(number := node.value, int | float):
+        if isinstance(number, bool) or not abs(number) <= _LARGEST:
+            raise ValueError(f"{ast.unparse(node)[:20]} is no number of a metric")
+        return {None: float(number)}, _ONE
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub | ast.Mult | ast.Div):
+        (top, over), (right, below) = _fraction(node.left), _fraction(node.right)
+        if isinstance(node.op, ast.Mult):
+            return _times(top, right), _times(over, below)
+        if isinstance(node.op, ast.Div):
+            if right.get(None) == 0:
+                raise ValueError("it divides by 0")
+            return _times(top, below), _times(over, right)
+        if (None in top) != (None in right):
+            raise ValueError("it adds a number to sums, which grow with sales")
+        if None not in over or None not in below:
+            raise ValueError("it adds ratios; write one ratio of sums")
+        sign = 1.0 if isinstance(node.op, ast.Add) else -1.0
+        parts = ((top, 1.0 / over[None]), (right, sign / below[None]))
+        both: dict[Aggregate | None, float] = {}
+        for part, times in parts:
+            for one, factor in part.items():
+                both[one] = both.get(one, 0.0) + factor * times
+        return both, _ONE
     raise ValueError(f"{ast.unparse(node)!r} is not known; it takes sum, count, numbers, + - * /")
+
+
+def _times(one: Terms, other: Terms) -> Terms:
+    if None not in one and None not in other:
+        raise ValueError("it multiplies sums with each other")
+    plain, rest = (one, other) if None in one else (other, one)
+    return {name: factor * plain[None] for name, factor in rest.items()}
 
 
 def _aggregate(node: ast.Call) -> Aggregate:
@@ -162,17 +185,3 @@ def _aggregate(node: ast.Call) -> Aggregate:
     if wrong := [key for key, value in told.items() if not isinstance(value, str)]:
         raise ValueError(f'{wrong[0]} needs a text in quotes, like {wrong[0]}="..."')
     return Aggregate(table, column, tuple((key, str(value)) for key, value in told.items()), on)
-
-
-def _aggregates(node: ast.expr) -> Iterator[Aggregate]:
-    if isinstance(node, ast.BinOp):
-        yield from _aggregates(node.left)
-        yield from _aggregates(node.right)
-    elif isinstance(node, ast.Call):
-        yield _aggregate(node)
-
-
-def _value(node: ast.expr, known: Mapping[Aggregate, Any]) -> Any:
-    if isinstance(node, ast.BinOp):
-        return _OPERATORS[type(node.op)](_value(node.left, known), _value(node.right, known))
-    return known[_aggregate(node)] if isinstance(node, ast.Call) else node.value  # type: ignore[attr-defined]

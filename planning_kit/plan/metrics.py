@@ -53,8 +53,7 @@ class Metric:
         """The canonical columns it is measured by."""
         if not self.formula:
             return []
-        found = {f"{a.table}.{name}" for a in self.measure.aggregates for name in a.columns}
-        return sorted(name.replace("sales.month", "sales.sold_on") for name in found)
+        return [name.replace("sales.month", "sales.sold_on") for name in self.measure.columns]
 
 
 _MONTH = "rep and month"

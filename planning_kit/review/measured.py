@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
+
 import pandas as pd
 
 from planning_kit.data import Region
@@ -22,21 +23,29 @@ def measure(inputs: Region, formula: Formula) -> pd.DataFrame:
         together), in the formula's unit; empty where it divides by nothing.
     """
     people = pd.Index(sorted(inputs.reps["rep_id"].unique()), name="rep_id")
-    sums = {one: _sums(inputs, one).reindex(people) for one in formula.aggregates}
-    for one, values in sums.items():
-        if values.notna().any():
-            sums[one] = values.fillna(0.0)
-    value = formula.value(sums)
-    of_all = formula.value({one: values.sum(min_count=1) for one, values in sums.items()})
-    table = pd.DataFrame({"value": value, "of_all": of_all}, index=people, dtype="float64")
-    return table.replace([np.inf, -np.inf], np.nan)
+    top, over = (_sums(inputs, terms, people) for terms in (formula.top, formula.over))
+    table = pd.DataFrame({"value": top, "of_all": top.sum(min_count=1)}, dtype="float64")
+    if formula.is_ratio:
+        below = pd.DataFrame({"value": over, "of_all": over.sum(min_count=1)})
+        table = table / below.where(below != 0)
+    return table
 
 
-def _sums(inputs: Region, one: Aggregate) -> pd.Series:
+def _sums(inputs: Region, terms: Mapping[Aggregate, float], people: pd.Index) -> pd.Series:
+    sums = pd.Series(0.0, people)
+    for one, factor in terms.items():
+        rows = counted_rows(inputs, one)
+        rows = rows[inputs.in_review(rows["day"])]
+        values = rows.groupby("rep_id")["value"].sum(min_count=1).reindex(people)
+        sums += factor * (values.fillna(0.0) if values.notna().any() else values)
+    return sums
+
+
+def counted_rows(inputs: Region, one: Aggregate) -> pd.DataFrame:
+    """List what a sum or count of a formula is made of: rep_id, day, value."""
     rows: pd.DataFrame = getattr(inputs, one.table)
-    rows = rows[inputs.in_review(rows[one.on])]
     for column, wanted in one.filters:
         rows = rows[rows[column].str.strip().str.casefold() == wanted.strip().casefold()]
     column = one.column or ("lines" if one.table == "sales" else "")
-    counted = rows[column] if column else pd.Series(1.0, rows.index)
-    return counted.groupby(rows["rep_id"]).sum(min_count=1)
+    value = rows[column].astype(float) if column else 1.0
+    return pd.DataFrame({"rep_id": rows["rep_id"], "day": rows[one.on], "value": value})
