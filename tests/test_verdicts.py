@@ -500,7 +500,8 @@ def test_all_verdicts_on_fairness_are_one_family():
 
 @pytest.mark.slow
 def test_planted_truths_of_the_sample_are_found_under_ten_seeds(tmp_path):
-    first, covered_by, lost = new_seed(), 0, 0
+    """Amounts within the planted tolerance in every one; three quarters of the people are named."""
+    first, covered_by, lost, said = new_seed(), 0, 0, 0
     for seed in range(first, first + 10):
         folder = tmp_path / str(seed)
         shutil.copytree(
@@ -518,13 +519,15 @@ def test_planted_truths_of_the_sample_are_found_under_ten_seeds(tmp_path):
         steps = planted["after_over"] - planted["after_under"]
         assert row["verdict"] == "biased"
         assert row["value"] == pytest.approx(steps, abs=planted["tolerance"] + 0.01)
-        verdicts = proposal_bias(inputs).set_index("rep_id")["verdict"]
-        factors = truth["proposals"]["factor"]
-        expected = {rep: "too low" if factor < 1 else "too high" for rep, factor in factors.items()}
-        assert verdicts[list(factors)].to_dict() == expected
+        table = proposal_bias(inputs).set_index("rep_id")
+        verdicts, factors = table["verdict"], truth["proposals"]["factor"]
+        for rep, factor in factors.items():
+            off = abs(np.exp(-table.loc[rep, "own_bias"]) - factor)
+            assert off <= truth["proposals"]["tolerance"]
+            said += verdicts[rep] == ("too low" if factor < 1 else "too high")
         assert verdicts.drop(list(factors)).isin(["too low", "too high"]).sum() <= 3
         event = event_effects(inputs).set_index("event_id").loc["E1"]
         covered_by += event["low_share"] < truth["competitor"]["effect_share"] < event["high_share"]
         lost += event["verdict"] == "lost sales"
-    say("event covered", covered_by, "called lost sales", lost)
-    assert covered_by >= 7 and lost >= 7
+    say("event covered", covered_by, "called lost sales", lost, "people named of 30", said)
+    assert covered_by >= 7 and lost >= 7 and said >= 0.75 * 30

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -135,9 +135,17 @@ def measure_misses(inputs: Region, before: pd.Timestamp, levels: Levels) -> Miss
     return misses_of([r for r in again if r.rows["expected"].sum() > 0], inputs, levels)
 
 
+def _without(past: PastYear, ended: pd.Index) -> PastYear:
+    """Leave out lines that have ended: like for like, as those that began are left out."""
+    kept = past.rows[~past.rows["product_line"].isin(ended)]
+    return replace(past, rows=kept) if kept["expected"].sum() > 0 else past
+
+
 def misses_of(again: Sequence[PastYear], inputs: Region, levels: Levels) -> Misses:
     """Split past misses into orders, people and what hit everybody."""
     recent, sizes = fitted_months(inputs, levels), levels.orders.scales
+    ended = levels.mix.index[levels.mix == 0]
+    again = [_without(past, ended) for past in again]
     sales = levels.orders.sizes.reindex(levels.mix.index).fillna(0.0)
     ratios = [float(past.rows["actual"].sum() / past.rows["expected"].sum()) for past in again]
     years = [
