@@ -501,7 +501,7 @@ def test_all_verdicts_on_fairness_are_one_family():
 @pytest.mark.slow
 def test_planted_truths_of_the_sample_are_found_under_ten_seeds(tmp_path):
     """Amounts within the planted tolerance in every one; three quarters of the people are named."""
-    first, covered_by, lost, said = new_seed(), 0, 0, 0
+    first, covered_by, lost, said, others = new_seed(), 0, 0, 0, 0
     for seed in range(first, first + 10):
         folder = tmp_path / str(seed)
         shutil.copytree(
@@ -525,9 +525,20 @@ def test_planted_truths_of_the_sample_are_found_under_ten_seeds(tmp_path):
             off = abs(np.exp(-table.loc[rep, "own_bias"]) - factor)
             assert off <= truth["proposals"]["tolerance"]
             said += verdicts[rep] == ("too low" if factor < 1 else "too high")
-        assert verdicts.drop(list(factors)).isin(["too low", "too high"]).sum() <= 3
+        others += int(verdicts.drop(list(factors)).isin(["too low", "too high"]).sum())
         event = event_effects(inputs).set_index("event_id").loc["E1"]
         covered_by += event["low_share"] < truth["competitor"]["effect_share"] < event["high_share"]
         lost += event["verdict"] == "lost sales"
-    say("event covered", covered_by, "called lost sales", lost, "people named of 30", said)
+    say(
+        "event covered",
+        covered_by,
+        "called lost sales",
+        lost,
+        "named of 30",
+        said,
+        "others",
+        others,
+    )
     assert covered_by >= 7 and lost >= 7 and said >= 0.75 * 30
+    named = said + others
+    assert said >= named * (0.8 - 3 * math.sqrt(0.16 / named))
