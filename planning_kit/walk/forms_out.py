@@ -24,7 +24,7 @@ from planning_kit.output.forms import FormFacts, draft_mail, form_languages, for
 from planning_kit.plan import Plan, folder_name, month_starts, write_atomically
 from planning_kit.walk.first_words import step_today
 from planning_kit.walk.notebook import NotebookStep
-from planning_kit.walk.talks import company_metric_year, goals_of, metric_year
+from planning_kit.walk.talks import company_metrics_year, goals_of, metric_year
 
 MOST_EVIDENCE, MOST_ASSUMPTIONS = 14, 8  # rows on the form; further evidence is summed up
 LEAST_PEERS = 5  # fewer could tell who is who
@@ -196,7 +196,12 @@ class Asked:
 
     @cached_property
     def _company_metrics(self) -> dict[str, list[tuple[str, float, str]]]:
-        return company_metric_year(self.step)
+        years = company_metrics_year(self.step).dropna(subset="metric_goal")
+        units = {one.name: one.unit for one in self.step.inputs.settings.metrics}
+        found: dict[str, list[tuple[str, float, str]]] = {}
+        for rep, metric, title, _, goal in years.itertuples(index=False):
+            found.setdefault(rep, []).append((title, goal, units[metric]))
+        return found
 
     @cached_property
     def _evidence(self) -> dict[str, list[dict[str, Any]]]:

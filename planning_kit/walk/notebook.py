@@ -98,6 +98,7 @@ class NotebookStep(Step):
     closing_ratios = of_region(review.closing_ratios)
     funnel_rates = of_region(review.funnel_rates)
     metric_year = of_step(talks.metric_year)
+    company_metrics = of_step(talks.company_metrics_year)
     price_latitude = of_region(review.price_latitude)
     # the talks
     offers = of_step(talks.offers)

@@ -237,12 +237,12 @@ def metric_year(step: Step) -> pd.DataFrame:
     return table.groupby("rep_id", as_index=False)[there].sum(min_count=1)
 
 
-def company_metric_year(step: Step) -> dict[str, list[tuple[str, float, str]]]:
-    """Give these goals over the year, by person: title, goal, unit. Ratios are not added up."""
-    table = company_metrics(step).groupby(["metric", "rep_id"])["metric_goal"]
-    found: dict[str, list[tuple[str, float, str]]] = {}
-    for metric in step.inputs.settings.metrics:
-        years = table.mean() if metric.measure.is_ratio else table.sum(min_count=1)
-        for rep_id, value in years.xs(metric.name).dropna().items():
-            found.setdefault(str(rep_id), []).append((metric.title, float(value), metric.unit))
-    return found
+def company_metrics_year(step: Step) -> pd.DataFrame:
+    """Give the goals in the company's own metrics over the year, by person; ratios are not added."""
+    table = company_metrics(step)
+    ratios = {one.name for one in step.inputs.settings.metrics if one.measure.is_ratio}
+    by = table.groupby(["metric", "metric_title", "rep_id", "metric_last"], dropna=False)
+    years = by["metric_goal"].agg(["sum", "mean", "count"]).reset_index()
+    goal = years["mean"].where(years["metric"].isin(ratios), years["sum"])
+    years["metric_goal"] = goal.where(years["count"] > 0)
+    return years[["rep_id", "metric", "metric_title", "metric_last", "metric_goal"]]
