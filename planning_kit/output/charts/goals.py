@@ -229,7 +229,8 @@ def chart_agreement(
     return describe(chart, title=title, text=text)
 
 
-_HOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#999999", GREY)
+_HOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#999999", "#CC79A7")
+_HOURS += ("#882255", "#44AA99")
 
 
 def chart_hours(
@@ -242,7 +243,8 @@ def chart_hours(
     hours
         Columns month, activity, hours.
     capacity
-        Columns month, hours_available; None: not known.
+        Columns month and hours_available, or planned_hours where the hours were spent; None: not
+        known.
     """
     sums = hours.groupby(["month", "activity"], as_index=False)[["hours"]].sum()
     sums = sums[sums["hours"] > 0]
@@ -266,13 +268,19 @@ def chart_hours(
     planned = f"{sums['hours'].sum():,.0f} hours planned"
     if capacity is None:
         return describe(bars.properties(width=560, height=260), title=title, text=f"{planned}.")
-    limits = capacity.groupby("month", as_index=False)[["hours_available"]].sum()
+    limit, told = "hours_available", f"{planned} of {{:,.0f}} there are in the year."
+    if limit not in capacity:
+        limit, told = (
+            "planned_hours",
+            f"{sums['hours'].sum():,.0f} hours spent of {{:,.0f}} planned.",
+        )
+    limits = capacity.groupby("month", as_index=False)[[limit]].sum()
     line = (
         alt.Chart(limits)
         .mark_tick(color=GREY, thickness=3, size=34, opacity=1)
-        .encode(x=x, y=alt.Y("hours_available:Q"), tooltip=tips(limits, "month", "hours_available"))
+        .encode(x=x, y=alt.Y(f"{limit}:Q"), tooltip=tips(limits, "month", limit))
     )
-    text = f"{planned} of {limits['hours_available'].sum():,.0f} there are in the year."
+    text = told.format(limits[limit].sum())
     return describe((bars + line).properties(width=560, height=260), title=title, text=text)
 
 
