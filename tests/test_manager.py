@@ -257,7 +257,7 @@ def test_goals_in_words_and_numbers():
     assert goals["value"][["team_at_goal", "retention", "field_work"]].tolist() == [5.0, 2.0, 32.0]
     assert goals.loc["team_at_goal", "goal"] == "At least 5 of 8 people reach their goal"
     assert goals.loc["retention", "goal"] == "Lose at most 2 of 8 people"
-    assert goals.loc["retention", "basis"].endswith("3 of 11 people here left")
+    assert goals.loc["retention", "basis"].endswith("3 of 11 of the team left")
     assert goals.loc["trade_show", "value"] == 6.0
     assert goals.loc["market_reading", ["value", "unit"]].tolist() == [48.0, "hours"]
 

@@ -12,6 +12,7 @@ from scipy.stats import rankdata
 
 from planning_kit.data import Region
 from planning_kit.manager.calendar import KEYS
+from planning_kit.manager.moves import hours_text
 from planning_kit.messages import finding, findings_table, shorten
 from planning_kit.numbers.statistics import holm, permutation_p, spearman
 from planning_kit.plan import ACTIVITIES, ManagerLevers
@@ -82,7 +83,7 @@ def _fit_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Findi
     first, missing = first_unfit(table, there), table.sum(axis=1) - there
     for manager_id, months in capacity[~capacity["fits"]].groupby("manager_id"):
         worst = months.sort_values(["hours_missing", "month"]).iloc[-1]
-        whole = bool(first[manager_id])
+        whole, do = bool(first[manager_id]), "month does" if len(months) == 1 else "months do"
         yield finding(
             "manager.hours.plan" if whole else "manager.hours.month",
             "fail" if whole else "review",
@@ -90,12 +91,12 @@ def _fit_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Findi
             (
                 f"{manager_id}: {first[manager_id]} no longer fits; the goals need "
                 f"{table.loc[manager_id].sum():,.0f} h of {there[manager_id]:,.0f} h, "
-                f"{missing[manager_id]:,.0f} h are missing. "
+                f"{hours_text(missing[manager_id])} are missing. "
                 if whole
                 else f"{manager_id}: "
             )
-            + f"{len(months)} months do not fit; in {worst['month']:%Y-%m} "
-            f"{worst['first_unfit']} is the first, {worst['hours_missing']:,.0f} h are missing.",
+            + f"{len(months)} {do} not fit; in {worst['month']:%Y-%m} "
+            f"{worst['first_unfit']} is the first, {hours_text(worst['hours_missing'])} are missing.",
             f"Lower a lever of [levers] or give people to another manager; {first[manager_id]} "
             "goes first."
             if whole

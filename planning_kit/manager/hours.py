@@ -51,6 +51,7 @@ _HOUR_GOALS = {
     "customer_meeting": "Meet customers for {:g} h, besides days in the field",
     "market_reading": "Read {:g} h about market and competitors",
 }
+_RISE, _NO_RISE = "gets the rise", "the floor, the hours allow no rise"
 FEWEST_RANKED = 5  # fewer people with an attainment cannot be told apart
 
 
@@ -139,7 +140,7 @@ def manager_plan(
     firm["coaching"] = raised.reindex(rows).fillna(0.0).to_numpy()
     capacity = _capacity(calendar, firm, levers)
     hours = _hours_table(calendar, firm, levers)
-    coaching = _coaching_table(coached, promised)
+    coaching = _coaching_table(coached, promised, levers)
     goals = _goals(inputs, hours, present, levers)
     findings = plan_findings(inputs, hours, capacity, levers, unmoved)
     people = coached[["manager_id", "rep_id", "month", "hours"]]
@@ -166,11 +167,8 @@ def _teams(inputs: Region) -> pd.DataFrame:
 
 def _managers(inputs: Region, team: pd.DataFrame) -> list[str]:
     reps = _active(inputs)
-    return sorted({*team["manager_id"], *reps.loc[_leads_by_role(reps), "rep_id"]})
-
-
-def _leads_by_role(reps: pd.DataFrame) -> pd.Series:
-    return reps["role"].str.strip().str.casefold().isin(["manager", "sales manager"])
+    by_role = reps["role"].str.strip().str.casefold().isin(["manager", "sales manager"])
+    return sorted({*team["manager_id"], *reps.loc[by_role, "rep_id"]})
 
 
 def _calendar(
@@ -221,7 +219,7 @@ def _presence(inputs: Region, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.
             "among the highest: the floor",
             "among the lowest: the floor",
         ],
-        "middle 60 % of the team: gets the rise",
+        f"middle 60 % of the team: {_RISE}",
     )
     text = reached.fillna("") + pd.Series(why, team.index, dtype="str")
     table = team.assign(is_middle=~(top | low), why=text).merge(
@@ -316,7 +314,9 @@ def _hours_table(
     return table.iloc[np.lexsort(by[::-1])].reset_index(drop=True)[list(HOURS_COLUMNS)]
 
 
-def _coaching_table(coached: pd.DataFrame, promised: pd.DataFrame | None) -> pd.DataFrame:
+def _coaching_table(
+    coached: pd.DataFrame, promised: pd.DataFrame | None, levers: ManagerLevers
+) -> pd.DataFrame:
     table = coached.groupby(["manager_id", "rep_id"], as_index=False).agg(
         attainment=("attainment", "first"),
         months=("month", "size"),
@@ -331,6 +331,8 @@ def _coaching_table(coached: pd.DataFrame, promised: pd.DataFrame | None) -> pd.
         table["promised_hours"] = given.reindex(rows).fillna(0.0).to_numpy(dtype=float)
     first = table["promised_hours"].map("{:.3g} h promised come first; ".format)
     table["why"] = first.where(table["promised_hours"] > 0, "") + table["why"]
+    flat = table["hours_a_month"] <= levers.coaching_hours_a_rep + 1e-9
+    table["why"] = table["why"].mask(flat, table["why"].str.replace(_RISE, _NO_RISE))
     return table[list(COACHING_COLUMNS)]
 
 
@@ -339,16 +341,17 @@ def _goals(
 ) -> pd.DataFrame:
     total = hours.pivot_table(index="manager_id", columns="activity", values="hours", aggfunc="sum")
     heads = present[present["month"] == present["month"].max()].groupby("manager_id").size()
-    lost, of_heads = _leavers(inputs)
+    left = _leavers(inputs)
     rows = []
     for manager_id, spent in total.iterrows():
         n = int(heads.get(manager_id, 0))
         reach = int(np.ceil(n * levers.people_at_goal_share - 1e-9))
+        lost, of_heads = left.get(str(manager_id), (0, 0))
         leave = int(n * lost / of_heads + 1e-9) if of_heads else 0
         share = f"{levers.people_at_goal_share:.0%} of the team; 60-75 % is usual for sound goals"
         text = f"At least {reach} of {n} people reach their goal"
         at_goal = [("team_at_goal", text, reach, "people", share)] if n else []
-        basis = f"no worse than last period: {lost} of {of_heads} people here left"
+        basis = f"no worse than last period: {lost} of {of_heads} of the team left"
         # Less than one leaver is no goal: one more or less would be chance.
         text = f"Lose at most {leave} of {n} people"
         retention = [("retention", text, leave, "people", basis)] if leave else []
@@ -376,9 +379,9 @@ def _hour_goals(
     return [goal for goal in goals if goal[2] > 0]
 
 
-def _leavers(inputs: Region) -> tuple[int, int]:
+def _leavers(inputs: Region) -> dict[str, tuple[int, int]]:
+    """Count of every manager's people in the reviewed period who left, and all of them."""
     first, _ = inputs.review_months
     reps = inputs.reps[~(inputs.reps["hired_on"] > first) & ~(inputs.reps["left_on"] < first)]
-    leads = reps["rep_id"].isin(inputs.reps["manager_id"]) | _leads_by_role(reps)
-    reps = reps[~leads | reps["carries_goal"].astype(bool)]
-    return int(inputs.in_review(reps["left_on"]).sum()), len(reps)
+    left = inputs.in_review(reps["left_on"]).groupby(reps["manager_id"])
+    return {str(one): (int(gone.sum()), len(gone)) for one, gone in left}

@@ -56,8 +56,8 @@ def move_hours(
 def could_move(capacity: pd.DataFrame, hours: pd.DataFrame, day: float) -> pd.Series:
     """Say for every month that does not fit what would go into which other month.
 
-    The fullest month of a manager chooses first, from what no day is bound to (`MOVABLE`, field
-    days whole), into the nearest month with slack, the later of two as near. Whole hours.
+    The fullest month of a manager chooses first, from what no day is bound to (`MOVABLE`), into the
+    nearest month with slack, the later of two as near. Whole hours and whole days in the field.
 
     Parameters
     ----------
@@ -76,11 +76,13 @@ def could_move(capacity: pd.DataFrame, hours: pd.DataFrame, day: float) -> pd.Se
         for month in full.index:
             parts = []
             near = sorted(place, key=lambda to: (abs(place[to] - place[month]), -place[to]))
-            for activity in MOVABLE:
+            for turn, activity in enumerate((*MOVABLE, "field_work")):
                 unit = day if activity == "field_work" else 1.0
+                # A whole day only where it is short of one, or where nothing smaller is left.
+                fits = np.floor if turn == 0 else np.ceil
                 for to in near:
                     most = min(left.at[month, activity], slack[to])
-                    count = min(np.ceil(-slack[month] / unit - 1e-9), np.floor(most / unit + 1e-9))
+                    count = min(fits(-slack[month] / unit - 1e-9), np.floor(most / unit + 1e-9))
                     if to == month or count < 1:
                         continue
                     slack[month] += count * unit
@@ -88,9 +90,14 @@ def could_move(capacity: pd.DataFrame, hours: pd.DataFrame, day: float) -> pd.Se
                     left.at[month, activity] -= count * unit
                     parts.append(_part(activity, int(count), capacity["month"][to]))
             if slack[month] < -1e-6:
-                parts.append(f"{-slack[month]:,.0f} h have no other month")
+                parts.append(f"{hours_text(-slack[month])} have no other month")
             told[month] = ", ".join(parts)
     return told
+
+
+def hours_text(hours: float) -> str:
+    """Write hours down, below one with a decimal."""
+    return f"{hours:,.0f} h" if hours >= 1 else f"{hours:.1f} h"
 
 
 def _part(activity: str, count: int, month: pd.Timestamp) -> str:

@@ -229,8 +229,8 @@ def chart_agreement(
     return describe(chart, title=title, text=text)
 
 
-_HOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#999999", "#CC79A7")
-_HOURS += ("#882255", "#44AA99")
+_HOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#999999")
+_HOURS_TOO = ("#CC79A7", "#882255", "#44AA99")  # where promises and own selling come in
 
 
 def chart_hours(
@@ -260,7 +260,7 @@ def chart_hours(
         .encode(
             x=x,
             y=alt.Y("hours:Q", title="hours a month"),
-            color=coloured("activity", order, _HOURS),
+            color=coloured("activity", order, _HOURS + _HOURS_TOO),
             order=alt.Order("rank:Q"),
             tooltip=tips(sums, "month", "activity", "hours"),
         )
