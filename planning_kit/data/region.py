@@ -199,10 +199,11 @@ class Region:
 
     @cached_property
     def _names(self) -> dict[str, pd.Series]:
+        people = pd.concat([self.reps, self.managers])[["rep_id", "rep_name"]]
         return {
             label: _unique_names(table.set_index(f"{label}_id")[f"{label}_name"])
             for label, table in (
-                ("rep", self.reps),
+                ("rep", people.drop_duplicates("rep_id")),
                 ("territory", self.territories),
                 ("product", self.products),
             )

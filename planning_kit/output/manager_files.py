@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
@@ -69,7 +69,7 @@ def write_calendar(appointments: pd.DataFrame, name: str, settings: Settings) ->
         event.add("uid", f"{uuid5(NAMESPACE_URL, '|'.join(map(str, who)))}@planning-kit")
         event.add("dtstamp", datetime(first.year, first.month, first.day, tzinfo=UTC))
         event.add("dtstart", starts)
-        event.add("dtend", starts + pd.Timedelta(hours=row.hours).to_pytimedelta())
+        event.add("dtend", starts + timedelta(minutes=round(60 * row.hours)))
         event.add("summary", f"{title}: {row.rep}" if row.rep_id else title)
         event.add("categories", [title])
         calendar.add_component(event)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
@@ -16,6 +18,7 @@ from planning_kit.output.charts.parts import (
     tips,
 )
 from planning_kit.output.charts.theme import BLUE, GREEN, GREY, ORANGE, PALETTE, PURPLE, describe
+from planning_kit.plan import ACTIVITIES
 
 
 def chart_allocation(
@@ -229,8 +232,10 @@ def chart_agreement(
     return describe(chart, title=title, text=text)
 
 
-_HOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#999999")
-_HOURS_TOO = ("#CC79A7", "#882255", "#44AA99")  # where promises and own selling come in
+_HOURS: Sequence[str] = (
+    *("#882255", "#999999", "#44AA99", "#56B4E9", PURPLE, BLUE),
+    *(ORANGE, GREEN, "#E69F00", "#F0E442", GREY),
+)
 
 
 def chart_hours(
@@ -251,7 +256,13 @@ def chart_hours(
     if sums.empty:
         return nothing(title, "No manager of active people here.")
     sums["activity"] = sums["activity"].str.replace("_", " ")
-    order = sums.groupby("activity")["hours"].sum().sort_values(ascending=False).index.tolist()
+    there = set(sums["activity"])
+    # An activity has the same colour and place in every chart; those of others take what is left.
+    colours = dict(zip([name.replace("_", " ") for name in ACTIVITIES], _HOURS, strict=True))
+    colours = {name: colour for name, colour in colours.items() if name in there}
+    left = [colour for colour in _HOURS if colour not in colours.values()]
+    colours |= dict(zip(sorted(there - set(colours)), left * len(there), strict=False))
+    order = list(colours)
     sums["rank"] = sums["activity"].map(order.index)
     x = alt.X("yearmonth(month):O", title=None, axis=alt.Axis(format="%b", labelAngle=0))
     bars = (
@@ -260,7 +271,7 @@ def chart_hours(
         .encode(
             x=x,
             y=alt.Y("hours:Q", title="hours a month"),
-            color=coloured("activity", order, _HOURS + _HOURS_TOO),
+            color=coloured("activity", order, list(colours.values())),
             order=alt.Order("rank:Q"),
             tooltip=tips(sums, "month", "activity", "hours"),
         )
