@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 from zoneinfo import ZoneInfo
@@ -30,6 +30,18 @@ _QUESTIONS = (
     "Whom did my coaching help, and how do I know?",
     "What do I change in the next quarter?",
 )
+_GOAL_HEADS = ("Goal of the year", "In the year", "Done so far", "What helps, what hinders")
+_HOUR_HEADS = ("Hours of the quarter", "Planned", "Spent", "Why", "Spent less planned")
+_OVER = '=IF(ISNUMBER(C{0}),C{0}-B{0},"")'
+_LOOKS: Mapping[str, Mapping[str, Any]] = {
+    "title": {"bold": True, "font_size": 16},
+    "head": {"bold": True, "bg_color": "#E4E7EB", "border": 1, "text_wrap": True},
+    "text": {"text_wrap": True, "valign": "top", "align": "left"},
+    "hours": {"num_format": "#,##0.0", "valign": "top"},
+    "fill": {"bg_color": "#FFFBD6", "border": 1, "text_wrap": True, "locked": False},
+}
+_BLANK = (("text", ""), ("text", ""))
+_Cell = tuple[str, str | float | None]  # how it looks, and what it holds
 
 
 def activity_title(activity: str) -> str:
@@ -53,25 +65,23 @@ def write_calendar(appointments: pd.DataFrame, name: str, settings: Settings) ->
     settings
         Name and time zone of the plan.
     """
-    calendar = Calendar()
-    for key, value in (("prodid", "-//planning-kit//EN"), ("version", "2.0")):
-        calendar.add(key, value)
-    calendar.add("x-wr-calname", name)
+    calendar = Calendar.new(prodid="-//planning-kit//EN", name=name)
     zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
-    first = settings.starts_on
+    stamp = datetime.combine(settings.starts_on, time(), UTC)
     rows: Any = appointments.itertuples()
     for row in rows:
         starts = row.starts_at.to_pydatetime().replace(tzinfo=zone)
         month = f"{starts:%Y-%m}"
         who = (settings.name, row.manager_id, row.activity, row.rep_id, month, row.number)
         title = activity_title(row.activity)
-        event = Event()
-        event.add("uid", f"{uuid5(NAMESPACE_URL, '|'.join(map(str, who)))}@planning-kit")
-        event.add("dtstamp", datetime(first.year, first.month, first.day, tzinfo=UTC))
-        event.add("dtstart", starts)
-        event.add("dtend", starts + timedelta(minutes=round(60 * row.hours)))
-        event.add("summary", f"{title}: {row.rep}" if row.rep_id else title)
-        event.add("categories", [title])
+        event = Event.new(
+            uid=f"{uuid5(NAMESPACE_URL, '|'.join(map(str, who)))}@planning-kit",
+            stamp=stamp,
+            start=starts,
+            end=starts + timedelta(minutes=round(60 * row.hours)),
+            summary=f"{title}: {row.rep}" if row.rep_id else title,
+            categories=[title],
+        )
         calendar.add_component(event)
     if zone is not None:
         calendar.add_missing_timezones()
@@ -98,67 +108,50 @@ def write_self_review(
     book = xlsxwriter.Workbook(buffer, SAFE)
     title = f"{settings.name}: self-review of {name}"
     book.set_properties({"title": title, "created": pd.Timestamp(settings.starts_on)})
-    looks: Mapping[str, Mapping[str, Any]] = {
-        "title": {"bold": True, "font_size": 16},
-        "head": {"bold": True, "bg_color": "#E4E7EB", "border": 1, "text_wrap": True},
-        "text": {"text_wrap": True, "valign": "top"},
-        "hours": {"num_format": "#,##0.0", "valign": "top"},
-        "fill": {"bg_color": "#FFFBD6", "border": 1, "text_wrap": True, "locked": False},
-    }
-    formats = {key: book.add_format(look) for key, look in looks.items()}
+    formats = {key: book.add_format(dict(look)) for key, look in _LOOKS.items()}
     months = sorted(hours["month"].unique())
-    for quarter in range(0, len(months), 3):
-        part = hours[hours["month"].isin(months[quarter : quarter + 3])]
-        _quarter(book, formats, f"Quarter {quarter // 3 + 1}", title, goals, part)
+    for first in range(0, len(months), 3):
+        part = hours[hours["month"].isin(months[first : first + 3])]
+        quarter = f"Quarter {first // 3 + 1}"
+        period = f"{part['month'].min():%B %Y} to {part['month'].max():%B %Y}"
+        planned = part.groupby("activity", sort=False)["hours"].sum()
+        rows: list[list[_Cell]] = [
+            [("title", f"{title}, {quarter.lower()}")],
+            [("text", period)],
+            [],
+        ]
+        rows += _section(_GOAL_HEADS, zip(goals["goal"], goals["value"], strict=True))
+        titled = [(activity_title(str(name)), h) for name, h in planned.items() if h > 0]
+        rows += [[], *_section(_HOUR_HEADS, titled), []]
+        rows += [[("text", ask), *_BLANK, ("fill", None)] for ask in _QUESTIONS]
+        _write_rows(book.add_worksheet(quarter), rows, formats)
     book.close()
     return buffer.getvalue()
 
 
-def _quarter(
-    book: Any,
-    formats: Mapping[str, Any],
-    quarter: str,
-    title: str,
-    goals: pd.DataFrame,
-    hours: pd.DataFrame,
-) -> None:
-    sheet = book.add_worksheet(quarter)
-    sheet.write_string(0, 0, f"{title}, {quarter.lower()}", formats["title"])
-    sheet.write_string(1, 0, f"{hours['month'].min():%B %Y} to {hours['month'].max():%B %Y}")
-    goal_heads = ("Goal of the year", "By then", "Done so far", "What helps, what hinders")
-    row = _heads(sheet, 3, goal_heads, formats)
-    for text, value in zip(goals["goal"], goals["value"], strict=True):
-        sheet.write_string(row, 0, text, formats["text"])
-        sheet.write_number(row, 1, value, formats["hours"])
-        row = _open(sheet, row, (2, 3), formats)
-    heads = ("Hours of the quarter", "Planned", "Spent", "Why", "Spent less planned")
-    row = _heads(sheet, row + 1, heads, formats)
-    for activity, planned in hours.groupby("activity", sort=False)["hours"].sum().items():
-        if planned > 0:
-            sheet.write_string(row, 0, activity_title(str(activity)), formats["text"])
-            sheet.write_number(row, 1, planned, formats["hours"])
-            formula = f'=IF(ISNUMBER(C{row + 1}),C{row + 1}-B{row + 1},"")'
-            sheet.write_formula(row, 4, formula, formats["hours"], "")
-            row = _open(sheet, row, (2, 3), formats)
-    for question in _QUESTIONS:
-        sheet.write_string(row + 1, 0, question, formats["text"])
-        sheet.merge_range(row + 1, 1, row + 1, 4, "", formats["fill"])
-        sheet.set_row(row + 1, 45)
-        row += 1
-    for column, width in enumerate((44, 10, 12, 44, 12)):
+def _section(heads: Sequence[str], lines: Iterable[tuple[str, float]]) -> list[list[_Cell]]:
+    rows: list[list[_Cell]] = [[("head", head) for head in heads]]
+    for text, value in lines:
+        over = [("hours", _OVER)] if heads == _HOUR_HEADS else []
+        number = ("hours", float(value)) if over else ("text", round(float(value), 1))
+        rows.append([("text", text), number, ("fill", None), ("fill", None), *over])
+    return rows
+
+
+def _write_rows(sheet: Any, rows: Sequence[Sequence[_Cell]], formats: Mapping[str, Any]) -> None:
+    for row, cells in enumerate(rows):
+        for column, (look, value) in enumerate(cells):
+            where = (row, column)
+            if value is None:
+                sheet.write_blank(*where, None, formats[look])
+            elif isinstance(value, float):
+                sheet.write_number(*where, value, formats[look])
+            elif value == _OVER:
+                sheet.write_formula(*where, _OVER.format(row + 1), formats[look], "")
+            else:
+                sheet.write_string(*where, value, formats[look])
+    for column, width in enumerate((44, 12, 12, 60, 12)):
         sheet.set_column(column, column, width)
     sheet.set_landscape()
     sheet.fit_to_pages(1, 0)
     sheet.protect()
-
-
-def _heads(sheet: Any, row: int, heads: Sequence[str], formats: Mapping[str, Any]) -> int:
-    for column, text in enumerate(heads):
-        sheet.write_string(row, column, text, formats["head"])
-    return row + 1
-
-
-def _open(sheet: Any, row: int, columns: Sequence[int], formats: Mapping[str, Any]) -> int:
-    for column in columns:
-        sheet.write_blank(row, column, None, formats["fill"])
-    return row + 1

@@ -234,7 +234,7 @@ def chart_agreement(
 
 _HOURS: Sequence[str] = (
     *("#882255", "#999999", "#44AA99", "#56B4E9", PURPLE, BLUE),
-    *(ORANGE, GREEN, "#E69F00", "#F0E442", GREY),
+    *(ORANGE, GREEN, "#E69F00", "#F0E442", "#6A3D9A"),
 )
 
 
