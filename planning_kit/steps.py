@@ -208,7 +208,7 @@ _ALL = (
         "06_manager_goals",
         "The manager's own goals",
         "How do I spend my own hours?",
-        needs=("goals", "manager_time"),
+        needs=("goals", "manager_time", "calendar"),
         keeps=("manager_capacity",),
         kept_from=("review", "levers"),
         reads_agreement=True,

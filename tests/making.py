@@ -19,7 +19,7 @@ from planning_kit.plan import Settings
 
 Rows = pd.DataFrame | Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]] | str
 _AS_GIVEN = {"products", "opportunities", "activities", "assumptions", "events", "evidence"}
-_AS_GIVEN |= {"manager_time", "answers"}
+_AS_GIVEN |= {"manager_time", "answers", "calendar"}
 HOME = "Home"  # the region of people whom no assignment brings into one
 
 

@@ -294,7 +294,10 @@ def test_promised_hours_are_spread_up_to_the_month_they_are_due_in(plan: Plan):
     table = pd.DataFrame(rows, columns=["owner", "until", "said_on", "hours"])
     for name in ("until", "said_on"):
         table[name] = pd.to_datetime(table[name])
-    hours = promised_hours(table, plan.settings).set_index(["manager_id", "month"])["hours"]
+    table["rep_id"] = [f"r{number}" for number in range(len(table))]
+    hours = promised_hours(table, plan.settings)
+    assert set(hours.loc[hours["rep_id"] == "r0", "hours"]) == {4.0}
+    hours = hours.groupby(["manager_id", "month"])["hours"].sum()
     assert {(who, month.month): amount for (who, month), amount in hours.items()} == {
         **{("mia", 1): 4, ("mia", 2): 7, ("mia", 3): 4, ("mia", 5): 2, ("mia", 6): 2},
         **{("zoe", 1): 1, ("zoe", 11): 4, ("zoe", 12): 4},

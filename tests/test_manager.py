@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import tomllib
+from datetime import date
+
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from planning_kit.data import open_inputs, prepare
-from planning_kit.manager import ManagerPlan, manager_plan, time_review
+from planning_kit.data import check_scenario, open_inputs, prepare
+from planning_kit.manager import ManagerPlan, manager_plan, time_by_month, time_review
 from planning_kit.messages import DataError
 from planning_kit.plan import ACTIVITIES, ManagerLevers, Plan, Scenario
 from tests.conftest import PlanMaker
@@ -141,7 +144,7 @@ def test_the_first_goal_that_no_longer_fits_is_named_with_the_hours_missing():
     there = plan.capacity["hours_available"].sum()
     firm = (0.15 * there) + 12 * (8 + 30 * 1 + 30 * 3)  # admin, planning, one-on-ones, coaching
     assert firm < there < firm + 30 * 4 * 8  # so it is field work that breaks it
-    missing = firm + 30 * 4 * 8 + 12 * 4 + 2 * 2 * 8 + 4 * 8 - there
+    missing = firm + 30 * 4 * 8 + 12 * (4 + 4) + 2 * 2 * 8 + 4 * 8 - there
     row = found(plan.findings, "manager.hours.plan").iloc[0]
     assert row["status"] == "fail" and row["where"] == "m"
     assert "m: field_work no longer fits" in row["message"]
@@ -159,7 +162,8 @@ def test_a_single_full_month_is_named_and_is_only_a_review():
 
 
 def test_a_few_hours_too_many_are_found_and_exactly_enough_fit():
-    none = dict.fromkeys(("admin_share", "trade_shows", "industry_days", "market_reading_hours"), 0)
+    none = dict.fromkeys(("admin_share", "trade_shows", "industry_days"), 0)
+    none |= dict.fromkeys(("market_reading_hours", "customer_meeting_hours"), 0)
     plan = manager_plan(company(0), scenario(**none, planning_hours=145))
     short = plan.capacity[~plan.capacity["fits"]]  # February has 20 days: 140.8 h
     assert short["month"].dt.month.tolist() == [2]
@@ -256,7 +260,7 @@ def test_goals_in_words_and_numbers():
     assert goals["value"][["team_at_goal", "retention", "field_work"]].tolist() == [5.0, 2.0, 32.0]
     assert goals.loc["team_at_goal", "goal"] == "At least 5 of 8 people reach their goal"
     assert goals.loc["retention", "goal"] == "Lose at most 2 of 8 people"
-    assert goals.loc["retention", "basis"].endswith("3 of 12 people here left")
+    assert goals.loc["retention", "basis"].endswith("3 of 11 of the team left")
     assert goals.loc["trade_show", "value"] == 6.0
     assert goals.loc["market_reading", ["value", "unit"]].tolist() == [48.0, "hours"]
 
@@ -300,6 +304,185 @@ def test_a_manager_who_coached_half_of_the_plan_is_told_so():
     assert "42 h of 80 h planned went into coaching, 34% of the hours spent" in row["message"]
     assert "furthest over: admin (+40 h)" in row["message"]
     assert "Administration took 49%, the plan gives it 15%" in row["advice"]
+
+
+# --- days, moves, months -----------------------------------------------------------------------
+
+DAYS = """
+day        kind       rep_id manager_id region hours
+2026-05-01 holiday    -      -          -      -
+2026-05-02 holiday    -      -          -      -
+2026-05-04 leave      -      m          -      4
+2026-05-05 leave      m      -          -      -
+2026-05-01 leave      m      -          -      -
+2026-05-06 leave      r01    -          -      -
+2026-05-07 holiday    -      -          Abroad -
+"""
+
+
+def test_holidays_and_leave_of_the_calendar_count_instead_of_the_share_of_leave():
+    may = manager_plan(company(4, calendar=DAYS), scenario()).capacity.iloc[4]
+    assert may["working_days"] == 20  # 21 weekdays, one holiday; the other one is a Saturday
+    assert may["hours_available"] == pytest.approx(20 * 8 - 8 - 4)
+    holidays = [{"day": "2026-05-01", "kind": "holiday"}]
+    plan = manager_plan(company(4, calendar=holidays), scenario(leave_share=0.1))
+    assert plan.capacity["hours_available"].iloc[4] == pytest.approx(20 * 8 * 0.9)
+
+
+def test_a_month_without_working_days_has_no_hours_and_names_what_could_move():
+    days = pd.date_range("2026-08-01", "2026-08-31")
+    calendar = [{"day": day, "kind": "holiday"} for day in days]
+    plan = manager_plan(company(4, calendar=calendar), scenario())
+    august = plan.capacity.set_index("month").loc["2026-08-01"]
+    assert august["working_days"] == 0 and august["hours_available"] == 0
+    assert np.isnan(august["coaching_share"]) and august["first_unfit"] == "planning"
+    assert "a day in the field to September 2026" in august["could_move"]
+    assert "8 h of planning to " in august["could_move"]
+    assert august["could_move"].endswith("h have no other month")  # one-on-ones and coaching
+    assert not any("inf" in text for text in plan.findings["message"])
+
+
+def test_shows_and_meetings_of_the_calendar_stand_where_the_levers_would_be():
+    shows = [{"day": f"2026-06-{day}", "kind": "trade show"} for day in (16, 17, 20)]
+    plan = manager_plan(company(4, calendar=shows), scenario())
+    hours = activity_hours(plan, "trade_show")
+    assert hours[hours > 0].to_dict() == {pd.Timestamp("2026-06-01"): 24.0}
+    assert activity_hours(plan, "industry_meeting").sum() == 32
+
+
+def test_what_could_move_moves_and_then_the_month_fits():
+    levers = {"trade_shows": 1, "trade_show_days": 12}
+    plan = manager_plan(company(4), scenario(**levers))
+    june = plan.capacity.iloc[5]
+    assert not june["fits"] and plan.capacity["fits"].sum() == 11
+    assert june["could_move"] == (
+        "a day in the field to July 2026, 4 h of customer meetings to July 2026, "
+        "1 h of reading to July 2026"
+    )
+    row = found(plan.findings, "manager.hours.month").iloc[0]
+    assert june["could_move"] in row["advice"] and "[[levers.move]]" in row["advice"]
+    june, july = date(2026, 6, 9), date(2026, 7, 1)
+    hours = {"field_work": 8, "customer_meeting": 4, "market_reading": 1}
+    moves = [{"activity": a, "month": june, "to": july, "hours": h} for a, h in hours.items()]
+    moved = manager_plan(company(4), scenario(**levers, move=moves))
+    assert moved.capacity["fits"].all()
+    for activity in ACTIVITIES:
+        if activity != "coaching":
+            assert activity_hours(moved, activity).sum() == activity_hours(plan, activity).sum()
+
+
+def test_more_than_there_is_does_not_move_and_is_said():
+    move = {"activity": "admin", "month": date(2026, 2, 1), "to": date(2026, 3, 1), "hours": 40}
+    plan = manager_plan(company(4), scenario(move=[{**move, "manager_id": "m"}]))
+    assert activity_hours(plan, "admin").iloc[1] == 0
+    message = found(plan.findings, "manager.move")["message"].item()
+    assert message.startswith(
+        "m: 40 h of admin were to go from 2026-02 to 2026-03; there are only 21.1 h"
+    )
+
+
+def test_faults_of_moves_are_named_together():
+    with pytest.raises(DataError) as caught:
+        scenario(move=[{"activity": "coachin", "month": "2026-02", "hours": -3}])
+    message = str(caught.value)
+    assert "[[levers.move]] 1: needs to" in message
+    assert "hours is -3; it must be between 0.25 and 1000" in message
+    assert "month is '2026-02'; write a day without quotes" in message
+    assert "activity: 1 unknown label: 'coachin'" in message
+    same = {"activity": "admin", "month": date(2026, 2, 1), "to": date(2026, 2, 9), "hours": 3}
+    with pytest.raises(DataError, match="month and to are both 2026-02"):
+        scenario(move=[same])
+    written = scenario(move=[{**same, "to": date(2026, 4, 1)}])
+    assert Scenario.parse("base", tomllib.loads(written.to_toml())) == written
+
+
+def test_a_move_names_people_and_months_of_the_plan(make_plan: PlanMaker):
+    plan = people_in_three_regions(make_plan, 3)
+    move = {"activity": "admin", "month": date(2027, 2, 1), "to": date(2026, 2, 9), "hours": 3}
+    with pytest.raises(DataError) as caught:
+        check_scenario(plan, prepare(plan), scenario(move=[{**move, "manager_id": "q"}]))
+    assert "2027-02 is no month of the plan, 2026-01 to 2026-12" in str(caught.value)
+    assert "[[levers.move]] manager_id: 1 unknown label: 'q'" in str(caught.value)
+
+
+def test_forty_people_are_too_many_and_what_is_missing_is_named():
+    plan = manager_plan(company(40), scenario())
+    row = found(plan.findings, "manager.hours.plan").iloc[0]
+    assert "m: coaching no longer fits" in row["message"] and "h are missing" in row["message"]
+    assert plan.capacity["could_move"].str.endswith("h have no other month").all()
+
+
+def test_a_manager_with_no_hours_left_is_told_without_a_share_of_nothing():
+    plan = manager_plan(company(4), scenario(leave_share=1.0))
+    assert plan.capacity["hours_available"].eq(0).all()
+    assert found(plan.findings, "manager.coaching.share").empty
+    assert "of 0 h" in found(plan.findings, "manager.hours.plan")["message"].item()
+    assert not plan.goals["goal"].str.contains("inf|nan").any()
+
+
+def test_nobody_is_asked_for_a_goal_that_says_nothing():
+    alone = manager_plan(make_inputs(reps=[{"rep_id": "m", "role": "Manager"}]), scenario())
+    assert not alone.goals["goal_id"].isin(["team_at_goal", "retention", "coaching"]).any()
+    four = manager_plan(company(4), scenario()).goals
+    assert "retention" not in set(four["goal_id"])  # nobody of four left: one would be chance
+
+
+def test_what_was_promised_to_a_person_comes_first_and_is_said():
+    promised = pd.DataFrame(
+        {
+            "manager_id": "m",
+            "rep_id": "r05",
+            "month": pd.to_datetime(["2026-01-01"]),
+            "hours": [12.0],
+        }
+    )
+    plan = manager_plan(company(10), scenario(), promised)
+    coaching = plan.coaching.set_index("rep_id")
+    assert coaching["promised_hours"].to_dict() == {
+        **dict.fromkeys(coaching.index, 0.0),
+        "r05": 12.0,
+    }
+    assert coaching.loc["r05", "why"].startswith(
+        "12 h promised come first; attainment 105%, middle"
+    )
+    assert plan.hours["activity"].iloc[0] == "promised"
+    crowded = manager_plan(company(30), scenario(), promised)
+    assert crowded.coaching["why"].str.contains("the hours allow no rise").sum() == 18
+
+
+def hours_of_a_year(moves_together: bool, months: int = 12):
+    rows = []
+    for k in range(months):
+        month, gap = f"2025-{k + 1:02}-01", (k * 5) % 12 - 6
+        other = gap if moves_together else (k * 7) % 11
+        rows.append(
+            {"activity": "coaching", "month": month, "planned_hours": 30, "actual_hours": 30 + gap}
+        )
+        rows.append(
+            {"activity": "admin", "month": month, "planned_hours": 20, "actual_hours": 20 - other}
+        )
+    return [{"manager_id": "m", **row} for row in rows]
+
+
+def test_last_year_is_twelve_rows_that_say_what_moved():
+    table = time_by_month(company(5, manager_time=hours_of_a_year(True)))
+    assert len(table) == 12 and table["planned_hours"].eq(50).all()
+    assert table["moved"].iloc[0] == "coaching -6 h, admin +6 h"
+    open_month = TIME + "m          coaching     2025-03-01 40            -\n"
+    march = time_by_month(company(5, manager_time=open_month)).iloc[2]
+    assert march["planned_hours"] == 40 and np.isnan(march["actual_hours"]) and march["moved"] == ""
+
+
+def test_what_went_together_is_said_as_such_and_only_where_there_is_enough():
+    def said(rows):
+        findings = manager_plan(company(5, manager_time=rows), scenario()).findings
+        return found(findings, "manager.time.went_with")["message"].tolist()
+
+    (message,) = said(hours_of_a_year(True))
+    assert "in months with less coaching than planned, admin took more" in message
+    assert "12 months, rank correlation -1.00" in message and "do not say" in message
+    assert said(hours_of_a_year(True, months=9)) == []
+    assert said(hours_of_a_year(False)) == []
 
 
 def test_without_managers_or_time_the_tables_are_empty_and_findings_say_why():

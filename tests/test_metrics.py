@@ -127,6 +127,10 @@ def test_tries_name_every_fault_at_once():
         safe_tries([-1.0, 2.0], [0.0, 0.5], chance=1.0)
     with pytest.raises(DataError, match="one of them is empty"):
         safe_tries(np.nan, 0.5)
+    with pytest.raises(
+        DataError, match=r"ratio has 1.0000001; it must be more than 0 and at most 1"
+    ):
+        safe_tries(10, 1.0000001)
 
 
 # --- shrinking -----------------------------------------------------------------------------

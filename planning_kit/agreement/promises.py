@@ -83,7 +83,7 @@ def promised_hours(promises: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``manager_id`` (the owner), ``month``, ``hours``.
+        ``manager_id`` (the owner), ``rep_id`` (to whom), ``month``, ``hours``.
     """
     months = pd.to_datetime(month_starts(settings.starts_on, settings.ends_on))
     parts, last = [], pd.Timestamp(settings.ends_on)
@@ -92,11 +92,9 @@ def promised_hours(promises: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         until = min(max(row.until, months[0]), last)
         given = min(row.said_on, until).replace(day=1)
         due = months[(months <= until) & (months >= given)]
-        parts.append(
-            pd.DataFrame({"manager_id": row.owner, "month": due, "hours": row.hours / len(due)})
-        )
-    empty = pd.DataFrame({"manager_id": [], "month": [], "hours": []})
-    table = pd.concat(parts) if parts else empty
-    table = table.astype({"manager_id": "str", "month": "datetime64[us]", "hours": "float64"})
-    sums: pd.DataFrame = table.groupby(["manager_id", "month"], as_index=False).sum()
+        given_to = {"manager_id": row.owner, "rep_id": row.rep_id, "month": due}
+        parts.append(pd.DataFrame({**given_to, "hours": row.hours / len(due)}))
+    kinds = {"manager_id": "str", "rep_id": "str", "month": "datetime64[us]", "hours": "float64"}
+    table = (pd.concat(parts) if parts else pd.DataFrame(columns=list(kinds))).astype(kinds)
+    sums: pd.DataFrame = table.groupby(list(kinds)[:-1], as_index=False).sum()
     return sums

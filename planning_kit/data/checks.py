@@ -26,6 +26,7 @@ _NOT_NEGATIVE = {
     "opportunities": ("amount",),
     "evidence": ("amount",),
     "manager_time": ("planned_hours", "actual_hours"),
+    "calendar": ("hours",),
 }
 _SHARES = {"assignments": "share", "sales": "credit_share", "evidence": "probability"}
 _ORDERED = (

@@ -87,6 +87,8 @@ def partition_queries(
         "activities": f"SELECT {_PLAIN} FROM plan.activities WHERE rep_id {people} ORDER BY ALL",
         "manager_time": f"SELECT {_PLAIN} FROM plan.manager_time WHERE manager_id {both} "
         "ORDER BY ALL",
+        "calendar": f"SELECT {_PLAIN} FROM plan.calendar WHERE coalesce(rep_id, manager_id) IS NULL "
+        f"OR rep_id {both} OR manager_id {both} ORDER BY ALL",
         "evidence": f"SELECT {_PLAIN} FROM plan.evidence WHERE rep_id {people} ORDER BY ALL",
         "events": _EVENTS,
         "answers": f"FROM ({_ANSWERS}) WHERE {_answered_here(place, both, region)} ORDER BY ALL",

@@ -39,7 +39,7 @@ from planning_kit.data.schema import TABLES
 from planning_kit.messages import DataError, UsageError, shorten
 from planning_kit.plan import Plan, write_atomically
 
-FORMAT = 5  # of the prepared folder; a change makes every plan prepare again
+FORMAT = 6  # of the prepared folder; a change makes every plan prepare again
 KEPT = 3
 _LABELLED = ("reps", "territories", "products")  # tables whose rows a scenario may name
 _DAY = 86_400.0
@@ -365,6 +365,7 @@ def _coverage(con: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
         "evidence": "starts_on",
         "answers": "answered_on",
         "manager_time": "month",
+        "calendar": "day",
     }
     rows = []
     for name, table in TABLES.items():

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pandas as pd
 
-from planning_kit.data.schema import TABLES
+from planning_kit.data.schema import TABLES, empty_table
 from planning_kit.plan import COMPANY, Settings
 
 _MANAGERS = ("rep_id", "rep_name", "manager_id")
@@ -38,6 +38,10 @@ def _nobody_above() -> pd.DataFrame:
 
 def _no_accounts() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _ACCOUNTS.items()})
+
+
+def _no_days() -> pd.DataFrame:
+    return empty_table("calendar")
 
 
 def _nobody_elsewhere() -> pd.DataFrame:
@@ -107,6 +111,7 @@ class Region:
     evidence: pd.DataFrame
     answers: pd.DataFrame
     manager_time: pd.DataFrame
+    calendar: pd.DataFrame = field(default_factory=_no_days)
     managers: pd.DataFrame = field(default_factory=_nobody_above)
     leads_elsewhere: pd.DataFrame = field(default_factory=_nobody_elsewhere)
     accounts: pd.DataFrame = field(default_factory=_no_accounts)
@@ -194,10 +199,11 @@ class Region:
 
     @cached_property
     def _names(self) -> dict[str, pd.Series]:
+        people = pd.concat([self.reps, self.managers])[["rep_id", "rep_name"]]
         return {
             label: _unique_names(table.set_index(f"{label}_id")[f"{label}_name"])
             for label, table in (
-                ("rep", self.reps),
+                ("rep", people.drop_duplicates("rep_id")),
                 ("territory", self.territories),
                 ("product", self.products),
             )

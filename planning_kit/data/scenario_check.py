@@ -58,6 +58,7 @@ def check_scenario(
     faults = label_faults(scenario, company_labels(prepared, scenario))
     wrong = target_faults(plan.settings, asked_targets(plan, scenario), prepared.regions)
     wrong += _company_faults(plan, prepared, scenario)
+    faults += _move_faults(plan, scenario)
     targets: dict[str, float] = {}
     if not wrong:
         try:
@@ -99,6 +100,7 @@ def check_scenarios(
             elif prepared is not None:
                 faults += label_faults(scenario, company_labels(prepared, scenario))
                 faults += _company_faults(plan, prepared, scenario)
+                faults += _move_faults(plan, scenario)
         except PlanningError as error:
             faults = list(getattr(error, "faults", ())) or [str(error)]
         found[f"scenarios/{name}.toml"] = faults
@@ -125,6 +127,8 @@ def label_faults(scenario: Scenario, labels: Mapping[str, Collection[str]]) -> l
         found.known(lines, labels["product_line"], f"{who}: product_line")
     if scenario.correlations and not scenario.assumptions:
         unknown_in_correlations(found, scenario.correlations, labels["assumption_id"])
+    movers = [move.manager_id for move in scenario.levers.move if move.manager_id]
+    found.known(movers, labels["rep_id"], "[[levers.move]] manager_id")
     for column in ("opportunity_id", "rep_id", "product_id"):
         given = [named for entry in scenario.review if (named := getattr(entry, column))]
         if given:
@@ -142,6 +146,16 @@ def company_labels(prepared: Prepared, scenario: Scenario) -> dict[str, set[str]
         deals = read_tables(prepared.region_folder(None), ["opportunities"])["opportunities"]
         labels["opportunity_id"] = set(deals["opportunity_id"])
     return labels
+
+
+def _move_faults(plan: Plan, scenario: Scenario) -> list[str]:
+    """Name months of ``[[levers.move]]`` that the plan does not have."""
+    first, last = plan.settings.starts_on, plan.settings.ends_on
+    days = [day for move in scenario.levers.move for day in (move.month, move.to)]
+    return [
+        f"[[levers.move]]: {day:%Y-%m} is no month of the plan, {first:%Y-%m} to {last:%Y-%m}"
+        for day in sorted({day for day in days if not first <= day <= last})
+    ]
 
 
 def _company_faults(plan: Plan, prepared: Prepared, scenario: Scenario) -> list[str]:

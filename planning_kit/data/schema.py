@@ -316,6 +316,23 @@ _ALL = (
         ),
         key=("manager_id", "activity", "month"),
     ),
+    Table(
+        "calendar",
+        "Days that are not like others: of a person, of a region, or (neither is named) of everybody.",
+        (
+            _date("day", "the day", "cell"),
+            Column(
+                "kind",
+                "holiday, leave, meeting (of the industry) or trade show",
+                needed="cell",
+                choices=("holiday", "leave", "meeting", "trade show"),
+            ),
+            Column("rep_id", "whose day it is", refers_to="reps.rep_id"),
+            Column("manager_id", "whose day it is, for a manager", refers_to="reps.rep_id"),
+            Column("region", "home region whose people it concerns"),
+            Column("hours", "hours that it takes; empty: the whole day", "number"),
+        ),
+    ),
 )
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from scipy.stats import rankdata
 
 from planning_kit.data import Region
+from planning_kit.manager.calendar import KEYS
+from planning_kit.manager.moves import hours_text
 from planning_kit.messages import finding, findings_table, shorten
+from planning_kit.numbers.statistics import holm, permutation_p, spearman
 from planning_kit.plan import ACTIVITIES, ManagerLevers
-from planning_kit.plan.levers import COACHING_SHARES
+from planning_kit.plan.levers import COACHING_SHARES, Move
 
 Finding = dict[str, str]
-KEYS = ["manager_id", "month"]
 REVIEW_COLUMNS = (
     "manager_id",
     "activity",
@@ -22,6 +28,7 @@ REVIEW_COLUMNS = (
     "difference_hours",
     "actual_share",
 )
+FEWEST_MONTHS, SURE = 10, 0.05  # of what goes with what: fewer months, larger chance: cannot tell
 _ALIASES = {
     "administration": "admin",
     "one_on_ones": "one_on_one",
@@ -31,18 +38,26 @@ _ALIASES = {
     "trade_shows": "trade_show",
     "industry_meetings": "industry_meeting",
     "selling": "own_selling",
+    "customer_meetings": "customer_meeting",
+    "customers": "customer_meeting",
 }
 
 
 def plan_findings(
-    inputs: Region, hours: pd.DataFrame, capacity: pd.DataFrame, levers: ManagerLevers
+    inputs: Region,
+    hours: pd.DataFrame,
+    capacity: pd.DataFrame,
+    levers: ManagerLevers,
+    unmoved: Sequence[tuple[str, Move, float]] = (),
 ) -> pd.DataFrame:
     """Judge a manager's plan and last period's hours; the most serious first."""
     rows = [
         *_fit_findings(hours, capacity),
+        *_move_findings(unmoved),
         *_coaching_findings(hours, capacity),
         *_other_findings(inputs, capacity, levers),
         *_time_findings(inputs, levers),
+        *_association_findings(inputs),
     ]
     return findings_table(rows)
 
@@ -68,7 +83,7 @@ def _fit_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Findi
     first, missing = first_unfit(table, there), table.sum(axis=1) - there
     for manager_id, months in capacity[~capacity["fits"]].groupby("manager_id"):
         worst = months.sort_values(["hours_missing", "month"]).iloc[-1]
-        whole = bool(first[manager_id])
+        whole, do = bool(first[manager_id]), "month does" if len(months) == 1 else "months do"
         yield finding(
             "manager.hours.plan" if whole else "manager.hours.month",
             "fail" if whole else "review",
@@ -76,16 +91,17 @@ def _fit_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Findi
             (
                 f"{manager_id}: {first[manager_id]} no longer fits; the goals need "
                 f"{table.loc[manager_id].sum():,.0f} h of {there[manager_id]:,.0f} h, "
-                f"{missing[manager_id]:,.0f} h are missing. "
+                f"{hours_text(missing[manager_id])} are missing. "
                 if whole
                 else f"{manager_id}: "
             )
-            + f"{len(months)} months do not fit; in {worst['month']:%Y-%m} "
-            f"{worst['first_unfit']} is the first, {worst['hours_missing']:,.0f} h are missing.",
+            + f"{len(months)} {do} not fit; in {worst['month']:%Y-%m} "
+            f"{worst['first_unfit']} is the first, {hours_text(worst['hours_missing'])} are missing.",
             f"Lower a lever of [levers] or give people to another manager; {first[manager_id]} "
             "goes first."
             if whole
-            else "Move days to an emptier month; the plan as a whole fits.",
+            else f"The plan as a whole fits. From {worst['month']:%Y-%m} could move: "
+            f"{worst['could_move']}; write it in [[levers.move]] of the scenario.",
         )
     if capacity["fits"].all():
         yield finding(
@@ -97,10 +113,22 @@ def _fit_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Findi
         )
 
 
+def _move_findings(unmoved: Sequence[tuple[str, Move, float]]) -> Iterator[Finding]:
+    for manager_id, move, there in unmoved:
+        yield finding(
+            "manager.move",
+            "review",
+            manager_id,
+            f"{manager_id}: {move.hours:g} h of {move.activity} were to go from {move.month:%Y-%m} to "
+            f"{move.to:%Y-%m}; there are only {there:,.1f} h, and they went.",
+            "Correct hours or month in [[levers.move]] of the scenario.",
+        )
+
+
 def _coaching_findings(hours: pd.DataFrame, capacity: pd.DataFrame) -> Iterator[Finding]:
     coached = hours[hours["activity"] == "coaching"].groupby("manager_id")["hours"].sum()
     there = capacity.groupby("manager_id")["hours_available"].sum()
-    share = (coached / there).where(coached > 0).dropna().round(6)
+    share = (coached / there).where((coached > 0) & (there > 0)).dropna().round(6)
     low, high = COACHING_SHARES
     for manager_id, value in share[(share < low) | (share > high)].items():
         side = "below" if value < low else "above"
@@ -153,6 +181,64 @@ def time_review(inputs: Region) -> pd.DataFrame:
     spent = table.groupby(KEYS, dropna=False)["actual_hours"].transform("sum")
     table["actual_share"] = (table["actual_hours"] / spent).where(spent > 0)
     return table[list(REVIEW_COLUMNS)]
+
+
+def time_by_month(inputs: Region) -> pd.DataFrame:
+    """Sum last period's hours of every manager by month, and say what moved.
+
+    Returns
+    -------
+    DataFrame
+        manager_id, month, planned_hours, actual_hours, difference_hours (over the activities of
+        which both are known) and moved (the activities furthest under and over their plan; an hour
+        or more). Hours without a month are left out; empty is not zero.
+    """
+    review = time_review(inputs).dropna(subset="month")
+    names = ["planned_hours", "actual_hours", "difference_hours"]
+    table = review.groupby(KEYS)[names].sum(min_count=1).reset_index()
+    gaps = review.dropna(subset="difference_hours").sort_values(["difference_hours", "activity"])
+    gaps = gaps[gaps["difference_hours"].abs() >= 1]
+    said = gaps["activity"].str.replace("_", " ") + gaps["difference_hours"].map(
+        " {:+,.0f} h".format
+    )
+    under = said[gaps["difference_hours"] < 0].groupby([gaps[key] for key in KEYS]).first()
+    over = said[gaps["difference_hours"] > 0].groupby([gaps[key] for key in KEYS]).last()
+    rows = pd.MultiIndex.from_frame(table[KEYS])
+    parts = pd.DataFrame({"under": under.reindex(rows), "over": over.reindex(rows)})
+    table["moved"] = [", ".join(row.dropna()) for _, row in parts.iterrows()]
+    return table.astype({"moved": "str"})
+
+
+def _association_findings(inputs: Region) -> Iterator[Finding]:
+    """Say which activity moved with coaching, month by month, where it is more than chance."""
+    review = time_review(inputs).dropna(subset=["month", "difference_hours"])
+    for manager_id, rows in review.groupby("manager_id"):
+        gaps = rows.pivot(index="month", columns="activity", values="difference_hours")
+        gaps = gaps.dropna(subset="coaching") if "coaching" in gaps else gaps[:0]
+        gaps = gaps.loc[:, gaps.notna().all() & (gaps.nunique() > 1)]
+        if len(gaps) < FEWEST_MONTHS or "coaching" not in gaps:
+            continue
+        coached, others = rankdata(gaps["coaching"]), gaps.drop(columns="coaching")
+        turned = coached - coached.mean()
+
+        def together(ranks: npt.NDArray[Any], turned: npt.NDArray[Any] = turned) -> Any:
+            return np.abs(ranks @ turned)
+
+        seed = inputs.settings.seed
+        chances = {
+            str(name): permutation_p(together, rankdata(others[name]), seed) for name in others
+        }
+        for name in [name for name, p in holm(chances).items() if p < SURE]:
+            r = spearman(gaps["coaching"].to_numpy(), gaps[name].to_numpy())
+            yield finding(
+                "manager.time.went_with",
+                "review",
+                str(manager_id),
+                f"{manager_id}: in months with less coaching than planned, {name} took "
+                f"{'more' if r < 0 else 'less'} than planned ({len(gaps)} months, rank correlation "
+                f"{r:.2f}): they went together, which caused which these hours do not say.",
+                f"Look at what {name} was for before the next plan gives it hours.",
+            )
 
 
 def _time_findings(inputs: Region, levers: ManagerLevers) -> Iterator[Finding]:

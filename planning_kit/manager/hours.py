@@ -9,13 +9,24 @@ import numpy.typing as npt
 import pandas as pd
 
 from planning_kit.data import Region
-from planning_kit.manager.findings import KEYS, first_unfit, plan_findings
-from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, month_starts
+from planning_kit.manager.calendar import KEYS, days_booked, hours_booked, working_time
+from planning_kit.manager.findings import first_unfit, plan_findings
+from planning_kit.manager.moves import could_move, move_hours
+from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario
 from planning_kit.review import attainment
 from planning_kit.review.periods import main_metric
 
 HOURS_COLUMNS = ("manager_id", "activity", "month", "hours", "basis")
-COACHING_COLUMNS = ("manager_id", "rep_id", "attainment", "months", "hours", "hours_a_month", "why")
+COACHING_COLUMNS = (
+    "manager_id",
+    "rep_id",
+    "attainment",
+    "months",
+    "promised_hours",
+    "hours",
+    "hours_a_month",
+    "why",
+)
 CAPACITY_COLUMNS = (
     "manager_id",
     "month",
@@ -28,6 +39,7 @@ CAPACITY_COLUMNS = (
     "fits",
     "first_unfit",
     "hours_missing",
+    "could_move",
 )
 GOAL_COLUMNS = ("manager_id", "goal_id", "goal", "value", "unit", "basis")
 _DAY_GOALS = {
@@ -35,6 +47,11 @@ _DAY_GOALS = {
     "trade_show": "at trade shows",
     "industry_meeting": "at industry meetings",
 }
+_HOUR_GOALS = {
+    "customer_meeting": "Meet customers for {:g} h, besides days in the field",
+    "market_reading": "Read {:g} h about market and competitors",
+}
+_RISE, _NO_RISE = "gets the rise", "the floor, the hours allow no rise"
 FEWEST_RANKED = 5  # fewer people with an attainment cannot be told apart
 
 
@@ -47,17 +64,22 @@ class ManagerPlan:
     hours : DataFrame
         manager_id, activity, month, hours, basis (how the hours come about).
     coaching : DataFrame
-        manager_id, rep_id, attainment (reviewed period), months (in the team), hours (over the
-        plan), hours_a_month, why.
+        manager_id, rep_id, attainment (reviewed period), months (in the team), promised_hours (in
+        the agreement, besides), hours (of coaching over the plan), hours_a_month, why.
     capacity : DataFrame
-        manager_id, month, working_days (Monday to Friday), hours_elsewhere (what people of
-        other regions need), hours_available (working days less leave x hours a day, less those;
-        below 0: they need more than there is), hours_required, slack, coaching_share (of
-        hours_available), fits, first_unfit (first activity that no longer fits), hours_missing.
+        manager_id, month, working_days (Monday to Friday less holidays), hours_elsewhere (what
+        people of other regions need), hours_available (working days less leave x hours a day, less
+        those; below 0: they need more than there is), hours_required, slack, coaching_share (of
+        hours_available), fits, first_unfit (first activity that no longer fits), hours_missing,
+        could_move (what would go into which month).
     goals : DataFrame
         manager_id, goal_id, goal (in words), value, unit, basis.
     findings : DataFrame
         What does not fit, by how much, and what to do.
+    people : DataFrame
+        The coaching by month: manager_id, rep_id, month, hours.
+    days : DataFrame
+        What the table ``calendar`` holds of managers, see `planning_kit.manager.calendar`.
     levers : ManagerLevers
         The levers the plan was made with.
     """
@@ -67,6 +89,8 @@ class ManagerPlan:
     capacity: pd.DataFrame
     goals: pd.DataFrame
     findings: pd.DataFrame
+    people: pd.DataFrame
+    days: pd.DataFrame
     levers: ManagerLevers
 
 
@@ -80,8 +104,8 @@ def manager_plan(
     beyond it, up to the wished share, goes to the middle 60 % of the team by attainment, where a
     rise in results was worth most (625 people, 11 sales forces; sellingpower.com, 2013). Where
     the required hours exceed those there are, nothing is cut: the first activity that no longer
-    fits is named with the hours missing, in the order admin, own selling, planning, one-on-ones,
-    coaching, field work, market reading, trade shows, industry meetings.
+    fits is named with the hours missing, in the order of `planning_kit.plan.ACTIVITIES` (what was
+    promised in the agreements comes first), and what other months have room for.
 
     A manager of people in several regions is one person: the hours that those elsewhere need are
     not there for this region.
@@ -91,7 +115,7 @@ def manager_plan(
     inputs, scenario
         The region, and the levers.
     promised
-        Hours that managers promised, by ``manager_id`` and ``month`` (see
+        Hours that managers promised, by ``manager_id``, ``rep_id`` and ``month`` (see
         `planning_kit.agreement.promises.promised_hours`). None: none.
 
     Raises
@@ -102,22 +126,25 @@ def manager_plan(
     levers = scenario.levers
     team = _teams(inputs)
     managers = _managers(inputs, team)
-    calendar = _calendar(inputs, managers, levers)
+    booked = days_booked(inputs, managers, levers)
+    calendar = _calendar(inputs, managers, booked, levers)
+    rows = pd.MultiIndex.from_frame(calendar[KEYS])
     present = _presence(inputs, team, calendar)
-    firm = _firm_hours(inputs, calendar, present, levers)
+    firm = _firm_hours(inputs, calendar, present, booked, levers)
     if promised is not None and len(promised):
-        rows = pd.MultiIndex.from_frame(calendar[KEYS])
-        given = promised.set_index(KEYS)["hours"].reindex(rows).fillna(0.0)
+        given = promised.groupby(KEYS)["hours"].sum().reindex(rows).fillna(0.0)
         firm["promised"] = given.to_numpy(dtype=float)
+    firm, unmoved = move_hours(firm, calendar, levers.move)
     coached = _coach(calendar.assign(spare=_spare(calendar, firm)), present, levers)
-    raised = coached.groupby(["manager_id", "month"])["hours"].sum()
-    firm["coaching"] = raised.reindex(pd.MultiIndex.from_frame(calendar[KEYS])).fillna(0).to_numpy()
-    capacity = _capacity(calendar, firm)
+    raised = coached.groupby(KEYS)["hours"].sum()
+    firm["coaching"] = raised.reindex(rows).fillna(0.0).to_numpy()
+    capacity = _capacity(calendar, firm, levers)
     hours = _hours_table(calendar, firm, levers)
-    coaching = _coaching_table(coached)
+    coaching = _coaching_table(coached, promised, levers)
     goals = _goals(inputs, hours, present, levers)
-    findings = plan_findings(inputs, hours, capacity, levers)
-    return ManagerPlan(hours, coaching, capacity, goals, findings, levers)
+    findings = plan_findings(inputs, hours, capacity, levers, unmoved)
+    people = coached[["manager_id", "rep_id", "month", "hours"]]
+    return ManagerPlan(hours, coaching, capacity, goals, findings, people, booked, levers)
 
 
 def _active(inputs: Region) -> pd.DataFrame:
@@ -144,20 +171,10 @@ def _managers(inputs: Region, team: pd.DataFrame) -> list[str]:
     return sorted({*team["manager_id"], *reps.loc[by_role, "rep_id"]})
 
 
-def _calendar(inputs: Region, managers: list[str], levers: ManagerLevers) -> pd.DataFrame:
-    months = month_starts(inputs.settings.starts_on, inputs.settings.ends_on)
-    first = np.array(months, dtype="datetime64[M]")
-    days = np.busday_count(first.astype("datetime64[D]"), (first + 1).astype("datetime64[D]"))
-    calendar = pd.DataFrame(
-        {
-            "month": pd.to_datetime(months).astype("datetime64[us]"),
-            "number": range(len(months)),
-            "working_days": days,
-            "hours_in_all": days * (1.0 - levers.leave_share) * levers.hours_a_day,
-        }
-    )
-    people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
-    table = people.merge(calendar, how="cross")
+def _calendar(
+    inputs: Region, managers: list[str], booked: pd.DataFrame, levers: ManagerLevers
+) -> pd.DataFrame:
+    table = working_time(inputs.settings, managers, booked, levers)
     by = inputs.leads_elsewhere.groupby(KEYS)
     rows = pd.MultiIndex.from_frame(table[KEYS])
     table["people_elsewhere"] = by["people"].sum().reindex(rows).fillna(0.0).to_numpy(dtype=float)
@@ -202,7 +219,7 @@ def _presence(inputs: Region, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.
             "among the highest: the floor",
             "among the lowest: the floor",
         ],
-        "middle 60 % of the team: gets the rise",
+        f"middle 60 % of the team: {_RISE}",
     )
     text = reached.fillna("") + pd.Series(why, team.index, dtype="str")
     table = team.assign(is_middle=~(top | low), why=text).merge(
@@ -214,7 +231,11 @@ def _presence(inputs: Region, team: pd.DataFrame, calendar: pd.DataFrame) -> pd.
 
 
 def _firm_hours(
-    inputs: Region, calendar: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers
+    inputs: Region,
+    calendar: pd.DataFrame,
+    present: pd.DataFrame,
+    booked: pd.DataFrame,
+    levers: ManagerLevers,
 ) -> pd.DataFrame:
     rows = pd.MultiIndex.from_frame(calendar[KEYS])
     people = present.groupby(KEYS).size().reindex(rows, fill_value=0).to_numpy(dtype=float)
@@ -223,6 +244,8 @@ def _firm_hours(
     due = pd.Series(people * levers.field_days_a_rep_quarter / 3.0, calendar.index)
     due = np.floor(due.groupby(calendar["manager_id"]).cumsum() + 1e-9)
     field_days = due - due.groupby(calendar["manager_id"]).shift(1).fillna(0.0)
+    shows = _spread(levers.trade_shows, number) * levers.trade_show_days * day
+    meetings = _spread(levers.industry_days, number) * day
     return pd.DataFrame(
         {
             "admin": there * levers.admin_share,
@@ -232,9 +255,10 @@ def _firm_hours(
             "coaching": people * levers.coaching_hours_a_rep,
             "promised": 0.0,
             "field_work": field_days * day,
+            "customer_meeting": levers.customer_meeting_hours,
             "market_reading": levers.market_reading_hours,
-            "trade_show": _spread(levers.trade_shows, number) * levers.trade_show_days * day,
-            "industry_meeting": _spread(levers.industry_days, number) * day,
+            "trade_show": hours_booked(booked, calendar, "trade show", shows),
+            "industry_meeting": hours_booked(booked, calendar, "meeting", meetings),
         },
         index=calendar.index,
     )
@@ -268,7 +292,7 @@ def _coach(calendar: pd.DataFrame, present: pd.DataFrame, levers: ManagerLevers)
     return table.assign(hours=floor + rise * table["is_middle"])
 
 
-def _capacity(calendar: pd.DataFrame, hours: pd.DataFrame) -> pd.DataFrame:
+def _capacity(calendar: pd.DataFrame, hours: pd.DataFrame, levers: ManagerLevers) -> pd.DataFrame:
     there = calendar["hours_available"]
     table = calendar.assign(hours_required=hours.sum(axis=1))
     table["slack"] = there - table["hours_required"]
@@ -276,6 +300,7 @@ def _capacity(calendar: pd.DataFrame, hours: pd.DataFrame) -> pd.DataFrame:
     table["first_unfit"] = first_unfit(hours, there)
     table["fits"] = table["first_unfit"] == ""
     table["hours_missing"] = (-table["slack"]).clip(lower=0.0).where(~table["fits"], 0.0)
+    table["could_move"] = could_move(table, hours, levers.hours_a_day)
     return table[list(CAPACITY_COLUMNS)]
 
 
@@ -289,7 +314,9 @@ def _hours_table(
     return table.iloc[np.lexsort(by[::-1])].reset_index(drop=True)[list(HOURS_COLUMNS)]
 
 
-def _coaching_table(coached: pd.DataFrame) -> pd.DataFrame:
+def _coaching_table(
+    coached: pd.DataFrame, promised: pd.DataFrame | None, levers: ManagerLevers
+) -> pd.DataFrame:
     table = coached.groupby(["manager_id", "rep_id"], as_index=False).agg(
         attainment=("attainment", "first"),
         months=("month", "size"),
@@ -297,6 +324,15 @@ def _coaching_table(coached: pd.DataFrame) -> pd.DataFrame:
         why=("why", "first"),
     )
     table["hours_a_month"] = table["hours"] / table["months"]
+    table["promised_hours"] = 0.0
+    if promised is not None and len(promised):
+        given = promised.groupby(["manager_id", "rep_id"])["hours"].sum()
+        rows = pd.MultiIndex.from_frame(table[["manager_id", "rep_id"]])
+        table["promised_hours"] = given.reindex(rows).fillna(0.0).to_numpy(dtype=float)
+    first = table["promised_hours"].map("{:.3g} h promised come first; ".format)
+    table["why"] = first.where(table["promised_hours"] > 0, "") + table["why"]
+    flat = table["hours_a_month"] <= levers.coaching_hours_a_rep + 1e-9
+    table["why"] = table["why"].mask(flat, table["why"].str.replace(_RISE, _NO_RISE))
     return table[list(COACHING_COLUMNS)]
 
 
@@ -305,29 +341,21 @@ def _goals(
 ) -> pd.DataFrame:
     total = hours.pivot_table(index="manager_id", columns="activity", values="hours", aggfunc="sum")
     heads = present[present["month"] == present["month"].max()].groupby("manager_id").size()
-    lost, of_heads = _leavers(inputs)
+    left = _leavers(inputs)
     rows = []
     for manager_id, spent in total.iterrows():
         n = int(heads.get(manager_id, 0))
         reach = int(np.ceil(n * levers.people_at_goal_share - 1e-9))
+        lost, of_heads = left.get(str(manager_id), (0, 0))
         leave = int(n * lost / of_heads + 1e-9) if of_heads else 0
-        goals = [
-            (
-                "team_at_goal",
-                f"At least {reach} of {n} people reach their goal",
-                reach,
-                "people",
-                f"{levers.people_at_goal_share:.0%} of the team; 60-75 % is usual for sound goals",
-            ),
-            *_hour_goals(inputs, spent, n, levers),
-            (
-                "retention",
-                f"Lose {f'at most {leave}' if leave else 'nobody'} of {n} people",
-                leave,
-                "people",
-                f"no worse than last period: {lost} of {of_heads} people here left",
-            ),
-        ]
+        share = f"{levers.people_at_goal_share:.0%} of the team; 60-75 % is usual for sound goals"
+        text = f"At least {reach} of {n} people reach their goal"
+        at_goal = [("team_at_goal", text, reach, "people", share)] if n else []
+        basis = f"no worse than last period: {lost} of {of_heads} of the team left"
+        # Less than one leaver is no goal: one more or less would be chance.
+        text = f"Lose at most {leave} of {n} people"
+        retention = [("retention", text, leave, "people", basis)] if leave else []
+        goals = [*at_goal, *_hour_goals(inputs, spent, n, levers), *retention]
         rows += [(manager_id, *goal) for goal in goals]
     return pd.DataFrame(rows, columns=list(GOAL_COLUMNS)).astype({"value": "float64"})
 
@@ -341,16 +369,19 @@ def _hour_goals(
         f"{floor / month:.0%} of {month:g} h; raised for the middle of the team"
     )
     text = f"Coach {spent['coaching']:,.0f} h, at least {floor:g} h a month"
-    goals = [("coaching", text, float(spent["coaching"]), "hours", basis)]
+    goals = [("coaching", text, float(spent["coaching"]), "hours", basis)] if n else []
     for name, what in _DAY_GOALS.items():
         days = float(spent[name]) / (levers.hours_a_day or 1.0)
         goals.append((name, f"Spend {days:g} days {what}", days, "days", levers.basis(name)))
-    hours = float(spent["market_reading"])
-    text = f"Read {hours:g} h about market and competitors"
-    return [*goals, ("market_reading", text, hours, "hours", levers.basis("market_reading"))]
+    for name, text in _HOUR_GOALS.items():
+        hours = float(spent[name])
+        goals.append((name, text.format(hours), hours, "hours", levers.basis(name)))
+    return [goal for goal in goals if goal[2] > 0]
 
 
-def _leavers(inputs: Region) -> tuple[int, int]:
+def _leavers(inputs: Region) -> dict[str, tuple[int, int]]:
+    """Count of every manager's people in the reviewed period who left, and all of them."""
     first, _ = inputs.review_months
     reps = inputs.reps[~(inputs.reps["hired_on"] > first) & ~(inputs.reps["left_on"] < first)]
-    return int(inputs.in_review(reps["left_on"]).sum()), len(reps)
+    left = inputs.in_review(reps["left_on"]).groupby(reps["manager_id"])
+    return {str(one): (int(gone.sum()), len(gone)) for one, gone in left}

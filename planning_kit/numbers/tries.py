@@ -76,11 +76,11 @@ def _bisect(needed: np.ndarray, odds: np.ndarray, chance: float) -> np.ndarray:
 def _check_tries(needed: np.ndarray, odds: np.ndarray, chance: float) -> None:
     faults = []
     if not 0.0 < chance < 1.0:
-        faults.append(f"chance is {chance:g}; it must lie between 0 and 1")
+        faults.append(f"chance is {chance:.15g}; it must lie between 0 and 1")
     if (needed < 0).any() or np.isinf(needed).any():
-        faults.append(f"sales_needed has {np.nanmin(needed):g}; it must be 0 or more and finite")
+        faults.append(f"sales_needed has {np.nanmin(needed):.15g}; it must be 0 or more and finite")
     wrong = odds[(odds <= 0) | (odds > 1)]
     if wrong.size:
-        faults.append(f"ratio has {wrong[0]:g}; it must be more than 0 and at most 1")
+        faults.append(f"ratio has {wrong[0]:.15g}; it must be more than 0 and at most 1")
     if faults:
         raise DataError("safe_tries: " + "; ".join(faults) + ".")

@@ -313,6 +313,8 @@ class Scenario:
         }
         for part in ("levers", "objective", "base", "relax"):
             content[part] = _said(content[part])
+        if self.levers.move:
+            content["levers"]["move"] = [_said(one) for one in self.levers.move]
         return {part: content[part] for part in SECTIONS if content[part]}
 
     def __eq__(self, other: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from zoneinfo import available_timezones
 
 from planning_kit.messages import Written
 from planning_kit.plan.calendar import add_months, months_between
@@ -82,6 +83,8 @@ class Settings:
         Productivity of a new hire by month, until 1.0 (full).
     account_loss_share : float
         Share of a leaver's yearly sales lost by the hand-over.
+    time_zone : str
+        Of the managers' calendars, for example Europe/Berlin; empty: the clock of whoever opens them.
     agreement_database : str
         Environment variable with the address of the PostgreSQL database that keeps the agreement
         log; empty: the file ``agreement.db`` of the plan folder does.
@@ -105,6 +108,7 @@ class Settings:
     vacancy_months: float = 3.0
     ramp: tuple[float, ...] = (0.0, 0.2, 0.4, 0.6, 0.8)
     account_loss_share: float = 0.15
+    time_zone: str = ""
     agreement_database: str = ""
     metrics: tuple[Metric, ...] = ()
 
@@ -118,6 +122,7 @@ _PLAN_KEYS = (
     "review_starts_on",
     "review_ends_on",
     "seed",
+    "time_zone",
 )
 _CHECK_KEYS = ("max_lost_share", "history_years")
 _PEOPLE_KEYS = ("hours_a_month", "selling_share", "vacancy_months", "ramp", "account_loss_share")
@@ -173,9 +178,17 @@ def read_settings(written: Written) -> Settings:
         vacancy_months=number(people, "vacancy_months", 0, 60),
         ramp=_read_ramp(people),
         account_loss_share=number(people, "account_loss_share", 0, 1),
+        time_zone=_read_time_zone(plan),
         agreement_database=written.section("agreement", ("database",)).text("database"),
         metrics=read_metrics(written),
     )
+
+
+def _read_time_zone(plan: Written) -> str:
+    zone = plan.text("time_zone")
+    if zone:
+        plan.known([zone], available_timezones(), " time_zone")
+    return zone
 
 
 def _read_ramp(people: Written) -> tuple[float, ...]:

@@ -163,7 +163,11 @@ def _hours(step: Step) -> list[Card]:
     unfit = capacity[capacity["fits"].eq(False)]
     return [
         Card("hours the goals need", number_text(needed), "in the year"),
-        Card("hours there are", number_text(there), "after leave and what other regions need"),
+        Card(
+            "hours there are",
+            number_text(there),
+            "after holidays, leave and what other regions need",
+        ),
         Card(
             "months that do not fit",
             f"{len(unfit)} of {len(capacity)}",

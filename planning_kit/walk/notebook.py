@@ -121,6 +121,7 @@ class NotebookStep(Step):
     target_steps = of_step(totals.target_steps)
     # the manager's own
     time_review = of_region(manager.time_review)
+    time_by_month = of_region(manager.time_by_month)
 
     def make(self, name: str) -> pd.DataFrame:
         """Compute a table of the walk.

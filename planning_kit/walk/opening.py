@@ -26,7 +26,7 @@ def open_step(
     notebook
         Name of the notebook without ending; the company's roll-up opens the company.
     region
-        Region; ``""`` is the first of the plan.
+        Region; ``""`` is the first of the plan, ``company`` all of it together.
     plan_folder
         The plan; ``""`` finds it above the working directory, else takes the sample plan.
     run_folder
@@ -46,7 +46,8 @@ def open_step(
     prepared = _prepared_of(run) or prepare(plan)
     chosen = plan.scenario(scenario)
     record = STEPS.get(notebook)
-    wanted = None if record and record.of_company else region or prepared.regions[0]
+    of_company = (record and record.of_company) or region == COMPANY
+    wanted = None if of_company else region or prepared.regions[0]
     enable()
     folder = run / (folder_name(wanted) if wanted else COMPANY)
     return NotebookStep.open_at(notebook, plan, prepared, wanted, chosen, folder)

@@ -22,6 +22,7 @@ _FEEDS = {
     "evidence": "what stands behind proposals, and its coverage",
     "answers": "what people say happened, beside the findings; events and candidates of the register",
     "manager_time": "planned and spent hours of managers",
+    "calendar": "holidays, leave, meetings and trade shows in the hours of managers",
 }
 
 

@@ -139,6 +139,11 @@ def _hours(drawn: _Drawn) -> AnyChart:
     return chart_hours(drawn.table, capacity, drawn.titled("Hours by month"))
 
 
+def _hours_spent(drawn: _Drawn) -> AnyChart:
+    spent = drawn.table.rename(columns={"actual_hours": "hours"})
+    return chart_hours(spent, drawn.table, drawn.titled("Hours spent by month"))
+
+
 def _months(drawn: _Drawn) -> AnyChart:
     known = explained(drawn.table.columns)
     usual = [name for name in ("goal", "amount") if name in drawn.table][:1]
@@ -219,6 +224,7 @@ _KINDS: Mapping[str, _Kind] = {
     ),
     "baseline": _Kind(("month", "expected", "low", "high", "last_year"), _baseline),
     "hours": _Kind(("month", "activity", "hours"), _hours),
+    "hours_spent": _Kind(("month", "activity", "planned_hours", "actual_hours"), _hours_spent),
     "heat": _Kind((_LABEL, _LABEL, "attainment"), _heat),
     "attainment": _Kind(
         (_LABEL, "attainment", "goal", "actual"),
@@ -263,7 +269,7 @@ def chart_for(
     kind
         Chooses the chart where a table would do for several: steps, bridge, goal_history,
         event_path, effects, swings, frontier, buckets, talk, targets, regions, years, baseline, hours,
-        heat, attainment, agreement, months, allocation or chances.
+        hours_spent, heat, attainment, agreement, months, allocation or chances.
     beside
         Tables that belong to it: the hours there are beside the hours planned, the margins of a
         map.

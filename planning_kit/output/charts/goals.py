@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
@@ -16,6 +18,7 @@ from planning_kit.output.charts.parts import (
     tips,
 )
 from planning_kit.output.charts.theme import BLUE, GREEN, GREY, ORANGE, PALETTE, PURPLE, describe
+from planning_kit.plan import ACTIVITIES
 
 
 def chart_allocation(
@@ -229,7 +232,10 @@ def chart_agreement(
     return describe(chart, title=title, text=text)
 
 
-_HOURS = (BLUE, ORANGE, GREEN, PURPLE, "#56B4E9", "#E69F00", "#F0E442", "#999999", GREY)
+_HOURS: Sequence[str] = (
+    *("#882255", "#999999", "#44AA99", "#56B4E9", PURPLE, BLUE),
+    *(ORANGE, GREEN, "#E69F00", "#F0E442", "#6A3D9A"),
+)
 
 
 def chart_hours(
@@ -242,14 +248,21 @@ def chart_hours(
     hours
         Columns month, activity, hours.
     capacity
-        Columns month, hours_available; None: not known.
+        Columns month and hours_available, or planned_hours where the hours were spent; None: not
+        known.
     """
     sums = hours.groupby(["month", "activity"], as_index=False)[["hours"]].sum()
     sums = sums[sums["hours"] > 0]
     if sums.empty:
         return nothing(title, "No manager of active people here.")
     sums["activity"] = sums["activity"].str.replace("_", " ")
-    order = sums.groupby("activity")["hours"].sum().sort_values(ascending=False).index.tolist()
+    there = set(sums["activity"])
+    # An activity has the same colour and place in every chart; those of others take what is left.
+    colours = dict(zip([name.replace("_", " ") for name in ACTIVITIES], _HOURS, strict=True))
+    colours = {name: colour for name, colour in colours.items() if name in there}
+    left = [colour for colour in _HOURS if colour not in colours.values()]
+    colours |= dict(zip(sorted(there - set(colours)), left * len(there), strict=False))
+    order = list(colours)
     sums["rank"] = sums["activity"].map(order.index)
     x = alt.X("yearmonth(month):O", title=None, axis=alt.Axis(format="%b", labelAngle=0))
     bars = (
@@ -258,7 +271,7 @@ def chart_hours(
         .encode(
             x=x,
             y=alt.Y("hours:Q", title="hours a month"),
-            color=coloured("activity", order, _HOURS),
+            color=coloured("activity", order, list(colours.values())),
             order=alt.Order("rank:Q"),
             tooltip=tips(sums, "month", "activity", "hours"),
         )
@@ -266,13 +279,19 @@ def chart_hours(
     planned = f"{sums['hours'].sum():,.0f} hours planned"
     if capacity is None:
         return describe(bars.properties(width=560, height=260), title=title, text=f"{planned}.")
-    limits = capacity.groupby("month", as_index=False)[["hours_available"]].sum()
+    limit, told = "hours_available", f"{planned} of {{:,.0f}} there are in the year."
+    if limit not in capacity:
+        limit, told = (
+            "planned_hours",
+            f"{sums['hours'].sum():,.0f} hours spent of {{:,.0f}} planned.",
+        )
+    limits = capacity.groupby("month", as_index=False)[[limit]].sum()
     line = (
         alt.Chart(limits)
         .mark_tick(color=GREY, thickness=3, size=34, opacity=1)
-        .encode(x=x, y=alt.Y("hours_available:Q"), tooltip=tips(limits, "month", "hours_available"))
+        .encode(x=x, y=alt.Y(f"{limit}:Q"), tooltip=tips(limits, "month", limit))
     )
-    text = f"{planned} of {limits['hours_available'].sum():,.0f} there are in the year."
+    text = told.format(limits[limit].sum())
     return describe((bars + line).properties(width=560, height=260), title=title, text=text)
 
 

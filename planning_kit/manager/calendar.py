@@ -1,0 +1,99 @@
+"""The working time of managers: working days less the holidays and leave of the table ``calendar``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from planning_kit.data import Region
+from planning_kit.plan import ManagerLevers, Settings, month_starts
+
+KEYS = ["manager_id", "month"]
+OFF = ("holiday", "leave")
+
+
+def days_booked(inputs: Region, managers: Sequence[str], levers: ManagerLevers) -> pd.DataFrame:
+    """List what the table ``calendar`` holds of every manager in the plan.
+
+    A row of a region concerns those at home there; one that names nobody concerns everybody.
+
+    Returns
+    -------
+    DataFrame
+        manager_id, month, day, kind, hours (a whole day where the table says none). Holidays and
+        leave of weekends are left out, and a day off takes no more hours than it has.
+    """
+    days, settings = inputs.calendar, inputs.settings
+    days = days[days["day"].between(str(settings.starts_on), str(settings.ends_on))]
+    home = inputs.reps.set_index("rep_id")["current_region"]
+    people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
+    people["home"] = people["manager_id"].map(home)
+    table = people.merge(days.drop(columns="manager_id").assign(of=days["manager_id"]), how="cross")
+    whose = table["of"].fillna(table["rep_id"])
+    here = table["region"].isna() | (table["region"] == table["home"])
+    table = table[(whose == table["manager_id"]) | (whose.isna() & here)]
+    table = table.assign(
+        hours=table["hours"].fillna(levers.hours_a_day),
+        month=table["day"].dt.to_period("M").dt.start_time.astype("datetime64[us]"),
+    )
+    table = table[~(table["kind"].isin(OFF) & (table["day"].dt.day_of_week > 4))]
+    keys = ["manager_id", "month", "day", "kind"]
+    once = table.groupby(keys, as_index=False)["hours"].max()
+    # A holiday in the middle of leave is no day of leave: holidays sort first.
+    before = once["hours"].where(once["kind"].isin(OFF), 0.0)
+    before = before.groupby([once["manager_id"], once["day"]]).cumsum() - before
+    room = (levers.hours_a_day - before).clip(lower=0.0)
+    once["hours"] = once["hours"].where(~once["kind"].isin(OFF), np.minimum(once["hours"], room))
+    return once
+
+
+def working_time(
+    settings: Settings, managers: Sequence[str], booked: pd.DataFrame, levers: ManagerLevers
+) -> pd.DataFrame:
+    """Give the working days and hours of every manager and month.
+
+    Where the table gives leave of a manager it counts instead of ``leave_share``; without, the
+    share is taken off what holidays leave.
+
+    Returns
+    -------
+    DataFrame
+        manager_id, month, number (of the month, from 0), working_days (Monday to Friday less
+        holidays), hours_in_all.
+    """
+    months = month_starts(settings.starts_on, settings.ends_on)
+    first = np.array(months, dtype="datetime64[M]")
+    calendar = pd.DataFrame(
+        {
+            "month": pd.to_datetime(months).astype("datetime64[us]"),
+            "number": range(len(months)),
+            "working_days": np.busday_count(
+                first.astype("datetime64[D]"), (first + 1).astype("datetime64[D]")
+            ),
+        }
+    )
+    people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
+    table = people.merge(calendar, how="cross")
+    nothing = pd.Series(0.0, table.index)
+    free, leave = (hours_booked(booked, table, kind, nothing) for kind in OFF)
+    whole = booked["hours"] >= levers.hours_a_day
+    days = booked[(booked["kind"] == "holiday") & whole].groupby(KEYS).size()
+    rows = pd.MultiIndex.from_frame(table[KEYS])
+    off = days.reindex(rows, fill_value=0).to_numpy()
+    says = booked.loc[booked["kind"] == "leave", "manager_id"]
+    share = np.where(table["manager_id"].isin(says), 0.0, levers.leave_share)
+    there = (table["working_days"] * levers.hours_a_day - free) * (1.0 - share) - leave
+    table["working_days"] -= off
+    return table.assign(hours_in_all=there.clip(lower=0.0))
+
+
+def hours_booked(
+    booked: pd.DataFrame, table: pd.DataFrame, kind: str, otherwise: pd.Series
+) -> pd.Series:
+    """Give the hours of a kind by the rows of a table; ``otherwise`` of whom the calendar has none."""
+    rows = booked[booked["kind"] == kind]
+    sums = rows.groupby(KEYS)["hours"].sum().reindex(pd.MultiIndex.from_frame(table[KEYS]))
+    hours = pd.Series(sums.fillna(0.0).to_numpy(dtype=float), table.index)
+    return hours.where(table["manager_id"].isin(rows["manager_id"]), otherwise)
