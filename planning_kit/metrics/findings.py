@@ -224,8 +224,8 @@ def _lost(people: pd.DataFrame, options: MetricOptions) -> Iterator[Finding]:
         return
     said = [
         f"{row.rep_id} {row.presentations_lost:,.0f} of {row.presentations:,.0f}, which leaves a "
-        f"chance of {row.chance:.0%}"
-        for row in lost.sort_values(["chance", "rep_id"]).itertuples()
+        f"chance of {row.activity_chance:.0%}"
+        for row in lost.sort_values(["activity_chance", "rep_id"]).itertuples()
     ]
     more = f"; and {len(said) - 5} more" if len(said) > 5 else ""
     yield finding(

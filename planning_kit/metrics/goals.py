@@ -16,7 +16,7 @@ from planning_kit.numbers.rounding import split_rows
 from planning_kit.numbers.shrinkage import Numbers
 from planning_kit.plan import MetricOptions
 from planning_kit.review import closing_ratios, funnel_rates
-from planning_kit.review.pipeline import time_open
+from planning_kit.review.pipeline import expected_open, time_open
 from planning_kit.review.rates import closed_deals, closing_times
 
 METRIC_COLUMNS = (
@@ -51,12 +51,13 @@ RATIO_GOAL_COLUMNS = (
     "presentations_expected",
     "presentations",
     "presentations_lost",
-    "chance",
+    "activity_chance",
     "lift_amount",
 )
 START_COLUMNS = (
     "rep_id",
     "average_open",
+    "expected_open",
     "open_deals",
     "open_amount",
     "amount_needed",
@@ -181,7 +182,7 @@ def ratio_goals(
         peers_reach (the ratio that one in ten comparable people, of the same role, is above; empty
         for fewer than five), average_sale, presentations_expected (goal x deal share / average sale
         / closing goal, not rounded), presentations (safe), presentations_lost (of these, before
-        hiring or after leaving), chance (that the others reach the goal), lift_amount (plan
+        hiring or after leaving), activity_chance (that the others reach the goal), lift_amount (plan
         currency that is missing where the ratio stays as it was).
     """
     return activity_goals(inputs, goals, options).people
@@ -290,7 +291,7 @@ def _activity(
         presentations_expected=expected,
         presentations=safe,
         presentations_lost=safe - done,
-        chance=np.where(np.isnan(safe), np.nan, odds.chance(counted, sales)),
+        activity_chance=np.where(np.isnan(safe), np.nan, odds.chance(counted, sales)),
         lift_amount=year * share * (1.0 - column["closing_ratio"] / column["closing_goal"]),
         peers_reach=_peers_reach(inputs, rates["closing_ratio"]),
     )
@@ -354,8 +355,8 @@ def pipeline_start(inputs: Region, metrics: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         One row a person: average_open (deals open on average in the reviewed period or since),
-        open_deals, open_amount, amount_needed (first month's
-        pipeline_amount), amount_short (0 where there is enough), proposals_open (deals with a
+        expected_open (in the three months to come, as things go), open_deals, open_amount,
+        amount_needed (first month's pipeline_amount), amount_short (0 where there is enough), proposals_open (deals with a
         written proposal), proposals_needed (open_proposals of the last month: the plan is taken
         to follow one like it), proposals_short. Empty where the need cannot be told.
     """
@@ -375,6 +376,7 @@ def pipeline_start(inputs: Region, metrics: pd.DataFrame) -> pd.DataFrame:
     owner = deals["rep_id"]
     for name, counted in {
         "average_open": time_open(inputs)["average_open"],
+        "expected_open": expected_open(inputs),
         "open_deals": owner.groupby(owner).size(),
         "open_amount": worth.groupby(owner).sum(),
         "proposals_open": deals["proposed_on"].notna().groupby(owner).sum(),

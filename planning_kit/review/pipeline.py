@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
+import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
+from planning_kit.numbers.shrinkage import shrink_mean
 
 DAYS_A_MONTH = 30.4375
 _FIRST = ("created_on", "presented_on", "proposed_on")  # the first day that is recorded at all
@@ -69,6 +71,28 @@ def time_open(inputs: Region, offered: bool = False) -> pd.DataFrame:
     length = max((until - since).days, 1) / DAYS_A_MONTH
     sums["average_amount"] /= length
     return sums.assign(average_open=sums["months_together"] / length)
+
+
+def expected_open(inputs: Region, months: float = 3.0) -> pd.Series:
+    """Say how many deals stand open on average in the months to come, as things go.
+
+    What stands open now moves towards flow x time: with W = deal-months open / deals closed and
+    as many deals begun a month as lately, the average over T months is
+    ``L + (now - L) W / T (1 - exp(-T / W))``, L = begun a month x W. W is drawn to the team's.
+
+    Returns
+    -------
+    Series
+        Deals by rep_id.
+    """
+    table, spans = time_open(inputs), _spans(inputs, _FIRST)
+    since, until = _window(inputs, spans)
+    there = open_deals(inputs, until - pd.Timedelta(days=1)).groupby("rep_id").size()
+    now = there.reindex(table.index, fill_value=0.0)
+    own = shrink_mean(table["months_together"].to_numpy(), table["ended"].to_numpy())
+    stay = pd.Series(np.maximum(own, 1e-9), table.index)
+    level = table["began"] / max((until - since).days, 1) * DAYS_A_MONTH * stay
+    return level + (now - level) * stay / months * (1.0 - np.exp(-months / stay))
 
 
 def _spans(inputs: Region, days: tuple[str, ...]) -> pd.DataFrame:
