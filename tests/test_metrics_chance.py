@@ -66,9 +66,9 @@ def test_in_ten_thousand_years_a_cell_the_safe_number_reaches_the_goal_in_four_o
         chance = np.random.default_rng(number)
         kept[closed, cv], more = share_reaching(chance, 400, 25, closed, cv)
         assert 0.76 <= kept[closed, cv] <= 0.84, (closed, cv, kept[closed, cv])
-        if closed == 20 and cv <= 1.0:
+        if closed == 20:
             assert more <= 1.4
-    assert 0.79 <= np.mean(list(kept.values())) <= 0.815, kept
+    assert 0.79 <= np.mean(list(kept.values())) <= 0.81, kept
 
 
 @pytest.mark.parametrize(("closed", "cv"), [(20, 1.0), (60, 0.5), (200, 1.5)])

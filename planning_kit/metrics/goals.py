@@ -356,9 +356,10 @@ def pipeline_start(inputs: Region, metrics: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         One row a person: average_open (deals open on average in the reviewed period or since),
         expected_open (in the three months to come, as things go), open_deals, open_amount,
-        amount_needed (first month's pipeline_amount), amount_short (0 where there is enough), proposals_open (deals with a
-        written proposal), proposals_needed (open_proposals of the last month: the plan is taken
-        to follow one like it), proposals_short. Empty where the need cannot be told.
+        amount_needed (first month's pipeline_amount), amount_short (0 where there is enough),
+        proposals_open (deals with a written proposal), proposals_needed (open_proposals of the
+        last month: the plan is taken to follow one like it), proposals_short. Empty where the need
+        cannot be told.
     """
     by_month = metrics.sort_values(["rep_id", "month"])
     first = by_month.drop_duplicates("rep_id", keep="first").set_index("rep_id")

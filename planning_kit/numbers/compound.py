@@ -12,6 +12,7 @@ from planning_kit.numbers.shrinkage import Numbers
 
 _PLACES = (np.arange(25) + 0.5) / 25  # ratios looked at: each stands for 4 % of what it may be
 _CERTAIN = 1e9  # a ratio worth more tries than these is taken as known
+_UNSURE = 0.3  # an average sale is not taken as less sure than this: one huge deal would rule all
 _ALIKE = 1e-9  # a spread below this is none
 
 
@@ -26,7 +27,7 @@ class Odds:
     size_cv : array of float
         Standard deviation over mean of the size of single sales.
     mean_cv : array of float
-        Standard deviation over mean of what the average sale may truly be.
+        Standard deviation over mean of what the average sale may truly be; at most 0.3 counts.
     late : array of float
         Share of the tries that are decided after the period, in whose place as many from before it
         are decided in it.
@@ -121,7 +122,8 @@ def _chance(tries: Numbers, sales: Numbers, odds: Odds, ratios: Numbers) -> Numb
     stayed = (1.0 - np.broadcast_to(odds.late, tries.shape)[:, None]) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         single = (odds.size_cv[:, None] ** 2 + 1.0 - ratios * stayed) / won
-        variance = (1.0 + single) * (1.0 + odds.mean_cv[:, None] ** 2) - 1.0
+        unsure = np.minimum(odds.mean_cv[:, None], _UNSURE)
+        variance = (1.0 + single) * (1.0 + unsure**2) - 1.0
         shape = 1.0 / np.maximum(variance, 1e-12)
         reached = gammaincc(shape, shape * sales[:, None] / won)
         whole = np.ceil(sales - _ALIKE)[:, None]
