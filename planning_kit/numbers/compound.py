@@ -123,12 +123,11 @@ def _chance(tries: Numbers, sales: Numbers, odds: Odds, ratios: Numbers) -> Numb
     with np.errstate(divide="ignore", invalid="ignore"):
         single = (odds.size_cv[:, None] ** 2 + 1.0 - ratios * stayed) / won
         unsure = np.minimum(odds.mean_cv[:, None], _UNSURE)
-        variance = (1.0 + single) * (1.0 + unsure**2) - 1.0
-        shape = 1.0 / np.maximum(variance, 1e-12)
+        shape = 1.0 / np.maximum((1.0 + single) * (1.0 + unsure**2) - 1.0, 1e-12)
         reached = gammaincc(shape, shape * sales[:, None] / won)
-        whole = np.ceil(sales - _ALIKE)[:, None]
-        binomial = betainc(whole, np.maximum(tries[:, None] - whole, 0.0) + 1.0, ratios)
-    alike = (odds.size_cv < _ALIKE)[:, None]
-    reached = np.where(alike, np.where(tries[:, None] >= whole, binomial, 0.0), reached)
+    if (alike := odds.size_cv < _ALIKE).any():
+        whole, made = np.ceil(sales[alike] - _ALIKE)[:, None], tries[alike][:, None]
+        binomial = betainc(whole, np.maximum(made - whole, 0.0) + 1.0, ratios[alike])
+        reached[alike] = np.where(made >= whole, binomial, 0.0)
     reached = np.where(won > 0, reached, np.where(np.isnan(won), np.nan, 0.0))
     return np.where(sales <= 0, 1.0, reached.mean(axis=1))

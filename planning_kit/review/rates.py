@@ -101,7 +101,8 @@ def closing_ratios(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFr
     table = table.assign(ratio=ratio, low=low, high=high, ratio_worth=worth)
     presented = _presentations(inputs, deals, counts.index, keys)
     table = table.merge(presented, left_on=keys, right_index=True, how="left")
-    notes = [_note(closed, table) for closed in table["closed"]]
+    every, won = table["closed"].sum(), table["won"].sum()
+    notes = [_note(closed, every, won) for closed in table["closed"]]
     table["note"] = pd.Series(notes, table.index, dtype="str")
     return table[[*keys, *RATIO_COLUMNS]]
 
@@ -113,10 +114,9 @@ def _with_team(counts: pd.DataFrame, inputs: Region, keys: list[str]) -> pd.Data
     return counts.sort_index()
 
 
-def _note(closed: float, table: pd.DataFrame) -> str:
-    if table["won"].sum() == 0:
-        kind = "won" if table["closed"].sum() else "closed"
-        return f"no {kind} deals at all: the ratio cannot be told"
+def _note(closed: float, every: float, won: float) -> str:
+    if won == 0:
+        return f"no {'won' if every else 'closed'} deals at all: the ratio cannot be told"
     if closed == 0:
         return "no closed deals: the team's ratio"
     if closed < THIN_DEALS:
