@@ -18,7 +18,8 @@ from planning_kit.walk.split import CELL_LABELS, labelled, scenario_here, solved
 from planning_kit.walk.step import Step
 
 _SUMMED = [
-    *("amount", "margin", "sales_needed", "presentations", "proposals", "prospects"),
+    *("amount", "margin", "sales_needed", "presentations_expected", "presentations"),
+    *("proposals", "prospects"),
     *("hours_needed", "hours_available"),
 ]
 _AGREED = ["top_down", "goal", "agreed", "difference", "basis", "status"]
