@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region
+from planning_kit.data import Region, cached
 from planning_kit.numbers.shrinkage import shrink_mean
 
 DAYS_A_MONTH = 30.4375
@@ -33,6 +33,7 @@ def open_deals(inputs: Region, day: date | pd.Timestamp) -> pd.DataFrame:
     ]
 
 
+@cached
 def time_open(inputs: Region, offered: bool = False) -> pd.DataFrame:
     """Add up the time that deals stood open in the reviewed period or since.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region
+from planning_kit.data import Region, cached
 from planning_kit.messages import DataError, require_labels
 from planning_kit.numbers.shrinkage import (
     Numbers,
@@ -59,6 +59,7 @@ FUNNEL_COLUMNS = (
 _CUTS = ("rep_id", "product_id", "product_line")
 
 
+@cached
 def closing_ratios(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFrame:
     """Measure how many closed deals are won, with thin histories pulled towards the team's.
 
@@ -140,6 +141,7 @@ def closed_deals(inputs: Region) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+@cached
 def count_steps(inputs: Region) -> pd.DataFrame:
     """Count prospects, presentations and proposals by person, reviewed period or since.
 
@@ -222,6 +224,7 @@ def _share_of(done: pd.Series, tried: pd.Series) -> tuple[Numbers, Numbers]:
     return ratio_posterior(np.minimum(done.fillna(0.0).to_numpy(dtype=float), known), known)
 
 
+@cached
 def funnel_rates(inputs: Region) -> pd.DataFrame:
     """Measure the steps of the funnel per person, each pulled towards the team where thin.
 
