@@ -179,11 +179,11 @@ _ALL = (
         needs=("opportunities", "activities", "products"),
         reads=("allocation", "monthly_goals"),
         writes=(
-            *("standing_goals", "metric_goals", "closing_ratios", "funnel_rates"),
+            *("standing_goals", "metric_goals", "ratio_goals", "closing_ratios", "funnel_rates"),
             *("pipeline_start", "product_goals", "territory_goals", "margin_goals"),
             *("units_goals", "company_metrics", "metrics_findings"),
         ),
-        scenario=("review",),
+        scenario=("review", "metrics"),
         reads_agreement=True,
     ),
     WalkStep(

@@ -17,7 +17,7 @@ from planning_kit.data import open_inputs, prepare
 from planning_kit.messages import DataError
 from planning_kit.metrics import (
     METRIC_COLUMNS,
-    ActivityOptions,
+    activity_goals,
     deal_share,
     margin_goals,
     metric_goals,
@@ -31,7 +31,7 @@ from planning_kit.numbers.phasing import shift_earlier, sum_window
 from planning_kit.numbers.rounding import split_rows
 from planning_kit.numbers.shrinkage import shrink_mean, shrink_ratio
 from planning_kit.numbers.tries import safe_tries
-from planning_kit.plan import load_plan
+from planning_kit.plan import MetricOptions, load_plan
 from planning_kit.review import (
     break_even_volume,
     closing_ratios,
@@ -375,13 +375,13 @@ def test_a_deal_without_a_proposal_does_not_lengthen_the_time_a_proposal_is_open
             "opportunity_id": "n" + row["opportunity_id"],
             "outcome": "lost",
             "proposed_on": None,
-            "created_on": row["closed_on"] - pd.Timedelta(days=300),
+            "created_on": row["closed_on"] - pd.Timedelta(days=150),
         }
         for row in rows
     ]
     row = funnel_rates(make_inputs(reps=team("a"), opportunities=rows)).iloc[0]
     assert row["proposal_months"] == pytest.approx(30 / 30.4375)
-    assert row["months_open"] == pytest.approx((30 + 300) / 2 / 30.4375)
+    assert row["months_open"] == pytest.approx((30 + 150) / 2 / 30.4375)
 
 
 def test_a_large_lost_deal_lowers_the_rate_by_value_below_the_rate_by_count():
@@ -412,9 +412,9 @@ def test_lost_deals_written_as_zero_tell_no_rate_by_value():
     row = funnel_rates(make_inputs(reps=team("a"), opportunities=rows)).iloc[0]
     assert np.isnan(row["win_rate_by_value"])
     inputs = make_inputs(reps=team("a"), opportunities=rows)
-    table = metric_goals(inputs, monthly({"a": 900.0}))
-    assert table["coverage"].iloc[0] == pytest.approx(2.0)
-    assert len(found(metrics_findings(inputs, table), "metrics.coverage.basis"))
+    planned = activity_goals(inputs, monthly({"a": 900.0}))
+    assert planned.months["coverage"].iloc[0] == pytest.approx(2.0)
+    assert len(found(metrics_findings(inputs, planned), "metrics.coverage.basis"))
     assert "win rate by value" in row["missing"]
     assert row["average_sale"] == 900.0
 
@@ -539,8 +539,8 @@ def test_activity_is_whole_and_adds_up_to_the_year(rows):
     goals = monthly(
         {f"r{k}": [np.nan if v is None else float(v) for v in row] for k, row in enumerate(rows)}
     )
-    table = metric_goals(inputs, goals)
-    rates = closing_ratios(inputs).set_index("rep_id")["won_per_presentation"]
+    planned = activity_goals(inputs, goals)
+    table, people = planned.months, planned.people.set_index("rep_id")
     average = funnel_rates(inputs).set_index("rep_id")["average_sale"]
     share = deal_share(inputs)
     for rep_id, months in table.groupby("rep_id"):
@@ -553,7 +553,13 @@ def test_activity_is_whole_and_adds_up_to_the_year(rows):
         assert (counts.fillna(0) == counts.fillna(0).round()).all().all()
         needed = np.ceil(given_goals.sum() * share / average[rep_id] - 1e-9)
         assert counts["sales_needed"].sum() == needed
-        assert counts["presentations"].sum() == safe_tries(needed, rates[rep_id])
+        assert counts["presentations"].sum() == people.loc[rep_id, "presentations"]
+        person = people.loc[rep_id]
+        made = person["presentations_expected"] * person["closing_goal"] * person["average_sale"]
+        assert made == pytest.approx(given_goals.sum() * share, rel=1e-12, abs=1e-9)
+        assert months["presentations_expected"].sum() == pytest.approx(
+            person["presentations_expected"]
+        )
 
 
 @settings(max_examples=10, deadline=None)
@@ -745,10 +751,11 @@ def test_only_the_share_that_comes_out_of_deals_is_asked_of_deals():
     sales = [{"sold_on": "2025-06-15", "rep_id": "a", "amount": 40_000.0}]
     inputs = make_inputs(reps=team("a"), sales=sales, opportunities=deals("a", 20, 20))
     assert deal_share(inputs) == 0.5
-    asked = metric_goals(inputs, monthly({"a": 4000.0}))
-    every = metric_goals(inputs, monthly({"a": 4000.0}), ActivityOptions(deal_share=1.0))
+    planned = activity_goals(inputs, monthly({"a": 4000.0}))
+    asked = planned.months
+    every = metric_goals(inputs, monthly({"a": 4000.0}), MetricOptions(deal_share=1.0))
     assert (asked["sales_needed"].sum(), every["sales_needed"].sum()) == (24, 48)
-    message = found(metrics_findings(inputs, asked), "metrics.deal_share")["message"].item()
+    message = found(metrics_findings(inputs, planned), "metrics.deal_share")["message"].item()
     assert message.startswith("50%")
 
 
@@ -807,7 +814,7 @@ def test_the_proposals_open_at_the_start_are_those_of_littles_law(alpine):
     goals = sales[sales["rep_id"].isin(alpine.team()["rep_id"])].rename(columns={"amount": "goal"})
     goals = goals.groupby(["rep_id", "month"], as_index=False)[["goal"]].sum()
     # The even chance asks for what was done, not for the safe 80 %.
-    options = ActivityOptions(chance=0.5)
+    options = MetricOptions(chance=0.5)
     metrics = metric_goals(alpine, goals, options)
     level = metrics.groupby("month")["open_proposals"].sum().mean()
     deals = alpine.opportunities
@@ -819,45 +826,66 @@ def test_the_proposals_open_at_the_start_are_those_of_littles_law(alpine):
 # --- findings ------------------------------------------------------------------------------
 
 
+HOURS = MetricOptions(prospect_hours=0.5, presentation_hours=2.5, proposal_hours=3.0)
+
+
 def test_more_hours_than_there_are_is_refused_with_name_and_numbers():
     inputs = certain()
-    table = metric_goals(inputs, monthly({"a": 100_000.0}))
+    planned = activity_goals(inputs, monthly({"a": 100_000.0}), HOURS)
+    table = planned.months
     needed = (
         table["presentations"] * 2.5 + table["proposals"] * 3 + table["prospects"] * 0.5
     ).sum()
-    row = found(metrics_findings(inputs, table), "metrics.hours.plan").iloc[0]
+    row = found(metrics_findings(inputs, planned, HOURS), "metrics.hours.plan").iloc[0]
     assert row["status"] == "fail" and row["where"] == "a"
     assert f"a: activity needs {needed:,.0f} h of 1,152 selling hours" in row["message"]
     assert f"{needed - 1152:,.0f} h too many" in row["message"]
+    assert "2.5 h a presentation" in row["message"] and "stated in [metrics]" in row["message"]
+    assert "a chance of 80% (the kit's default)" in row["message"]
     assert not table["fits"].any()
-    calm = metric_goals(inputs, monthly({"a": 100.0}))
-    assert found(metrics_findings(inputs, calm), "metrics.hours")["status"].tolist() == ["pass"]
+    calm = activity_goals(inputs, monthly({"a": 100.0}), HOURS)
+    assert found(metrics_findings(inputs, calm, HOURS), "metrics.hours")["status"].tolist() == [
+        "pass"
+    ]
 
 
 def test_a_single_full_month_is_only_a_review():
     inputs = certain()
     goal = [0.0] * 12
     goal[5] = 10_000.0
-    table = metric_goals(inputs, monthly({"a": goal}))
-    row = found(metrics_findings(inputs, table), "metrics.hours.month").iloc[0]
+    planned = activity_goals(inputs, monthly({"a": goal}), HOURS)
+    row = found(metrics_findings(inputs, planned, HOURS), "metrics.hours.month").iloc[0]
     assert row["status"] == "review" and "1 of 12 months do not fit" in row["message"]
     assert "2026-06" in row["message"]
 
 
-def test_hours_set_too_high_show_on_what_was_already_done():
+def test_hours_are_learned_where_more_cannot_have_been_and_it_is_said():
     activities = [{"done_on": "2025-02-01", "rep_id": "a", "activity": "prospect", "count": 9000}]
-    inputs = make_inputs(reps=team("a"), activities=activities)
-    findings = metrics_findings(inputs, metric_goals(inputs, monthly({"a": 5.0})))
-    assert "4,500 h" in found(findings, "metrics.hours.recorded")["message"].item()
+    inputs = make_inputs(
+        reps=team("a"), activities=activities, opportunities=deals("a", 30, 30, presented=False)
+    )
+    goals = monthly({"a": 900.0})
+    planned = activity_goals(inputs, goals)
+    row = found(metrics_findings(inputs, planned), "metrics.hours.learned").iloc[0]
+    # 9,000 prospects of half an hour and 60 presentations of 2.5 h in 1,152 h.
+    assert "4.0 times the selling hours of a" in row["message"]
+    assert "0.62 h a presentation" in row["message"]
+    assert "(learned from last period's activity)" in row["message"]
+    stated = found(
+        metrics_findings(inputs, activity_goals(inputs, goals, HOURS), HOURS),
+        "metrics.hours.recorded",
+    )
+    assert "(most: a, 4.0 times)" in stated["message"].item()
 
 
 def test_without_tables_columns_stay_empty_and_findings_say_what_is_needed():
     inputs = make_inputs(reps=team("a"))
-    table = metric_goals(inputs, monthly({"a": 5000.0}))
+    planned = activity_goals(inputs, monthly({"a": 5000.0}))
+    table = planned.months
     assert table["amount"].eq(5000.0).all()
     empty = [c for c in METRIC_COLUMNS[3:12] if table[c].isna().all()]
     assert len(empty) == 9
-    findings = metrics_findings(inputs, table)
+    findings = metrics_findings(inputs, planned)
     assert (findings["status"] == "review").all()
     needs = set(findings["finding_id"])
     assert {
@@ -871,10 +899,12 @@ def test_without_tables_columns_stay_empty_and_findings_say_what_is_needed():
 def test_deals_without_presentations_count_as_one_each_and_it_is_said():
     rows = [{**row, "created_on": None} for row in deals("a", 30, 30, presented=False)]
     inputs = make_inputs(reps=team("a"), opportunities=rows)
-    table = metric_goals(inputs, monthly({"a": 1000.0}))
-    assert table["presentations"].sum() == safe_tries(12, closing_ratios(inputs)["ratio"].item())
+    planned = activity_goals(inputs, monthly({"a": 1000.0}))
+    table = planned.months
+    # Twelve sales at even odds, whose ratio is worth some sixty deals.
+    assert safe_tries(12, 0.5) <= table["presentations"].sum() <= 30
     assert table["proposals"].isna().all() and table["open_proposals"].isna().all()
-    ids = set(metrics_findings(inputs, table)["finding_id"])
+    ids = set(metrics_findings(inputs, planned)["finding_id"])
     assert {
         "metrics.presentations.basis",
         "metrics.cycle.missing",
@@ -889,7 +919,7 @@ def test_thin_histories_unowned_deals_and_odd_dates_are_named():
     rows[1]["closed_on"] = None
     rows.append({"opportunity_id": "x", "outcome": "open", "amount": 750.0})
     inputs = make_inputs(reps=team("a", "b"), opportunities=rows)
-    findings = metrics_findings(inputs, metric_goals(inputs, monthly({"a": 9.0, "b": 9.0})))
+    findings = metrics_findings(inputs, activity_goals(inputs, monthly({"a": 9.0, "b": 9.0})))
     assert "1 of 2 people have fewer than 20 closed deals" in (
         found(findings, "metrics.ratio.thin")["message"].item()
     )
@@ -911,13 +941,14 @@ def test_the_start_says_whose_open_deals_do_not_reach():
         for k in range(40)
     ]
     inputs = make_inputs(reps=team("a", "b"), opportunities=rows)
-    table = metric_goals(inputs, monthly({"a": 8000.0, "b": 8000.0}))
+    planned = activity_goals(inputs, monthly({"a": 8000.0, "b": 8000.0}))
+    table = planned.months
     start = pipeline_start(inputs, table).set_index("rep_id")
     assert start.loc["a", "open_amount"] == pytest.approx(40_000.0)  # at the average sale
     assert start.loc["a", "amount_short"] == 0.0
     assert start.loc["b", "amount_short"] == pytest.approx(start.loc["b", "amount_needed"])
     assert start.loc["b", "proposals_short"] == start.loc["b", "proposals_needed"] > 0
-    message = found(metrics_findings(inputs, table), "metrics.pipeline.start")["message"].item()
+    message = found(metrics_findings(inputs, planned), "metrics.pipeline.start")["message"].item()
     assert "1 of 2 people are short" in message and message.endswith("'b'.")
 
 
@@ -936,9 +967,10 @@ def test_faulty_goals_are_named_all_at_once():
 def test_nothing_at_all_gives_empty_tables_with_their_columns(people):
     inputs = make_inputs(reps=team(*people))
     goals = monthly({"a": 1.0}).iloc[:0]
-    table = metric_goals(inputs, goals)
+    planned = activity_goals(inputs, goals)
+    table = planned.months
     assert table.empty and list(table.columns) == list(METRIC_COLUMNS)
-    assert metrics_findings(inputs, table)["finding_id"].tolist() == ["metrics.goals.none"]
+    assert metrics_findings(inputs, planned)["finding_id"].tolist() == ["metrics.goals.none"]
     assert len(funnel_rates(inputs)) == len(closing_ratios(inputs)) == len(people)
     empties = (
         units_goals(inputs, goals),
@@ -955,6 +987,7 @@ def test_nothing_at_all_gives_empty_tables_with_their_columns(people):
 @pytest.mark.parametrize("goal", [0.0, 0.01, 1e12])
 def test_goals_of_nothing_of_a_cent_and_of_a_thousand_billions(goal):
     inputs = make_inputs(reps=team("a"), opportunities=deals("a", 20, 60))
-    table = metric_goals(inputs, monthly({"a": goal}))
+    planned = activity_goals(inputs, monthly({"a": goal}))
+    table = planned.months
     assert table["sales_needed"].sum() == np.ceil(12 * goal / 1000 - 1e-9)
     assert (table["presentations"].sum() == 0) == (goal == 0)

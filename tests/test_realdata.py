@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import date
 
 import pandas as pd
 import pytest
 
 from planning_kit.data import check_plan, open_inputs, prepare
 from planning_kit.plan import Plan
-from planning_kit.review import attainment, goal_history, margins
+from planning_kit.review import attainment, closing_ratios, goal_history, margins
+from planning_kit.review.pipeline import expected_open, open_deals
 from tests.conftest import REAL, real_plan
 from tests.walking import table, walk
 
@@ -126,3 +129,47 @@ def test_a_region_called_na_is_a_region(tmp_path, monkeypatch):
     assert sum(parts) == pytest.approx(9_365_336.43, abs=0.005)
     walk(plan, tmp_path / "run", ["NA"], upto=7)
     assert isinstance(table(tmp_path / "run", "NA", "allocation"), pd.DataFrame)
+
+
+@pytest.fixture(scope="module")
+def maven(tmp_path_factory: pytest.TempPathFactory):
+    plan = real_plan("maven_crm", tmp_path_factory.mktemp("maven"))
+    deals = pd.read_csv(
+        REAL / "maven_crm" / "sales_pipeline.csv", parse_dates=["engage_date", "close_date"]
+    )
+    return open_inputs(plan, prepare(plan)), deals
+
+
+def counted_open(deals: pd.DataFrame, day: pd.Timestamp) -> int:
+    return int(((deals["engage_date"] <= day) & ~(deals["close_date"] <= day)).sum())
+
+
+def test_open_deals_of_any_day_are_those_counted_in_the_file(maven):
+    company, deals = maven
+    for day in pd.date_range("2016-11-01", "2017-12-31", freq="13D"):
+        assert len(open_deals(company, day)) == counted_open(deals, day)
+
+
+def test_closing_ratios_are_those_counted_in_the_file(maven):
+    company, deals = maven
+    lately = deals[deals["close_date"].between("2017-01-01", "2017-12-31")]
+    counted = lately.groupby("sales_agent")["deal_stage"].agg(lambda stage: stage.eq("Won").mean())
+    found = closing_ratios(company).set_index("rep_id")["ratio_raw"].dropna()
+    assert len(found) == len(counted) == 30
+    pd.testing.assert_series_equal(found, counted.sort_index(), check_names=False)
+
+
+@pytest.mark.parametrize("quarter", ["2017-04-01", "2017-07-01", "2017-10-01"])
+def test_the_next_quarters_pipeline_is_foreseen_within_a_fifth(maven, quarter):
+    company, deals = maven
+    starts = pd.Timestamp(quarter)
+    settings = replace(
+        company.settings,
+        review_starts_on=date(2017, 1, 1),
+        review_ends_on=(starts - pd.Timedelta(days=1)).date(),
+        starts_on=starts.date(),
+    )
+    days = pd.date_range(starts, starts + pd.DateOffset(months=3), inclusive="left")
+    came = sum(counted_open(deals, day) for day in days) / len(days)
+    foreseen = expected_open(replace(company, settings=settings)).sum()
+    assert foreseen == pytest.approx(came, rel=0.2)

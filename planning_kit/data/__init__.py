@@ -22,6 +22,7 @@ from planning_kit.data.region import Region, middle_day
 from planning_kit.data.scenario_check import check_scenario, check_scenarios, label_faults
 from planning_kit.data.schema import TABLES, Column, Table, column_types, empty_table
 from planning_kit.data.table_files import read_table, write_table
+from planning_kit.data.workdays import working_days
 
 __all__ = [
     "FORMAT",
@@ -49,5 +50,6 @@ __all__ = [
     "scenario_targets",
     "stop_on_problems",
     "with_targets",
+    "working_days",
     "write_table",
 ]

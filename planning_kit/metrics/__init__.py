@@ -4,16 +4,19 @@ from planning_kit.metrics.company import company_metrics
 from planning_kit.metrics.findings import metrics_findings
 from planning_kit.metrics.goals import (
     METRIC_COLUMNS,
-    ActivityOptions,
+    ActivityGoals,
+    activity_goals,
     deal_share,
     metric_goals,
     pipeline_start,
+    ratio_goals,
 )
 from planning_kit.metrics.splits import margin_goals, product_goals, territory_goals, units_goals
 
 __all__ = [
     "METRIC_COLUMNS",
-    "ActivityOptions",
+    "ActivityGoals",
+    "activity_goals",
     "company_metrics",
     "deal_share",
     "margin_goals",
@@ -21,6 +24,7 @@ __all__ = [
     "metrics_findings",
     "pipeline_start",
     "product_goals",
+    "ratio_goals",
     "territory_goals",
     "units_goals",
 ]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
 from planning_kit.messages import finding, findings_table, shorten
-from planning_kit.metrics.goals import ActivityOptions, deal_share, pipeline_start
-from planning_kit.plan import months_between
+from planning_kit.metrics.goals import ActivityGoals, pipeline_start, share_of_deals
+from planning_kit.metrics.presence import ActivityHours, activity_hours
+from planning_kit.plan import STAGES, MetricOptions
 from planning_kit.review import closing_ratios, funnel_rates
 from planning_kit.review.prices import costed_sales
-from planning_kit.review.rates import THIN_DEALS, closed_deals, count_steps
+from planning_kit.review.rates import THIN_DEALS, closed_deals
 
 Finding = dict[str, str]
 _WORDS = {
@@ -29,7 +31,8 @@ _WORDS = {
 }
 _NEEDS = {
     "sales_needed": "won opportunities with amounts, or sales",
-    "presentations": "opportunities with an outcome, and won opportunities with amounts or sales",
+    "presentations": "opportunities won and lost, with amounts or sales (or presentation_to_sale in "
+    "[metrics.rates])",
     "proposals": "activities 'proposal' (or proposed_on of opportunities) and presentations",
     "prospects": "activities 'prospect' and presentations",
     "open_proposals": "proposals, and opportunities with created_on or proposed_on, and closed_on",
@@ -56,7 +59,7 @@ _FOR = {
 
 
 def metrics_findings(
-    inputs: Region, metrics: pd.DataFrame, options: ActivityOptions | None = None
+    inputs: Region, goals: ActivityGoals, options: MetricOptions | None = None
 ) -> pd.DataFrame:
     """Judge activity goals: what is missing, who has too few hours, what is thin, what is short.
 
@@ -64,10 +67,10 @@ def metrics_findings(
     ----------
     inputs
         One region or the company.
-    metrics
-        The table of `metric_goals` made from the same inputs and options.
+    goals
+        Those of `activity_goals`, made from the same inputs and options.
     options
-        As given to `metric_goals`.
+        As given to `activity_goals`.
 
     Returns
     -------
@@ -75,12 +78,16 @@ def metrics_findings(
         Findings, the most serious first. A person whose activity takes more hours over the plan
         than there are is a ``fail``; single months too full are a ``review``.
     """
-    chosen = options or ActivityOptions()
+    chosen, metrics = options or MetricOptions(), goals.months
+    each = activity_hours(inputs, chosen)
     rows = [
         *_needs(inputs, metrics),
-        *_hours(metrics),
-        *_recorded_hours(inputs, chosen),
+        *_hours(goals, each, chosen),
+        *_recorded_hours(each),
+        *_lost(goals.people, chosen),
+        *_lift(goals.people, each, chosen),
         *_basis(inputs, chosen),
+        *_stated(inputs, chosen),
         *_thin(inputs),
         *_start(inputs, metrics),
         *_dates(inputs),
@@ -133,11 +140,13 @@ def _region(inputs: Region) -> str:
     return inputs.name
 
 
-def _hours(metrics: pd.DataFrame) -> Iterator[Finding]:
-    known = metrics[metrics["hours_needed"].notna()]
+def _hours(goals: ActivityGoals, each: ActivityHours, options: MetricOptions) -> Iterator[Finding]:
+    known = goals.months[goals.months["hours_needed"].notna()]
     if known.empty:
         return
-    full = known[~known["fits"]]
+    full = known[~known["fits"].astype(bool)]
+    people = goals.people.set_index("rep_id").to_dict("index")
+    basis = f"{each.describe()} and for {_chance_said(options)}"
     for rep_id, months in full.groupby("rep_id"):
         every = known[known["rep_id"] == rep_id]
         needed, there = every["hours_needed"].sum(), every["hours_available"].sum()
@@ -149,10 +158,11 @@ def _hours(metrics: pd.DataFrame) -> Iterator[Finding]:
             str(rep_id),
             f"{rep_id}: activity needs {needed:,.0f} h of {there:,.0f} selling hours"
             + (f", {needed - there:,.0f} h too many" if over else " over the plan")
-            + f"; {len(months)} of {len(every)} months do not fit, the fullest is "
+            + f", {basis}; {len(months)} of {len(every)} months do not fit, the fullest is "
             f"{worst['month']:%Y-%m} with {worst['hours_needed']:,.0f} h of "
             f"{worst['hours_available']:,.0f} h.",
-            "Lower the goal, free selling hours, raise the closing ratio or the average sale."
+            "Lower the goal, free selling hours, raise the closing ratio or the average sale"
+            f"{_ratio_that_fits(people[rep_id], needed, there)}."
             if over
             else "Move activity to emptier months; the plan as a whole fits.",
         )
@@ -162,36 +172,136 @@ def _hours(metrics: pd.DataFrame) -> Iterator[Finding]:
             "pass",
             "hours",
             "Everybody's activity fits the selling "
-            f"hours in every month ({known['rep_id'].nunique()} people).",
+            f"hours in every month ({known['rep_id'].nunique()} people), {basis}.",
         )
 
 
-def _recorded_hours(inputs: Region, options: ActivityOptions) -> Iterator[Finding]:
-    steps = count_steps(inputs)
-    settings = inputs.settings
-    hours = (
-        steps["prospect"].fillna(0) * options.prospect_hours
-        + steps["presentation"].fillna(0) * options.presentation_hours
-        + steps["proposal"].fillna(0) * options.proposal_hours
+def _chance_said(options: MetricOptions) -> str:
+    usual = " (the kit's default)" if options.chance == MetricOptions.chance else ""
+    return f"a chance of {options.chance:.0%}{usual}"
+
+
+def _ratio_that_fits(person: dict[Hashable, Any], needed: float, there: float) -> str:
+    goal, reach = person["closing_goal"], person["peers_reach"]
+    if not 0 < there < needed or not goal * needed / there <= 1:
+        return ""
+    peers = (
+        "too few comparable people say whether that can be"
+        if np.isnan(reach)
+        else f"one in ten comparable people is above {reach:.0%}"
     )
-    months = months_between(settings.review_starts_on, settings.review_ends_on)
-    there = settings.hours_a_month * settings.selling_share * months
-    over = hours[hours > there]
-    if len(over):
+    return f" (with {goal * needed / there:.0%} sales a presentation it would fit; {peers})"
+
+
+def _recorded_hours(each: ActivityHours) -> Iterator[Finding]:
+    over = each.load[each.load > 1.0 + 1e-9]
+    if each.basis == "learned":
+        yield finding(
+            "metrics.hours.learned",
+            "review",
+            "activities",
+            f"At the kit's starting values, last period's activity would have taken "
+            f"{over.max():.1f} times the selling hours of {over.idxmax()}; so that of nine in ten "
+            f"people fits, activity is planned {each.describe()}. It may take less, not more.",
+            "Write the hours the team measures into [metrics].",
+        )
+    elif len(over):
         yield finding(
             "metrics.hours.recorded",
             "review",
             "activities",
             f"At the hours set for an activity, the activity recorded for {len(over)} of "
-            f"{len(hours)} people would already have taken more than their {there:,.0f} selling "
-            f"hours (most: {hours.idxmax()}, {hours.max():,.0f} h): {shorten(over.index)}.",
+            f"{len(each.load)} people would already have taken more than their selling hours "
+            f"(most: {over.idxmax()}, {over.max():.1f} times): {shorten(over.index)}.",
             "The hours an activity takes are set too high, or the counts are not single "
             "activities; correct one of them before trusting the hours.",
         )
 
 
-def _basis(inputs: Region, options: ActivityOptions) -> Iterator[Finding]:
+def _lost(people: pd.DataFrame, options: MetricOptions) -> Iterator[Finding]:
+    lost = people[people["presentations_lost"] > 0]
+    if lost.empty:
+        return
+    said = [
+        f"{row.rep_id} {row.presentations_lost:,.0f} of {row.presentations:,.0f}, which leaves a "
+        f"chance of {row.activity_chance:.0%}"
+        for row in lost.sort_values(["activity_chance", "rep_id"]).itertuples()
+    ]
+    more = f"; and {len(said) - 5} more" if len(said) > 5 else ""
+    yield finding(
+        "metrics.presence.lost",
+        "review",
+        shorten(lost["rep_id"]),
+        f"Presentations of {len(lost)} people lie before they are hired or after they leave and "
+        f"are lost, against {_chance_said(options)}: {'; '.join(said[:5])}{more}.",
+        "Lower these goals, let somebody else present until then, or hand over open deals.",
+    )
+
+
+def _lift(people: pd.DataFrame, each: ActivityHours, options: MetricOptions) -> Iterator[Finding]:
+    lifted = people[people["closing_goal"] > people["closing_ratio"] + 1e-12]
+    if lifted.empty:
+        return
+    above = lifted[lifted["closing_goal"] > lifted["peers_reach"]]
+    unknown = int(lifted["peers_reach"].isna().sum())
+    saved = lifted["presentations_expected"] * (
+        lifted["closing_goal"] / lifted["closing_ratio"] - 1
+    )
+    yield finding(
+        "metrics.ratio.lift",
+        "review" if len(above) or unknown else "pass",
+        "closing ratio",
+        f"Closing ratios are to rise by {options.ratio_lift:.0%}. Where they stay as they were, "
+        f"{lifted['lift_amount'].sum():,.0f} of the goals are missing, or {saved.sum():,.0f} more "
+        f"presentations ({saved.sum() * each.hours['presentation']:,.0f} h) are needed"
+        + (
+            f"; {len(above)} of {len(lifted)} people would be above what nine in ten comparable "
+            f"people reach: {shorten(above['rep_id'])}"
+            if len(above)
+            else ""
+        )
+        + (f"; of {unknown} too few comparable people are known to tell" if unknown else "")
+        + ".",
+        "Say what shall raise the ratio (coaching, better leads), or lower ratio_lift in [metrics].",
+    )
+
+
+def _stated(inputs: Region, options: MetricOptions) -> Iterator[Finding]:
+    if options.rates:
+        said = [f"{stage} {rate:.0%}" for stage, rate in options.rates.items()]
+        ratios, funnel = closing_ratios(inputs), funnel_rates(inputs)
+        own = ratios["won_per_presentation"].fillna(ratios["ratio"])
+        measured = {**funnel[[s for s in STAGES if s in funnel]], "presentation_to_sale": own}
+        found = [
+            f"{stage} {measured[stage].median():.0%}"
+            for stage in options.rates
+            if measured[stage].notna().any()
+        ]
+        yield finding(
+            "metrics.rates.stated",
+            "review" if found else "pass",
+            "[metrics]",
+            f"Stated for everybody, and taken as certain: {', '.join(said)}; measured (the middle "
+            f"of the people): {', '.join(found) or 'nothing'}.",
+            "Take out what the data tell better." if found else "",
+        )
+
+
+def _basis(inputs: Region, options: MetricOptions) -> Iterator[Finding]:
     ratios = closing_ratios(inputs)
+    closed, won = ratios["closed"].sum(), ratios["won"].sum()
+    if len(inputs.opportunities) and won in (0, closed):
+        none = f"None of the {closed:,.0f} closed deals was won" if closed else "No deal has closed"
+        yield finding(
+            "metrics.ratio.all" if closed and won else "metrics.ratio.none",
+            "review",
+            "opportunities",
+            f"All {closed:,.0f} closed deals were won: lost deals seem not to be recorded, so the "
+            "closing ratio is at most what is shown."
+            if closed and won
+            else f"{none}, so a closing ratio, presentations and a pipeline cannot be told.",
+            "Record lost deals, or state presentation_to_sale in [metrics.rates].",
+        )
     if ratios["closed"].sum() and ratios["won_per_presentation"].isna().all():
         yield finding(
             "metrics.presentations.basis",
@@ -224,7 +334,7 @@ def _basis(inputs: Region, options: ActivityOptions) -> Iterator[Finding]:
 
 
 def _value_basis(
-    inputs: Region, options: ActivityOptions, ratios: pd.DataFrame, funnel: pd.DataFrame
+    inputs: Region, options: MetricOptions, ratios: pd.DataFrame, funnel: pd.DataFrame
 ) -> Iterator[Finding]:
     if ratios["closed"].sum() and funnel["win_rate_by_value"].isna().all():
         yield finding(
@@ -235,15 +345,15 @@ def _value_basis(
             "low where large deals are lost more often.",
             "Keep the amounts of lost deals.",
         )
-    share = deal_share(inputs) if options.deal_share is None else options.deal_share
-    if share < 0.995:
+    share = share_of_deals(inputs, options)
+    if share < 0.995 and options.deal_share is None:
         yield finding(
             "metrics.deal_share",
             "review",
             "opportunities",
             f"{share:.0%} of last period's sales came out of recorded won deals; that share of "
             "every goal is asked of new deals, the rest is taken to come as repeat business.",
-            "Set deal_share to 1 where every sale has to be won anew.",
+            "Set deal_share = 1 in [metrics] where every sale has to be won anew.",
         )
 
 

@@ -8,13 +8,16 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
+from planning_kit.metrics.presence import TYPICAL, Presence, activity_hours, selling_hours
 from planning_kit.metrics.splits import check_goals, margin_goals, product_goals, units_goals
-from planning_kit.numbers.phasing import shift_earlier, sum_window
+from planning_kit.numbers.compound import Odds
+from planning_kit.numbers.phasing import sum_window
 from planning_kit.numbers.rounding import split_rows
 from planning_kit.numbers.shrinkage import Numbers
-from planning_kit.numbers.tries import safe_tries
+from planning_kit.plan import MetricOptions
 from planning_kit.review import closing_ratios, funnel_rates
-from planning_kit.review.rates import closed_deals
+from planning_kit.review.pipeline import expected_open, time_open
+from planning_kit.review.rates import closed_deals, closing_times
 
 METRIC_COLUMNS = (
     "rep_id",
@@ -24,6 +27,7 @@ METRIC_COLUMNS = (
     "margin",
     "sales_needed",
     "presentations",
+    "presentations_expected",
     "proposals",
     "prospects",
     "open_proposals",
@@ -33,8 +37,27 @@ METRIC_COLUMNS = (
     "hours_available",
     "fits",
 )
+RATIO_GOAL_COLUMNS = (
+    "rep_id",
+    "amount",
+    "win_rate_by_count",
+    "win_rate_by_value",
+    "closing_ratio",
+    "closing_low",
+    "closing_high",
+    "closing_goal",
+    "peers_reach",
+    "average_sale",
+    "presentations_expected",
+    "presentations",
+    "presentations_lost",
+    "activity_chance",
+    "lift_amount",
+)
 START_COLUMNS = (
     "rep_id",
+    "average_open",
+    "expected_open",
     "open_deals",
     "open_amount",
     "amount_needed",
@@ -43,8 +66,23 @@ START_COLUMNS = (
     "proposals_needed",
     "proposals_short",
 )
+LEAST_PEERS = 5  # fewer people say nothing about what can be reached
+_PRESENTED = {
+    "closing_ratio": "won_per_presentation",
+    "closing_low": "presentation_low",
+    "closing_high": "presentation_high",
+    "closing_worth": "presentation_worth",
+}
+_CLOSED = {
+    "closing_ratio": "ratio",
+    "closing_low": "low",
+    "closing_high": "high",
+    "closing_worth": "ratio_worth",
+}
 _RATES = (
     "average_sale",
+    "average_sale_cv",
+    "sale_cv",
     "prospect_to_presentation",
     "presentation_to_proposal",
     "prospect_months",
@@ -53,31 +91,6 @@ _RATES = (
     "months_open",
     "win_rate_by_value",
 )
-
-
-@dataclass(frozen=True)
-class ActivityOptions:
-    """What a planner may set for activity goals.
-
-    The hours are starting values of the kit, without a study behind them: replace them by what
-    the team measures. `metrics_findings` compares them with the activity that was recorded.
-
-    Attributes
-    ----------
-    prospect_hours, presentation_hours, proposal_hours : float
-        Working hours one of each takes, with preparation and travel.
-    chance : float
-        Wished chance that the activity makes the sales needed.
-    deal_share : float or None
-        Share of a goal that has to come out of deals (the rest is repeat business that no deal
-        stands for); None: measured on the reviewed period.
-    """
-
-    prospect_hours: float = 0.5
-    presentation_hours: float = 2.5
-    proposal_hours: float = 3.0
-    chance: float = 0.8
-    deal_share: float | None = None
 
 
 def deal_share(inputs: Region) -> float:
@@ -91,19 +104,36 @@ def deal_share(inputs: Region) -> float:
     return float(won / sold) if 0 < won < sold else 1.0
 
 
+@dataclass(frozen=True)
+class ActivityGoals:
+    """What goals mean in activity.
+
+    Attributes
+    ----------
+    months : DataFrame
+        One row a person and month, see `metric_goals`.
+    people : DataFrame
+        One row a person, see `ratio_goals`.
+    """
+
+    months: pd.DataFrame
+    people: pd.DataFrame
+
+
 def metric_goals(
-    inputs: Region, goals: pd.DataFrame, options: ActivityOptions | None = None
+    inputs: Region, goals: pd.DataFrame, options: MetricOptions | None = None
 ) -> pd.DataFrame:
     """Turn goals into sales, presentations, proposals, prospects, pipeline, units and margin.
 
-    Sales needed are the goal's deal share / average sale, rounded up over the plan. Tries are
-    80 %-safe over the plan (`safe_tries` with the shrunk ratio), fall as many months before the
-    closing as the person's deals take, and are whole numbers that add up to the plan; what would
-    fall before the plan starts stands in its last months, which work for the next plan's first
-    ones (`pipeline_start` tells whether the first months are covered). Open proposals are
-    Little's law: those written in the last ``proposal_months``; the pipeline's amount (every open
-    deal, proposed or not) is what closes in the next ``months_open`` x coverage, and coverage is
-    1 / win rate by value (by count where lost deals have no amounts).
+    Presentations are those that reach the goal's deal share with the wished chance, where ratio,
+    number of sales and size of a sale are uncertain (`planning_kit.numbers.compound.Odds`); they
+    fall as many months before the closing as the person's deals take, and are whole numbers that
+    add up to the plan. What would fall before the plan starts stands in its last months, which
+    work for the next plan's first ones (`pipeline_start` tells whether the first months are
+    covered); of somebody who was not here yet, or leaves, it is lost (`ratio_goals` names it).
+    Open proposals are those written in the last ``proposal_months`` (Little's law); the pipeline's
+    amount (every open deal, proposed or not) is what closes in the next ``months_open`` x coverage,
+    and coverage is 1 / win rate by value (by count where lost deals have no amounts).
 
     Parameters
     ----------
@@ -113,86 +143,167 @@ def metric_goals(
         rep_id, month, goal (plan currency; empty: nobody planned it) and, where known,
         product_line and territory_id, on which rows are added up.
     options
-        Hours an activity takes, the wished chance, the share of deals.
+        The section ``[metrics]`` of the scenario; None: the defaults.
 
     Returns
     -------
     DataFrame
         One row a person and month: amount and margin (plan currency), units, sales_needed,
-        presentations, proposals, prospects (counts), open_proposals (count at the month's end),
-        pipeline_amount (plan currency, at the month's start), coverage (times), hours_needed and
-        hours_available (selling hours), fits. A column that the data cannot answer is empty.
+        presentations (safe), presentations_expected (not rounded: those of an even chance, which
+        multiply out to the goal), proposals, prospects (counts), open_proposals (count at the
+        month's end), pipeline_amount (plan currency, at the month's start), coverage (times),
+        hours_needed and hours_available (selling hours), fits (empty where hours are not known).
+        A column that the data cannot answer is empty.
 
     Raises
     ------
     DataError
         `goals` lacks a column, or names somebody unknown, or has a negative goal.
     """
-    chosen = options or ActivityOptions()
+    return activity_goals(inputs, goals, options).months
+
+
+def ratio_goals(
+    inputs: Region, goals: pd.DataFrame, options: MetricOptions | None = None
+) -> pd.DataFrame:
+    """Give everybody's closing-ratio goal, beside the win rates, and what follows from it.
+
+    Parameters
+    ----------
+    inputs, goals, options
+        As of `metric_goals`.
+
+    Returns
+    -------
+    DataFrame
+        One row a person: amount (goal, plan currency), win_rate_by_count (of closed deals),
+        win_rate_by_value, closing_ratio (sales a presentation, measured or stated) with
+        closing_low and closing_high (80 % range), closing_goal (with the lift asked for),
+        peers_reach (the ratio that one in ten comparable people, of the same role, is above; empty
+        for fewer than five), average_sale, presentations_expected (goal x deal share / average sale
+        / closing goal, not rounded), presentations (safe), presentations_lost (of these, before
+        hiring or after leaving), activity_chance (that the others reach the goal), lift_amount (plan
+        currency that is missing where the ratio stays as it was).
+    """
+    return activity_goals(inputs, goals, options).people
+
+
+def activity_goals(
+    inputs: Region, goals: pd.DataFrame, options: MetricOptions | None = None
+) -> ActivityGoals:
+    """Work out `metric_goals` and `ratio_goals` together."""
+    chosen = options or MetricOptions()
     checked = check_goals(goals, inputs)
     if checked.empty:
-        return _empty()
+        return ActivityGoals(_empty(METRIC_COLUMNS), _empty(RATIO_GOAL_COLUMNS))
     amount = checked.groupby(["rep_id", "month"])["goal"].sum(min_count=1).unstack()
     months = pd.date_range(amount.columns.min(), amount.columns.max(), freq="MS", unit="us")
     amount = amount.reindex(columns=months).sort_index()
-    rates = _rates_of(inputs, amount.index)
-    cells = _activity(amount.to_numpy(dtype=float), rates, _share(inputs, chosen), chosen.chance)
-    table = _long(amount, cells)
-    table = _with_parts(table, inputs, checked)
-    return _with_hours(table, inputs, chosen)[list(METRIC_COLUMNS)]
+    rates = _rates_of(inputs, amount.index, chosen)
+    cells, people = _activity(amount, rates, inputs, chosen)
+    table = _with_parts(_long(amount, cells), inputs, checked)
+    months_table = _with_hours(table, inputs, chosen)[list(METRIC_COLUMNS)]
+    return ActivityGoals(months_table, people[list(RATIO_GOAL_COLUMNS)])
 
 
-def _share(inputs: Region, options: ActivityOptions) -> float:
+def share_of_deals(inputs: Region, options: MetricOptions) -> float:
+    """Give the share of goals that has to come out of deals: stated, else measured."""
     return deal_share(inputs) if options.deal_share is None else options.deal_share
 
 
-def _empty() -> pd.DataFrame:
-    table = pd.DataFrame(columns=list(METRIC_COLUMNS), dtype="float64")
-    return table.astype({"rep_id": "str", "month": "datetime64[us]", "fits": "bool"})
+def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
+    table = pd.DataFrame(columns=list(columns), dtype="float64")
+    kinds = {"rep_id": "str", "month": "datetime64[us]", "fits": "boolean"}
+    return table.astype({name: kind for name, kind in kinds.items() if name in columns})
 
 
-def _rates_of(inputs: Region, people: pd.Index) -> pd.DataFrame:
+def _rates_of(inputs: Region, people: pd.Index, options: MetricOptions) -> pd.DataFrame:
     # Somebody with a goal but outside the team (hired later, another region) works at its rates.
     ratios = closing_ratios(inputs).set_index("rep_id")
     funnel = funnel_rates(inputs).set_index("rep_id")
-    rates = pd.DataFrame(index=people)
+    rates = funnel[list(_RATES)].reindex(people)
     # A sale per presentation where presentations are known, else per closed deal.
     known = ratios["won_per_presentation"].notna().any()
-    rates["ratio"] = ratios["won_per_presentation" if known else "ratio"].reindex(people)
-    for name in _RATES:
-        rates[name] = funnel[name].reindex(people)
+    measured = _PRESENTED if known else _CLOSED
+    for name, column in {**measured, "win_rate_by_count": "ratio"}.items():
+        rates[name] = ratios[column].reindex(people)
     if funnel["win_rate_by_value"].isna().all():
-        rates["win_rate_by_value"] = ratios["ratio"].reindex(people)
-    return rates.fillna(rates.median()).astype(float)
+        rates["win_rate_by_value"] = rates["win_rate_by_count"]
+    rates = rates.fillna(rates.median()).astype(float)
+    # Where nobody won anything there is no ratio, however many tries there were.
+    if not ratios["won_presented" if known else "won"].sum() > 0:
+        rates[[*_PRESENTED, "win_rate_by_value", "win_rate_by_count"]] = np.nan
+    stated = {**options.rates}
+    if "presentation_to_sale" in stated:
+        ratio = stated.pop("presentation_to_sale")
+        rates[[*_PRESENTED]] = [ratio, ratio, ratio, np.inf]
+    rates = rates.assign(**stated)
+    rates["closing_goal"] = (rates["closing_ratio"] * (1.0 + options.ratio_lift)).clip(upper=1.0)
+    return rates
 
 
 def _activity(
-    amount: Numbers, rates: pd.DataFrame, share: float, chance: float
-) -> dict[str, Numbers]:
-    planned = ~np.isnan(amount)
-    year = np.where(planned.any(axis=1), np.nansum(amount, axis=1), np.nan) * share
-    ratio, cycle = rates["ratio"].to_numpy(), rates["cycle_months"].fillna(0.0).to_numpy()
-    first = rates["prospect_months"].fillna(0.0).to_numpy()
-    offered, still = rates["proposal_months"].to_numpy(), rates["months_open"].to_numpy()
-    sales = np.ceil(year / rates["average_sale"].to_numpy() - 1e-9)
-    presentations = safe_tries(sales, ratio, chance)
-    proposals = np.ceil(presentations * rates["presentation_to_proposal"].to_numpy() - 1e-9)
-    prospects = np.ceil(presentations / rates["prospect_to_presentation"].to_numpy() - 1e-9)
-    written = split_rows(shift_earlier(np.nan_to_num(amount), np.nan_to_num(offered)), proposals)
-    coverage = 1.0 / rates["win_rate_by_value"].to_numpy()
-    due = sum_window(np.nan_to_num(amount) * share, np.nan_to_num(still), ahead=True)
+    amount: pd.DataFrame, rates: pd.DataFrame, inputs: Region, options: MetricOptions
+) -> tuple[dict[str, Numbers], pd.DataFrame]:
+    goal, share = amount.to_numpy(dtype=float), share_of_deals(inputs, options)
+    planned = ~np.isnan(goal)
+    there = Presence.of(inputs, amount)
+    column = {name: rates[name].to_numpy() for name in rates}
+    cycle, first = (np.nan_to_num(column[name]) for name in ("cycle_months", "prospect_months"))
+    offered, still = column["proposal_months"], column["months_open"]
+    year = np.where(planned.any(axis=1), np.nansum(goal, axis=1), np.nan)
+    sales = year * share / column["average_sale"]
+    given = there.place(goal, cycle)
+    late = there.late(given, cycle, closing_times(inputs))
+    odds = Odds(
+        column["closing_goal"],
+        np.where(column["closing_goal"] < 1.0, column["closing_worth"], np.inf),
+        column["sale_cv"],
+        column["average_sale_cv"],
+        late,
+    )
+    safe = odds.safe(sales, options.chance)
+    expected = sales / column["closing_goal"]
+    proposals = np.ceil(safe * column["presentation_to_proposal"] - 1e-9)
+    prospects = np.ceil(safe / column["prospect_to_presentation"] - 1e-9)
+    presented = there.split(goal, cycle, safe)
+    written = there.split(goal, np.nan_to_num(offered), proposals)
+    coverage = 1.0 / column["win_rate_by_value"]
+    due = sum_window(np.nan_to_num(goal) * share, np.nan_to_num(still), ahead=True)
     known = np.where(planned.any(axis=1) & ~np.isnan(still), 1.0, np.nan)[:, None]
-    return {
-        "sales_needed": np.where(planned, split_rows(amount, sales), np.nan),
-        "presentations": split_rows(shift_earlier(np.nan_to_num(amount), cycle), presentations),
+    cells = {
+        "sales_needed": np.where(planned, split_rows(goal, np.ceil(sales - 1e-9)), np.nan),
+        "presentations": presented,
+        "presentations_expected": given * expected[:, None],
         "proposals": written,
-        "prospects": split_rows(
-            shift_earlier(np.nan_to_num(amount), np.maximum(first, cycle)), prospects
-        ),
+        "prospects": there.split(goal, np.maximum(first, cycle), prospects),
         "open_proposals": np.ceil(sum_window(written, np.nan_to_num(offered)) * known - 1e-9),
         "pipeline_amount": due * coverage[:, None] * known,
-        "coverage": np.broadcast_to(coverage[:, None], amount.shape),
+        "coverage": np.broadcast_to(coverage[:, None], goal.shape),
     }
+    for name in ("open_proposals", "pipeline_amount"):
+        cells[name] = np.where(there.days > 0, cells[name], 0.0 * cells[name])
+    done = presented.sum(axis=1)
+    # Nobody worked before a newcomer: what closes too late is not made up for by earlier work.
+    counted = np.where(there.steady, done, done * (1.0 - late))
+    people = rates.assign(
+        amount=year,
+        presentations_expected=expected,
+        presentations=safe,
+        presentations_lost=safe - done,
+        activity_chance=np.where(np.isnan(safe), np.nan, odds.chance(counted, sales)),
+        lift_amount=year * share * (1.0 - column["closing_ratio"] / column["closing_goal"]),
+        peers_reach=_peers_reach(inputs, rates["closing_ratio"]),
+    )
+    return cells, people.reset_index(names="rep_id")
+
+
+def _peers_reach(inputs: Region, ratio: pd.Series) -> pd.Series:
+    role = inputs.reps.drop_duplicates("rep_id").set_index("rep_id")["role"].fillna("")
+    peers = ratio.groupby(role.reindex(ratio.index).fillna(""))
+    return peers.transform(lambda one: one.quantile(TYPICAL)).where(
+        peers.transform("size") >= LEAST_PEERS
+    )
 
 
 def _long(amount: pd.DataFrame, cells: dict[str, Numbers]) -> pd.DataFrame:
@@ -215,17 +326,16 @@ def _with_parts(table: pd.DataFrame, inputs: Region, goals: pd.DataFrame) -> pd.
     return table
 
 
-def _with_hours(table: pd.DataFrame, inputs: Region, options: ActivityOptions) -> pd.DataFrame:
-    hours = pd.DataFrame(
-        {
-            "prospects": table["prospects"] * options.prospect_hours,
-            "presentations": table["presentations"] * options.presentation_hours,
-            "proposals": table["proposals"] * options.proposal_hours,
-        }
-    ).sum(axis=1, min_count=1)
-    settings = inputs.settings
-    there = settings.hours_a_month * settings.selling_share
-    return table.assign(hours_needed=hours, hours_available=there, fits=~(hours > there + 1e-9))
+def _with_hours(table: pd.DataFrame, inputs: Region, options: MetricOptions) -> pd.DataFrame:
+    each = activity_hours(inputs, options).hours
+    parts = {f"{step}s": table[f"{step}s"] * hours for step, hours in each.items()}
+    # A step that nobody recorded takes no hours; without presentations no hours are known.
+    hours = pd.DataFrame(parts).sum(axis=1).where(table["presentations"].notna())
+    people = pd.Index(table["rep_id"].unique())
+    months = pd.DatetimeIndex(table["month"].unique())
+    there = selling_hours(inputs, people, months).ravel()
+    fits = (hours <= there + 1e-9).astype("boolean").where(hours.notna())
+    return table.assign(hours_needed=hours, hours_available=there, fits=fits)
 
 
 def pipeline_start(inputs: Region, metrics: pd.DataFrame) -> pd.DataFrame:
@@ -244,10 +354,12 @@ def pipeline_start(inputs: Region, metrics: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a person: open_deals, open_amount, amount_needed (first month's
-        pipeline_amount), amount_short (0 where there is enough), proposals_open (deals with a
-        written proposal), proposals_needed (open_proposals of the last month: the plan is taken
-        to follow one like it), proposals_short. Empty where the need cannot be told.
+        One row a person: average_open (deals open on average in the reviewed period or since),
+        expected_open (in the three months to come, as things go), open_deals, open_amount,
+        amount_needed (first month's pipeline_amount), amount_short (0 where there is enough),
+        proposals_open (deals with a written proposal), proposals_needed (open_proposals of the
+        last month: the plan is taken to follow one like it), proposals_short. Empty where the need
+        cannot be told.
     """
     by_month = metrics.sort_values(["rep_id", "month"])
     first = by_month.drop_duplicates("rep_id", keep="first").set_index("rep_id")
@@ -264,6 +376,8 @@ def pipeline_start(inputs: Region, metrics: pd.DataFrame) -> pd.DataFrame:
     proposals_known = bool(inputs.opportunities["proposed_on"].notna().any())
     owner = deals["rep_id"]
     for name, counted in {
+        "average_open": time_open(inputs)["average_open"],
+        "expected_open": expected_open(inputs),
         "open_deals": owner.groupby(owner).size(),
         "open_amount": worth.groupby(owner).sum(),
         "proposals_open": deals["proposed_on"].notna().groupby(owner).sum(),

@@ -15,16 +15,16 @@ USUAL_SPREAD = 0.2
 _SPREADS = np.geomspace(0.01, 0.9, 60)
 
 
-def shrink_ratio(won: Numbers, tried: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-    """Pull everybody's ratio towards the team's, thin histories most.
+def ratio_posterior(won: Numbers, tried: Numbers) -> tuple[Numbers, Numbers]:
+    """Pull everybody's ratio towards the team's, thin histories most; say how sure it is.
 
     Beta-binomial: the people's true ratios lie around the team's pooled ratio m with spread s
     (strength M = 1 / s**2 - 1 tries), a person's ratio is (won + m M) / (tried + M). How much
     people differ is not known, so the answer is an average over 60 values of s, each weighted by
     its likelihood and by a gamma(2) density with its peak at 0.2, which keeps the spread off 0
     and is the idea of Chung, Rabe-Hesketh, Dorie, Gelman and Liu, Psychometrika 78(4), 2013. The
-    range takes in that s and m are uncertain themselves; it is a beta distribution of the same
-    mean and variance.
+    answer takes in that s and m are uncertain themselves: it is the beta distribution of the same
+    mean and variance, ``beta(ratio * tries, (1 - ratio) * tries)``.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ def shrink_ratio(won: Numbers, tried: Numbers) -> tuple[Numbers, Numbers, Number
     Returns
     -------
     tuple of arrays
-        Ratio, low and high end of its 80 % range; NaN where nobody at all has tried.
+        Ratio, and as many tries as it is worth; NaN where nobody at all has tried.
 
     Examples
     --------
-    >>> ratio, low, high = shrink_ratio(np.array([30.0, 1.0]), np.array([100.0, 1.0]))
-    >>> [round(float(x), 2) for x in ratio]
-    [0.3, 0.36]
+    >>> ratio, tries = ratio_posterior(np.array([30.0, 1.0]), np.array([100.0, 1.0]))
+    >>> [round(float(x), 2) for x in ratio], [round(float(x)) for x in tries]
+    ([0.3, 0.36], [100, 6])
     """
     won, tried = np.asarray(won, dtype=float), np.asarray(tried, dtype=float)
     if tried.sum() <= 0:
-        return tuple(np.full(len(won), np.nan) for _ in range(3))  # type: ignore[return-value]
+        return np.full(len(won), np.nan), np.full(len(won), np.nan)
     mean = (won.sum() + 0.5) / (tried.sum() + 1.0)
     strength = (1.0 / _SPREADS**2 - 1.0)[:, None]
     weight = spread_weights(won, tried)[:, None]
@@ -56,9 +56,33 @@ def shrink_ratio(won: Numbers, tried: Numbers) -> tuple[Numbers, Numbers, Number
     ratio = (weight * after).sum(axis=0)
     total = (weight * (variance + (after - ratio) ** 2)).sum(axis=0)
     # After one or two tries the parts of the variance add up to more than a ratio can have.
-    tries = np.maximum(ratio * (1.0 - ratio) / total - 1.0, 1.0)
+    return ratio, np.maximum(ratio * (1.0 - ratio) / total - 1.0, 1.0)
+
+
+def shrink_ratio(won: Numbers, tried: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Give the ratio of `ratio_posterior` with the low and high end of its 80 % range.
+
+    Examples
+    --------
+    >>> ratio, low, high = shrink_ratio(np.array([30.0, 1.0]), np.array([100.0, 1.0]))
+    >>> [round(float(x[0]), 2) for x in (low, ratio, high)]
+    [0.24, 0.3, 0.36]
+    """
+    ratio, tries = ratio_posterior(won, tried)
+    return ratio, *beta_range(ratio, tries)
+
+
+def beta_range(ratio: Numbers, tries: Numbers) -> tuple[Numbers, Numbers]:
+    """Give the ends of the 80 % range of a ratio that is worth so many tries.
+
+    Examples
+    --------
+    >>> low, high = beta_range(np.array([0.3]), np.array([100.0]))
+    >>> round(float(low[0]), 2), round(float(high[0]), 2)
+    (0.24, 0.36)
+    """
     a, b = ratio * tries, (1.0 - ratio) * tries
-    return ratio, betaincinv(a, b, LOW), betaincinv(a, b, HIGH)
+    return betaincinv(a, b, LOW), betaincinv(a, b, HIGH)
 
 
 def spread_weights(won: Numbers, tried: Numbers) -> Numbers:
@@ -73,11 +97,15 @@ def spread_weights(won: Numbers, tried: Numbers) -> Numbers:
     return weight / weight.sum()
 
 
-def shrink_mean(total: Numbers, count: Numbers, within: float | None = None) -> Numbers:
-    """Pull everybody's average towards the team's, thin histories most.
+def mean_posterior(
+    total: Numbers, count: Numbers, within: float | None = None
+) -> tuple[Numbers, Numbers]:
+    """Pull everybody's average towards the team's, thin histories most; say how sure it is.
 
     weight = between / (between + within / count), where ``between`` is the variance of the
-    people's true averages (method of moments) and ``within`` that of single cases.
+    people's true averages (method of moments) and ``within`` that of single cases. The variance
+    of the answer is (1 - weight) * between + (1 - weight)**2 * (within / cases + between / people):
+    the person's own place around the team's average, and that average's own uncertainty.
 
     Parameters
     ----------
@@ -87,15 +115,21 @@ def shrink_mean(total: Numbers, count: Numbers, within: float | None = None) -> 
         Variance of single cases around their person's average; None: as large as the square of
         the team's average, which is usual for deal sizes.
 
+    Returns
+    -------
+    tuple of arrays
+        Average and its variance; NaN where there is no case at all.
+
     Examples
     --------
-    >>> shrink_mean(np.array([1000.0, 0.0]), np.array([10.0, 0.0])).tolist()
-    [100.0, 100.0]
+    >>> mean, variance = mean_posterior(np.array([1000.0, 0.0]), np.array([10.0, 0.0]))
+    >>> mean.tolist(), variance.tolist()
+    ([100.0, 100.0], [1000.0, 1000.0])
     """
     total, count = np.asarray(total, dtype=float), np.asarray(count, dtype=float)
     cases = count.sum()
     if cases <= 0:
-        return np.full(len(count), np.nan)
+        return np.full(len(count), np.nan), np.full(len(count), np.nan)
     team = total.sum() / cases
     own = np.divide(total, count, out=np.full(len(count), team), where=count > 0)
     single = team**2 if within is None or not np.isfinite(within) else within
@@ -103,9 +137,23 @@ def shrink_mean(total: Numbers, count: Numbers, within: float | None = None) -> 
     effective = cases - (count**2).sum() / cases
     scatter = (count * (own - team) ** 2).sum() - (people - 1) * single
     between = max(0.0, scatter / effective) if effective > 1e-9 else 0.0
-    if between == 0.0:
-        return np.full(len(count), team)
     weight = np.divide(
-        between * count, between * count + single, out=np.zeros(len(count)), where=count > 0
+        between * count,
+        between * count + single,
+        out=np.zeros(len(count)),
+        where=between * count > 0,
     )
-    return weight * own + (1.0 - weight) * team
+    of_team = single / cases + between / people
+    variance = (1.0 - weight) * between + (1.0 - weight) ** 2 * of_team
+    return weight * own + (1.0 - weight) * team, variance
+
+
+def shrink_mean(total: Numbers, count: Numbers, within: float | None = None) -> Numbers:
+    """Give the average of `mean_posterior` alone.
+
+    Examples
+    --------
+    >>> shrink_mean(np.array([1000.0, 0.0]), np.array([10.0, 0.0])).tolist()
+    [100.0, 100.0]
+    """
+    return mean_posterior(total, count, within)[0]

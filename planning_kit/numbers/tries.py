@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import betainc
 
 from planning_kit.messages import DataError
+from planning_kit.numbers.compound import Odds
 
 
 def safe_tries(sales_needed: Any, ratio: Any, chance: float = 0.8) -> Any:
     """Find the smallest number of tries that makes the sales needed with the given chance.
 
     ``sales_needed / ratio`` tries succeed only about every other time; this is the smallest n
-    with P(Bin(n, ratio) >= sales_needed) >= chance, by bisection on the binomial tail.
+    with P(Bin(n, ratio) >= sales_needed) >= chance. Where the ratio is not known, or an amount is to
+    be reached, see `planning_kit.numbers.compound.Odds`.
 
     Parameters
     ----------
@@ -48,29 +49,14 @@ def safe_tries(sales_needed: Any, ratio: Any, chance: float = 0.8) -> Any:
     _check_tries(needed, odds, chance)
     open_cells = np.isfinite(needed) & np.isfinite(odds) & (needed > 0)
     tries = np.where(needed == 0, 0.0, np.nan)
-    tries[open_cells] = _bisect(needed[open_cells], odds[open_cells], chance)
+    ratios, none = odds[open_cells], np.zeros(int(open_cells.sum()))
+    known = Odds(ratios, none + np.inf, none, none)
+    tries[open_cells] = known.safe(needed[open_cells], chance)
     if tries.ndim:
         return tries
     if np.isnan(tries):
         raise DataError("safe_tries: sales_needed and ratio must be given; one of them is empty.")
     return int(tries)
-
-
-def _bisect(needed: np.ndarray, odds: np.ndarray, chance: float) -> np.ndarray:
-    def chance_of(tries: np.ndarray) -> np.ndarray:
-        # P(Bin(n, p) >= k) is the incomplete beta function I_p(k, n - k + 1).
-        return betainc(needed, tries - needed + 1.0, odds)
-
-    low = needed - 1.0  # never enough
-    high = np.ceil(needed / odds)
-    while not (enough := chance_of(high) >= chance).all():
-        low = np.where(enough, low, high)
-        high = np.where(enough, high, 2.0 * high)
-    while (high - low > 1.0).any():
-        middle = np.maximum(np.floor((low + high) / 2.0), needed)
-        enough = chance_of(middle) >= chance
-        low, high = np.where(enough, low, middle), np.where(enough, middle, high)
-    return high
 
 
 def _check_tries(needed: np.ndarray, odds: np.ndarray, chance: float) -> None:

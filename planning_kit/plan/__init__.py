@@ -14,6 +14,7 @@ from planning_kit.plan.folder import (
     write_atomically,
 )
 from planning_kit.plan.levers import ACTIVITIES, ManagerLevers
+from planning_kit.plan.metric_options import STAGES, USUAL_HOURS, MetricOptions
 from planning_kit.plan.register import AssumptionEntry, Correlation, read_register
 from planning_kit.plan.rules import (
     CELL,
@@ -60,6 +61,8 @@ __all__ = [
     "REFERENCES",
     "REGION_TALK",
     "SECTIONS",
+    "STAGES",
+    "USUAL_HOURS",
     "AssumptionEntry",
     "Base",
     "Correlation",
@@ -69,6 +72,7 @@ __all__ = [
     "Hold",
     "ManagerLevers",
     "MaxChange",
+    "MetricOptions",
     "Objective",
     "Plan",
     "Relax",

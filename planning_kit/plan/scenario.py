@@ -16,6 +16,7 @@ from planning_kit.messages import DataError, Written, require_labels, stop_on_fa
 from planning_kit.numbers.units import from_units
 from planning_kit.plan.exclusions import Exclusion, read_exclusions
 from planning_kit.plan.levers import ManagerLevers, read_levers
+from planning_kit.plan.metric_options import MetricOptions, read_metric_options
 from planning_kit.plan.register import (
     AssumptionEntry,
     Correlation,
@@ -33,6 +34,7 @@ WEIGHTS = ("base", "variance", "even")
 NAMED_BASES = ("last_year", "run_rate", "fair_share", "forecast", "account_build_up", "even")
 COMPANY_BASES = ("last_year", "potential", "even")  # of the split of the company's target
 COMPANY_SECTIONS = ("objective", "base", "rules", "holds", "relax")
+METRIC_KEYS = tuple(part.name for part in fields(MetricOptions))
 FILLS = ("potential", "peers", "none")
 SECTIONS = (
     "name",
@@ -40,6 +42,7 @@ SECTIONS = (
     "targets",
     "company",
     "levers",
+    "metrics",
     "objective",
     "base",
     "rules",
@@ -120,6 +123,8 @@ class Scenario:
         Share that each level adds, from the top down; 0.05 is 5 %.
     levers : ManagerLevers
         What a manager may set.
+    metrics : MetricOptions
+        What is set for activity goals.
     review : tuple of Exclusion
         What is taken out of the review.
     path : Path or None
@@ -138,6 +143,7 @@ class Scenario:
     targets: Targets | None = None
     company: Scenario | None = None
     levers: ManagerLevers = field(default_factory=ManagerLevers)
+    metrics: MetricOptions = field(default_factory=MetricOptions)
     objective: Objective = Objective()
     base: Base = Base()
     rules: tuple[Rule, ...] = ()
@@ -182,6 +188,7 @@ class Scenario:
             targets=read_targets(written) if "targets" in written else None,
             company=_read_company(written.section("company")),
             levers=read_levers(written.section("levers")),
+            metrics=read_metric_options(written.section("metrics", METRIC_KEYS)),
             objective=_read_objective(written.section("objective", ("kind", "weights", "chances"))),
             base=_read_base(written.section("base", ("blend", "fill"))),
             rules=rules,
@@ -311,7 +318,7 @@ class Scenario:
             "correlations": [_said(one) for one in self.correlations],
             "review": self.review and {"exclude": [_said(entry) for entry in self.review]},
         }
-        for part in ("levers", "objective", "base", "relax"):
+        for part in ("levers", "metrics", "objective", "base", "relax"):
             content[part] = _said(content[part])
         if self.levers.move:
             content["levers"]["move"] = [_said(one) for one in self.levers.move]

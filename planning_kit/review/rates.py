@@ -7,11 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region
+from planning_kit.data import Region, cached
 from planning_kit.messages import DataError, require_labels
-from planning_kit.numbers.shrinkage import Numbers, shrink_mean, shrink_ratio
+from planning_kit.numbers.shrinkage import (
+    Numbers,
+    beta_range,
+    mean_posterior,
+    ratio_posterior,
+    shrink_mean,
+    shrink_ratio,
+)
+from planning_kit.review.pipeline import DAYS_A_MONTH, time_open
 
-DAYS_A_MONTH = 30.4375
 THIN_DEALS = 20  # below this the team weighs about as much as the person's own deals
 MORE_DONE = 1.1  # a step may be counted this much more often than the step before it
 STEPS = ("prospect", "presentation", "proposal")
@@ -22,11 +29,13 @@ RATIO_COLUMNS = (
     "ratio",
     "low",
     "high",
+    "ratio_worth",
     "presentations",
     "won_presented",
     "won_per_presentation",
     "presentation_low",
     "presentation_high",
+    "presentation_worth",
     "presentation_basis",
     "note",
 )
@@ -34,6 +43,8 @@ FUNNEL_COLUMNS = (
     "rep_id",
     "won",
     "average_sale",
+    "average_sale_cv",
+    "sale_cv",
     "sale_basis",
     "prospect_to_presentation",
     "presentation_to_proposal",
@@ -48,6 +59,7 @@ FUNNEL_COLUMNS = (
 _CUTS = ("rep_id", "product_id", "product_line")
 
 
+@cached
 def closing_ratios(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFrame:
     """Measure how many closed deals are won, with thin histories pulled towards the team's.
 
@@ -66,9 +78,10 @@ def closing_ratios(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFr
     -------
     DataFrame
         One row a label, everybody of the team included when by people: closed, won (deals),
-        ratio_raw (own history alone), ratio (shrunk), low, high (80 % range), presentations,
-        won_presented (sales that came out of them), won_per_presentation (shrunk; empty where
-        no presentations are known) with presentation_low and presentation_high (80 % range),
+        ratio_raw (own history alone), ratio (shrunk), low, high (80 % range), ratio_worth (as
+        many deals as the ratio is worth), presentations, won_presented (sales that came out of
+        them), won_per_presentation (shrunk; empty where no presentations are known) with
+        presentation_low, presentation_high (80 % range) and presentation_worth,
         presentation_basis (deals or activities) and note.
 
     Raises
@@ -84,13 +97,14 @@ def closing_ratios(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFr
     counts = deals.groupby(keys).agg(closed=("is_won", "size"), won=("is_won", "sum"))
     counts = _with_team(counts.astype(float), inputs, keys)
     table = counts.reset_index().assign(ratio_raw=lambda t: t["won"] / t["closed"])
-    table["ratio"], table["low"], table["high"] = shrink_ratio(
-        counts["won"].to_numpy(), counts["closed"].to_numpy()
-    )
+    ratio, worth = ratio_posterior(counts["won"].to_numpy(), counts["closed"].to_numpy())
+    low, high = beta_range(ratio, worth)
+    table = table.assign(ratio=ratio, low=low, high=high, ratio_worth=worth)
     presented = _presentations(inputs, deals, counts.index, keys)
     table = table.merge(presented, left_on=keys, right_index=True, how="left")
-    every = table["closed"].sum()
-    table["note"] = pd.Series([_note(n, every) for n in table["closed"]], table.index, dtype="str")
+    every, won = table["closed"].sum(), table["won"].sum()
+    notes = [_note(closed, every, won) for closed in table["closed"]]
+    table["note"] = pd.Series(notes, table.index, dtype="str")
     return table[[*keys, *RATIO_COLUMNS]]
 
 
@@ -101,9 +115,9 @@ def _with_team(counts: pd.DataFrame, inputs: Region, keys: list[str]) -> pd.Data
     return counts.sort_index()
 
 
-def _note(closed: float, team: float) -> str:
-    if team == 0:
-        return "no closed deals at all: the ratio cannot be told"
+def _note(closed: float, every: float, won: float) -> str:
+    if won == 0:
+        return f"no {'won' if every else 'closed'} deals at all: the ratio cannot be told"
     if closed == 0:
         return "no closed deals: the team's ratio"
     if closed < THIN_DEALS:
@@ -127,6 +141,7 @@ def closed_deals(inputs: Region) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+@cached
 def count_steps(inputs: Region) -> pd.DataFrame:
     """Count prospects, presentations and proposals by person, reviewed period or since.
 
@@ -155,6 +170,15 @@ def count_steps(inputs: Region) -> pd.DataFrame:
     return table.astype(float)
 
 
+def activity_done(inputs: Region) -> pd.DataFrame:
+    """Give `count_steps`, a closed deal for a presentation where none are recorded."""
+    steps = count_steps(inputs)
+    if steps["presentation"].isna().all() and len(inputs.opportunities):
+        closed = closed_deals(inputs).groupby("rep_id").size()
+        steps["presentation"] = closed.reindex(steps.index, fill_value=0).astype(float)
+    return steps
+
+
 def _people(inputs: Region) -> set[str]:
     tables = (inputs.team(), inputs.opportunities, inputs.activities)
     return {rep for table in tables for rep in table["rep_id"].dropna()}
@@ -178,26 +202,29 @@ def _presentations(
         table["presentations"] = count_steps(inputs)["presentation"].reindex(labels).fillna(0.0)
         won = deals.groupby("rep_id")["is_won"].sum().reindex(labels, fill_value=0.0)
         table["won_presented"] = won
-    rate, low, high = _share_of(table["won_presented"], table["presentations"])
+    rate, worth = _share_of(table["won_presented"], table["presentations"])
+    low, high = beta_range(rate, worth)
     return table.assign(
         won_per_presentation=rate,
         presentation_low=low,
         presentation_high=high,
+        presentation_worth=worth,
         presentation_basis=basis,
     )
 
 
-def _share_of(done: pd.Series, tried: pd.Series) -> tuple[Numbers, Numbers, Numbers]:
+def _share_of(done: pd.Series, tried: pd.Series) -> tuple[Numbers, Numbers]:
     # More outcomes than tries: somebody did not record the tries. Such a person tells nothing
     # about the rate; when it is the whole team, nobody does. A little more is only timing.
     told = (tried > 0) & (done <= MORE_DONE * tried)
     if not told.any() or done.sum() > MORE_DONE * tried.sum():
         unknown = np.full(len(done), np.nan)
-        return unknown, unknown, unknown
+        return unknown, unknown
     known = tried.where(told, 0.0).to_numpy(dtype=float)
-    return shrink_ratio(np.minimum(done.fillna(0.0).to_numpy(dtype=float), known), known)
+    return ratio_posterior(np.minimum(done.fillna(0.0).to_numpy(dtype=float), known), known)
 
 
+@cached
 def funnel_rates(inputs: Region) -> pd.DataFrame:
     """Measure the steps of the funnel per person, each pulled towards the team where thin.
 
@@ -205,12 +232,15 @@ def funnel_rates(inputs: Region) -> pd.DataFrame:
     -------
     DataFrame
         One row a person of the team: won (deals), average_sale (plan currency; of won deals, or
-        where these have no amounts of sales lines, see sale_basis), prospect_to_presentation
-        and presentation_to_proposal (shares), prospect_months (first contact to the win),
-        cycle_months and cycle_months_median (presentation, or where unknown first contact, to
-        the win), proposal_months (proposal, or what is known before it, to the end, won or lost),
-        months_open (first contact, or what is known after it, to the end, won or lost),
-        win_rate_by_value (won amount / closed amount) and missing (what could not be told).
+        where these have no amounts of sales lines, see sale_basis) with average_sale_cv (how
+        unsure it is, share of it) and sale_cv (how single sales differ, share of it),
+        prospect_to_presentation and presentation_to_proposal (shares), prospect_months (first
+        contact to the win), cycle_months and cycle_months_median (presentation, or where unknown
+        first contact, to the win), proposal_months (deal-months open since the proposal, or what
+        is known before it, / proposals begun) and months_open (deal-months open / deals closed;
+        both count deals still open, see `planning_kit.review.pipeline.time_open`),
+        win_rate_by_value (won amount / closed amount; empty where nothing was won) and missing
+        (what could not be told).
     """
     team = pd.Index(inputs.team()["rep_id"], name="rep_id")
     deals = closed_deals(inputs)
@@ -218,17 +248,18 @@ def funnel_rates(inputs: Region) -> pd.DataFrame:
     steps = count_steps(inputs)
     table = pd.DataFrame(index=team)
     table["won"] = won.groupby("rep_id").size().reindex(team, fill_value=0).astype(float)
-    table["average_sale"], table["sale_basis"] = _average_sale(inputs, won, team)
+    table = table.join(_average_sale(inputs, won, team))
     table["prospect_to_presentation"] = _step_rate(steps, "presentation", "prospect", team)
     table["presentation_to_proposal"] = _step_rate(steps, "proposal", "presentation", team)
     table["prospect_months"] = _shrunk_months(_months(won, ["created_on"]), won, team)
     cycle = _months(won, ["presented_on", "created_on"])
     table["cycle_months"] = _shrunk_months(cycle, won, team)
     table["cycle_months_median"] = cycle.groupby(won["rep_id"]).median().reindex(team)
-    offered = _months(deals, ["proposed_on", "presented_on", "created_on"])
-    table["proposal_months"] = _shrunk_months(offered, deals, team)
-    whole = _months(deals, ["created_on", "presented_on", "proposed_on"])
-    table["months_open"] = _shrunk_months(whole, deals, team)
+    for name, flow in (("proposal_months", "began"), ("months_open", "ended")):
+        stood = time_open(inputs, offered=flow == "began")
+        stood = stood.reindex(_everybody(stood.index.to_series(), team), fill_value=0.0)
+        months = shrink_mean(stood["months_together"].to_numpy(), stood[flow].to_numpy())
+        table[name] = pd.Series(months, stood.index).reindex(team)
     table["win_rate_by_value"] = _win_rate_by_value(deals, team)
     table["missing"] = _missing(table)
     return table.reset_index()[list(FUNNEL_COLUMNS)]
@@ -239,27 +270,34 @@ def _everybody(people: pd.Series, team: pd.Index) -> pd.Index:
     return team.union(pd.Index(people.dropna().unique())).sort_values()
 
 
-def _average_sale(inputs: Region, won: pd.DataFrame, team: pd.Index) -> tuple[Numbers, str]:
+def _average_sale(inputs: Region, won: pd.DataFrame, team: pd.Index) -> pd.DataFrame:
     sized = won[won["amount"] > 0]
     if len(sized):
         everybody = _everybody(sized["rep_id"], team)
-        of_deals = _shrunk_mean_of(sized["amount"], sized["rep_id"], everybody)
-        return of_deals.reindex(team).to_numpy(), "won deals"
-    by_rep = inputs.reviewed_sales().groupby("rep_id")[["amount", "lines"]].sum()
-    by_rep = by_rep.reindex(_everybody(by_rep.index.to_series(), team), fill_value=0.0)
-    mean = shrink_mean(by_rep["amount"].to_numpy(), by_rep["lines"].to_numpy())
-    average = pd.Series(mean, by_rep.index).reindex(team).to_numpy(dtype=float)
-    return np.where(average > 0, average, np.nan), "sales lines" if (average > 0).any() else ""
+        mean, variance, within = _mean_of(sized["amount"], sized["rep_id"], everybody)
+        basis = "won deals"
+    else:
+        by_rep = inputs.reviewed_sales().groupby("rep_id")[["amount", "lines"]].sum()
+        everybody = _everybody(by_rep.index.to_series(), team)
+        by_rep = by_rep.reindex(everybody, fill_value=0.0)
+        mean, variance = mean_posterior(by_rep["amount"].to_numpy(), by_rep["lines"].to_numpy())
+        mean, within = np.where(mean > 0, mean, np.nan), None
+        basis = "sales lines" if (mean > 0).any() else ""
+    # Single sales spread as much as they are large where too few tell (`mean_posterior`).
+    single = np.full(len(mean), 1.0) if within is None else np.sqrt(within) / mean
+    columns = {"average_sale": mean, "average_sale_cv": np.sqrt(variance) / mean, "sale_cv": single}
+    return pd.DataFrame(columns, everybody).reindex(team).assign(sale_basis=basis)
 
 
-def _shrunk_mean_of(values: pd.Series, people: pd.Series, labels: pd.Index) -> pd.Series:
+def _mean_of(
+    values: pd.Series, people: pd.Series, labels: pd.Index
+) -> tuple[Numbers, Numbers, float | None]:
     grouped = values.groupby(people)
     own = grouped.agg(["sum", "size"]).reindex(labels, fill_value=0.0)
     spread = ((values - grouped.transform("mean")) ** 2).sum()
     freedom = len(values) - int((own["size"] > 0).sum())
     within = float(spread / freedom) if freedom >= 5 else None
-    mean = shrink_mean(own["sum"].to_numpy(), own["size"].to_numpy(), within)
-    return pd.Series(mean, labels)
+    return *mean_posterior(own["sum"].to_numpy(), own["size"].to_numpy(), within), within
 
 
 def _step_rate(steps: pd.DataFrame, done: str, tried: str, team: pd.Index) -> pd.Series:
@@ -275,17 +313,26 @@ def _months(deals: pd.DataFrame, days: list[str]) -> pd.Series:
     return months.where(months >= 0)
 
 
+def closing_times(inputs: Region) -> Numbers:
+    """List the months from presentation (where unknown first contact) to the win, ascending."""
+    deals = closed_deals(inputs)
+    months = _months(deals[deals["is_won"] > 0], ["presented_on", "created_on"]).dropna()
+    return np.sort(months.to_numpy(dtype=float))
+
+
 def _shrunk_months(months: pd.Series, deals: pd.DataFrame, team: pd.Index) -> pd.Series:
     known = months.dropna()
     people = deals.loc[known.index, "rep_id"]
-    return _shrunk_mean_of(known, people, _everybody(people, team)).reindex(team)
+    everybody = _everybody(people, team)
+    return pd.Series(_mean_of(known, people, everybody)[0], everybody).reindex(team)
 
 
 def _win_rate_by_value(deals: pd.DataFrame, team: pd.Index) -> pd.Series:
     # Systems that write 0 for a lost deal would make every rate 1; such values say nothing.
     sized = deals[deals["amount"] > 0]
     lost = deals["is_won"] == 0
-    if (sized["is_won"] == 0).sum() < 0.5 * lost.sum() or sized.empty:
+    told = sized["is_won"].sum() > 0 and (sized["is_won"] == 0).sum() >= 0.5 * lost.sum()
+    if not told:
         return pd.Series(np.nan, team)
     everybody = _everybody(sized["rep_id"], team)
     amount = sized["amount"] / sized["amount"].mean()

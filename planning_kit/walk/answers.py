@@ -113,7 +113,9 @@ def _split(step: Step) -> list[Card]:
 def _metrics(step: Step) -> list[Card]:
     goals, table = goals_of(step), metric_goals(step)
     year = (
-        table.groupby("rep_id")[["presentations", "sales_needed"]].sum(min_count=1).sum(min_count=1)
+        table.groupby("rep_id")[["presentations", "presentations_expected", "sales_needed"]]
+        .sum(min_count=1)
+        .sum(min_count=1)
     )
     short = table.loc[table["fits"].eq(False), "rep_id"].nunique()
     agreed = len(goals.people("agreed"))
@@ -127,7 +129,9 @@ def _metrics(step: Step) -> list[Card]:
         Card(
             "presentations in the year",
             number_text(year["presentations"]),
-            f"for {number_text(year['sales_needed'])} sales",
+            f"for {number_text(year['sales_needed'])} sales, with a chance of "
+            f"{chance_text(step.scenario.metrics.chance)} each; "
+            f"{number_text(year['presentations_expected'])} would do every other time",
         ),
         Card(
             "people without the hours",

@@ -97,6 +97,7 @@ class NotebookStep(Step):
     # what goals mean
     closing_ratios = of_region(review.closing_ratios)
     funnel_rates = of_region(review.funnel_rates)
+    ratio_goals = of_step(talks.ratio_goals)
     metric_year = of_step(talks.metric_year)
     company_metrics = of_step(talks.company_metrics_year)
     price_latitude = of_region(review.price_latitude)
@@ -299,7 +300,9 @@ _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "01": _review_findings,
     "02": _assumption_findings,
     "03": _allocation_findings,
-    "04": lambda step: metrics.metrics_findings(step.inputs, talks.metric_goals(step)),
+    "04": lambda step: metrics.metrics_findings(
+        step.inputs, talks.activity_goals(step), step.scenario.metrics
+    ),
     "05": _agreement_findings,
     "06": lambda step: manager_plan_of(step).findings,
     "07": split.allocation_findings,
@@ -363,6 +366,7 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "monthly_goals": talks.monthly_goals_table,
     "standing_goals": lambda step: talks.goals_of(step).table,
     "metric_goals": talks.metric_goals,
+    "ratio_goals": talks.ratio_goals,
     "closing_ratios": lambda step: step.closing_ratios(),
     "funnel_rates": lambda step: step.funnel_rates(),
     "pipeline_start": lambda step: step.inputs.with_names(

@@ -18,7 +18,8 @@ from planning_kit.walk.split import CELL_LABELS, labelled, scenario_here, solved
 from planning_kit.walk.step import Step
 
 _SUMMED = [
-    *("amount", "margin", "sales_needed", "presentations", "proposals", "prospects"),
+    *("amount", "margin", "sales_needed", "presentations_expected", "presentations"),
+    *("proposals", "prospects"),
     *("hours_needed", "hours_available"),
 ]
 _AGREED = ["top_down", "goal", "agreed", "difference", "basis", "status"]
@@ -128,12 +129,23 @@ def negotiation_state(step: Step) -> pd.DataFrame:
     return state
 
 
-def metric_goals(step: Step) -> pd.DataFrame:
-    """Say what the goals that stand mean in activity, by person and month."""
-    table: pd.DataFrame = step.once(
-        "metric_goals", lambda: metrics.metric_goals(step.inputs, goals_of(step).table)
+def activity_goals(step: Step) -> metrics.ActivityGoals:
+    """Say what the goals that stand mean in activity, by the options of the scenario."""
+    found: metrics.ActivityGoals = step.once(
+        "activity_goals",
+        lambda: metrics.activity_goals(step.inputs, goals_of(step).table, step.scenario.metrics),
     )
-    return table
+    return found
+
+
+def metric_goals(step: Step) -> pd.DataFrame:
+    """Give the months of these, see `planning_kit.metrics.metric_goals`."""
+    return activity_goals(step).months
+
+
+def ratio_goals(step: Step) -> pd.DataFrame:
+    """Give the people of these, with names, see `planning_kit.metrics.ratio_goals`."""
+    return step.inputs.with_names(activity_goals(step).people)
 
 
 def company_metrics(step: Step) -> pd.DataFrame:

@@ -1,0 +1,167 @@
+"""Who is there when: shares of months, selling hours, and the hours an activity takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from planning_kit.data import Region, working_days
+from planning_kit.numbers.phasing import shift_earlier
+from planning_kit.numbers.rounding import split_rows
+from planning_kit.numbers.shrinkage import Numbers
+from planning_kit.numbers.staffing import ramp_at
+from planning_kit.plan import USUAL_HOURS, MetricOptions
+from planning_kit.review.rates import activity_done
+
+TYPICAL = 0.9  # of ten people nine did no more than their hours allowed
+
+
+def selling_days(inputs: Region, people: pd.Index, months: pd.DatetimeIndex) -> Numbers:
+    """Count the working days of everybody in every month, none before hiring and after leaving."""
+    reps = inputs.reps.drop_duplicates("rep_id").set_index("rep_id").reindex(people)
+    return working_days(months, reps["hired_on"], reps["left_on"])
+
+
+def selling_hours(inputs: Region, people: pd.Index, months: pd.DatetimeIndex) -> Numbers:
+    """Give everybody's selling hours by month.
+
+    ``hours_a_month x selling_share`` of the settings is an average month; a month has them by its
+    working days, a person by the days there and, new here, by the plan's ramp.
+    """
+    settings = inputs.settings
+    usual = working_days(months).mean()
+    reps = inputs.reps.drop_duplicates("rep_id").set_index("rep_id").reindex(people)
+    hired = pd.to_datetime(reps["hired_on"]).fillna(pd.Timestamp("1900-01-01"))
+    month = months.year.to_numpy() * 12 + months.month.to_numpy()
+    tenure = month[None, :] - (hired.dt.year * 12 + hired.dt.month).to_numpy()[:, None]
+    days = selling_days(inputs, people, months) * ramp_at(settings.ramp, tenure)
+    return settings.hours_a_month * settings.selling_share * days / usual
+
+
+@dataclass(frozen=True)
+class Presence:
+    """Who is there in the months of a plan, and in as many before it.
+
+    Attributes
+    ----------
+    days, before : array of float
+        Working days of people x months, in the plan and before it.
+    """
+
+    days: Numbers
+    before: Numbers
+
+    @classmethod
+    def of(cls, inputs: Region, amount: pd.DataFrame) -> Presence:
+        """Take it from the days of hiring and leaving; ``amount`` is people x months."""
+        months = pd.DatetimeIndex(amount.columns)
+        early = pd.date_range(end=months[0], periods=len(months) + 1, freq="MS", unit="us")[:-1]
+        days = selling_days(inputs, amount.index, pd.DatetimeIndex(early.append(months)))
+        return cls(days[:, len(months) :], days[:, : len(months)])
+
+    @property
+    def steady(self) -> npt.NDArray[np.bool_]:
+        """Say who is there from before the plan to its end: their last months work for the next."""
+        return (self.before[:, -1] > 0) & (self.days[:, -1] > 0)
+
+    def place(self, amounts: Numbers, months: Numbers) -> Numbers:
+        """Move amounts earlier by the months their deals take, into months the person is there.
+
+        Returns
+        -------
+        array of float
+            Shares of the whole, people x months. They add up to 1, less what has no place: before
+            hiring, after leaving, or before the plan of somebody who is gone when it ends.
+        """
+        amounts = np.nan_to_num(amounts)
+        whole, count = amounts.sum(axis=1, keepdims=True), amounts.shape[1]
+        wide = np.hstack([np.zeros_like(amounts), amounts])
+        moved = shift_earlier(wide, np.minimum(months, count))
+        early = moved[:, :count] * ((self.before > 0) & self.steady[:, None])
+        inside = (moved[:, count:] + early) * (self.days > 0)
+        return np.divide(inside, whole, out=np.zeros_like(inside), where=whole > 0)
+
+    def split(self, amounts: Numbers, months: Numbers, total: Numbers) -> Numbers:
+        """Split whole numbers over the months as `place` says; what has no place is left out."""
+        shares = self.place(amounts, months)
+        return split_rows(shares, np.round(total * shares.sum(axis=1)))
+
+    def late(self, shares: Numbers, months: Numbers, times: Numbers) -> Numbers:
+        """Give the share of the placed activity whose deals close only after the plan.
+
+        ``times`` are months to the win of all deals, ascending: everybody's spread around the own
+        mean (``months``) in the same proportion. What works for the next plan anyway, at the end
+        of this one, is not counted.
+        """
+        count = shares.shape[1]
+        left = count - np.arange(count) - 0.5
+        mean = times.mean() if len(times) else 0.0
+        if mean <= 0:
+            return np.zeros(len(shares))
+        limit = left[None, :] / np.maximum(months, 1e-9)[:, None] * mean
+        after = 1.0 - np.searchsorted(times, limit, side="right") / len(times)
+        own = shares * (left[None, :] >= months[:, None])
+        return (own * after).sum(axis=1) / np.maximum(own.sum(axis=1), 1e-12)
+
+
+@dataclass(frozen=True)
+class ActivityHours:
+    """Hours one of each activity takes, and where they come from.
+
+    Attributes
+    ----------
+    hours : mapping of str to float
+        By step of the funnel.
+    basis : str
+        stated, learned, or usual (the kit's starting values).
+    load : Series
+        Hours that the recorded activity would have taken at stated or starting hours, over the
+        selling hours of that time; by person of whom activity is known.
+    """
+
+    hours: dict[str, float]
+    basis: str
+    load: pd.Series
+
+    def describe(self) -> str:
+        """Say the hours in words, and whose they are.
+
+        Examples
+        --------
+        >>> ActivityHours({"presentation": 2.5}, "usual", pd.Series()).describe()
+        "at 2.5 h a presentation (the kit's starting values)"
+        """
+        each = ", ".join(f"{hours:.2g} h a {step}" for step, hours in self.hours.items())
+        said = {
+            "stated": "stated in [metrics], else the kit's starting values",
+            "learned": "learned from last period's activity",
+            "usual": "the kit's starting values",
+        }
+        return f"at {each} ({said[self.basis]})"
+
+
+def activity_hours(inputs: Region, options: MetricOptions) -> ActivityHours:
+    """Find the hours an activity takes: stated, else learned where more cannot have been.
+
+    The kit's starting values are lowered, all by one factor, until the recorded activity of nine
+    of ten people fits the selling hours of the time in which they did it.
+    """
+    done = activity_done(inputs)
+    stated = {step: getattr(options, f"{step}_hours") for step in USUAL_HOURS}
+    hours = {step: USUAL_HOURS[step] if own is None else own for step, own in stated.items()}
+    settings = inputs.settings
+    first = pd.Timestamp(settings.review_starts_on).to_period("M").start_time
+    last = pd.Timestamp(settings.starts_on) - pd.Timedelta(days=1)
+    months = pd.date_range(first, last, freq="MS", unit="us")
+    there = pd.Series(selling_hours(inputs, done.index, months).sum(axis=1), done.index)
+    taken = sum(done[step].fillna(0.0) * each for step, each in hours.items())
+    load = (taken / there)[(taken > 0) & (there > 0)]
+    if any(own is not None for own in stated.values()):
+        return ActivityHours(hours, "stated", load)
+    most = float(load.quantile(TYPICAL)) if len(load) else 0.0
+    if most <= 1.0:
+        return ActivityHours(hours, "usual", load)
+    return ActivityHours({step: each / most for step, each in hours.items()}, "learned", load)
