@@ -1,5 +1,6 @@
 """From a goal to activity, closing ratio, pipeline, product, territory, margin, by month."""
 
+from planning_kit.metrics.cells import goal_cells
 from planning_kit.metrics.findings import metrics_findings
 from planning_kit.metrics.goals import (
     METRIC_COLUMNS,
@@ -8,17 +9,16 @@ from planning_kit.metrics.goals import (
     metric_goals,
     pipeline_start,
 )
-from planning_kit.metrics.splits import margin_goals, product_goals, territory_goals, units_goals
+from planning_kit.metrics.splits import product_goals, territory_goals
 
 __all__ = [
     "METRIC_COLUMNS",
     "ActivityOptions",
     "deal_share",
-    "margin_goals",
+    "goal_cells",
     "metric_goals",
     "metrics_findings",
     "pipeline_start",
     "product_goals",
     "territory_goals",
-    "units_goals",
 ]

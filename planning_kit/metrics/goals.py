@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
-from planning_kit.metrics.splits import check_goals, margin_goals, product_goals, units_goals
+from planning_kit.metrics.cells import goal_cells
+from planning_kit.metrics.splits import check_goals
 from planning_kit.numbers.phasing import shift_earlier, sum_window
 from planning_kit.numbers.rounding import split_rows
 from planning_kit.numbers.shrinkage import Numbers
 from planning_kit.numbers.tries import safe_tries
+from planning_kit.plan import Launch
 from planning_kit.review import closing_ratios, funnel_rates
 from planning_kit.review.rates import closed_deals
 
@@ -92,7 +95,10 @@ def deal_share(inputs: Region) -> float:
 
 
 def metric_goals(
-    inputs: Region, goals: pd.DataFrame, options: ActivityOptions | None = None
+    inputs: Region,
+    goals: pd.DataFrame,
+    options: ActivityOptions | None = None,
+    launches: Mapping[str, Launch] | None = None,
 ) -> pd.DataFrame:
     """Turn goals into sales, presentations, proposals, prospects, pipeline, units and margin.
 
@@ -114,6 +120,8 @@ def metric_goals(
         product_line and territory_id, on which rows are added up.
     options
         Hours an activity takes, the wished chance, the share of deals.
+    launches
+        New products, see `goal_cells`.
 
     Returns
     -------
@@ -138,7 +146,7 @@ def metric_goals(
     rates = _rates_of(inputs, amount.index)
     cells = _activity(amount.to_numpy(dtype=float), rates, _share(inputs, chosen), chosen.chance)
     table = _long(amount, cells)
-    table = _with_parts(table, inputs, checked)
+    table = _with_parts(table, goal_cells(inputs, checked, launches))
     return _with_hours(table, inputs, chosen)[list(METRIC_COLUMNS)]
 
 
@@ -202,13 +210,11 @@ def _long(amount: pd.DataFrame, cells: dict[str, Numbers]) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _with_parts(table: pd.DataFrame, inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
+def _with_parts(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     keys = ["rep_id", "month"]
-    lines = product_goals(goals, inputs)
-    parts = {"units": units_goals(inputs, lines), "margin": margin_goals(inputs, lines)}
-    for name, part in parts.items():
+    for name in ("units", "margin"):
         # One line without a price or a cost leaves the person's sum unknown, unless it is 0.
-        part.loc[part["goal"].eq(0), name] = part[name].fillna(0.0)
+        part = cells.assign(**{name: cells[name].mask(cells["amount"].eq(0), 0.0)})
         by_cell = part.assign(unknown=part[name].isna()).groupby(keys)
         sums = by_cell[name].sum().where(~by_cell["unknown"].any())
         table = table.merge(sums.reset_index(), on=keys, how="left")

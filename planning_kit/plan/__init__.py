@@ -13,6 +13,7 @@ from planning_kit.plan.folder import (
     load_plan,
     write_atomically,
 )
+from planning_kit.plan.launches import Launch
 from planning_kit.plan.levers import ACTIVITIES, ManagerLevers
 from planning_kit.plan.register import AssumptionEntry, Correlation, read_register
 from planning_kit.plan.rules import (
@@ -67,6 +68,7 @@ __all__ = [
     "Exclusion",
     "GroupRange",
     "Hold",
+    "Launch",
     "ManagerLevers",
     "MaxChange",
     "Objective",

@@ -15,6 +15,7 @@ from typing import Any
 from planning_kit.messages import DataError, Written, require_labels, stop_on_faults
 from planning_kit.numbers.units import from_units
 from planning_kit.plan.exclusions import Exclusion, read_exclusions
+from planning_kit.plan.launches import Launch, read_launches
 from planning_kit.plan.levers import ManagerLevers, read_levers
 from planning_kit.plan.register import (
     AssumptionEntry,
@@ -40,6 +41,7 @@ SECTIONS = (
     "targets",
     "company",
     "levers",
+    "metrics",
     "objective",
     "base",
     "rules",
@@ -120,6 +122,8 @@ class Scenario:
         Share that each level adds, from the top down; 0.05 is 5 %.
     levers : ManagerLevers
         What a manager may set.
+    launches : mapping of str to Launch
+        New products by id, and what they are to bring of their line's goal.
     review : tuple of Exclusion
         What is taken out of the review.
     path : Path or None
@@ -146,6 +150,7 @@ class Scenario:
     correlations: tuple[Correlation, ...] = ()
     over_assignment: Mapping[str, float] = field(default_factory=dict)
     relax: Relax = Relax()
+    launches: Mapping[str, Launch] = field(default_factory=dict)
     review: tuple[Exclusion, ...] = ()
     path: Path | None = None
 
@@ -190,6 +195,7 @@ class Scenario:
             correlations=read_correlations(written.rows("correlations", "correlation")),
             over_assignment={k: padding.number(k, 0.0, least=0, most=5) for k in padding.values},
             relax=_read_relax(written.section("relax", ("allow", "up_to_priority"))),
+            launches=read_launches(written.section("metrics", ("launch",)).section("launch")),
             review=read_exclusions(review),
             path=path,
         )
@@ -309,6 +315,9 @@ class Scenario:
             "holds": [_rule_said(hold) for hold in self.holds],
             "assumptions": {name: _said(entry) for name, entry in self.assumptions.items()},
             "correlations": [_said(one) for one in self.correlations],
+            "metrics": {"launch": {k: _said(one) for k, one in self.launches.items()}}
+            if self.launches
+            else {},
             "review": self.review and {"exclude": [_said(entry) for entry in self.review]},
         }
         for part in ("levers", "objective", "base", "relax"):

@@ -23,10 +23,14 @@ DISPERSION_COLUMNS = ("rep_id", "units", "amount", "at_team_prices", "price_rati
 
 def costed_sales(inputs: Region) -> pd.DataFrame:
     """List the reviewed sales whose cost is known, from the line or else from the unit cost."""
-    sales = inputs.reviewed_sales()
+    return with_costs(inputs, inputs.reviewed_sales()).dropna(subset="cost")
+
+
+def with_costs(inputs: Region, sales: pd.DataFrame) -> pd.DataFrame:
+    """Fill the cost of sales where it is empty: units times the product's unit cost."""
     products = inputs.products.drop_duplicates("product_id").set_index("product_id")
     by_product = sales["units"] * sales["product_id"].map(products["unit_cost"])
-    return sales.assign(cost=sales["cost"].fillna(by_product)).dropna(subset="cost")
+    return sales.assign(cost=sales["cost"].fillna(by_product))
 
 
 def break_even_volume(price_change_share: Any, margin_share: Any) -> Any:

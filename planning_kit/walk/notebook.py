@@ -54,6 +54,7 @@ class NotebookStep(Step):
     # what happened, and why
     goal_history = of_region(review.goal_history)
     attainment = of_region(review.attainment)
+    metric_attainment = of_region(review.metric_attainment)
     growth = of_region(review.growth)
     margins = of_region(review.margins)
     unusual_deals = of_region(review.unusual_deals)
@@ -308,6 +309,7 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "checks": lambda step: step.prepared.problems,
     "coverage": lambda step: step.coverage(),
     "attainment": lambda step: step.attainment(by="rep"),
+    "metric_attainment": lambda step: step.metric_attainment(),
     "attainment_product": lambda step: step.attainment(by="product_line"),
     "attainment_territory": lambda step: step.attainment(by="territory"),
     "attainment_rep_product": lambda step: step.attainment(by=["rep", "product_line"]),
@@ -370,8 +372,7 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "territory_goals": lambda step: metrics.territory_goals(
         talks.goals_of(step).table, step.inputs
     ),
-    "margin_goals": lambda step: metrics.margin_goals(step.inputs, talks.goals_of(step).table),
-    "units_goals": lambda step: metrics.units_goals(step.inputs, talks.goals_of(step).table),
+    "goal_cells": talks.goal_cells,
     "metrics_findings": lambda step: step.findings(),
     "agreed": talks.agreed_table,
     "offers": lambda step: step.offers(),

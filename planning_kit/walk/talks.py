@@ -131,7 +131,19 @@ def negotiation_state(step: Step) -> pd.DataFrame:
 def metric_goals(step: Step) -> pd.DataFrame:
     """Say what the goals that stand mean in activity, by person and month."""
     table: pd.DataFrame = step.once(
-        "metric_goals", lambda: metrics.metric_goals(step.inputs, goals_of(step).table)
+        "metric_goals",
+        lambda: metrics.metric_goals(
+            step.inputs, goals_of(step).table, launches=step.scenario.launches
+        ),
+    )
+    return table
+
+
+def goal_cells(step: Step) -> pd.DataFrame:
+    """Give the goals that stand cell by cell in amount, units and margin, new products in them."""
+    goals, launches = goals_of(step).table, step.scenario.launches
+    table: pd.DataFrame = step.once(
+        "goal_cells", lambda: metrics.goal_cells(step.inputs, goals, launches)
     )
     return table
 
