@@ -187,9 +187,9 @@ _ALL = (
         writes=(
             *("standing_goals", "metric_goals", "closing_ratios", "funnel_rates"),
             *("pipeline_start", "product_goals", "territory_goals", "goal_cells"),
-            "metrics_findings",
+            *("price_goals", "to_date", "metrics_findings"),
         ),
-        scenario=("review",),
+        scenario=("review", "metrics", "assumptions", "correlations"),
         reads_agreement=True,
     ),
     WalkStep(

@@ -9,6 +9,7 @@ from planning_kit.metrics.goals import (
     metric_goals,
     pipeline_start,
 )
+from planning_kit.metrics.prices import price_goals
 from planning_kit.metrics.splits import product_goals, territory_goals
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "metric_goals",
     "metrics_findings",
     "pipeline_start",
+    "price_goals",
     "product_goals",
     "territory_goals",
 ]

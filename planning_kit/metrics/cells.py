@@ -12,13 +12,12 @@ from planning_kit.metrics.splits import split_goals
 from planning_kit.numbers.rounding import spread_remainders
 from planning_kit.numbers.units import from_units
 from planning_kit.plan import Launch, months_between
-from planning_kit.review.prices import costed_sales
+from planning_kit.review.prices import LEAST_LINES, costed_sales
 
 CELL_COLUMNS = (
     *("rep_id", "territory_id", "product_line", "product_id", "month", "amount"),
     *("price", "units", "margin_share", "margin_basis", "margin"),
 )
-LEAST_LINES = 5  # a person's own margin share needs this many sales lines of the product line
 _WHOLE = ["rep_id", "product_line", "product_id"]  # rounded over the plan, then cell by cell
 
 

@@ -42,7 +42,7 @@ def next_year_tables(read: Read, settings: Settings) -> dict[str, pd.DataFrame]:
             ["planned_hours"]
         ].sum()
     found = {
-        "goals": _goals(read),
+        "goals": _goals(read, start, end),
         "proposals": said.assign(starts_on=start, ends_on=end),
         "evidence": _evidence(said, lines).assign(starts_on=start),
         "assumptions": read("register"),
@@ -58,21 +58,26 @@ def _canonical(name: str, table: pd.DataFrame) -> pd.DataFrame:
     return table.astype(empty_table(name).dtypes.to_dict()).reset_index(drop=True)
 
 
-def _goals(read: Read) -> pd.DataFrame:
-    cells, people = read("goal_cells"), read("metric_goals")
-    parts = [
+def _goals(read: Read, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
+    cells, people, ratios = (read(name) for name in ("goal_cells", "metric_goals", "ratio_goals"))
+    months = [
         table.assign(goal=table[name], metric=name)
         for table, names in ((cells, ("amount", "units", "margin")), (people, COUNTED))
         for name in names
         if name in table
     ]
-    if not parts:
+    if not months:
         return pd.DataFrame()
-    goals = pd.concat(parts, ignore_index=True).dropna(subset="goal")
+    goals = pd.concat(months, ignore_index=True)
+    last = (goals["month"] + pd.offsets.MonthEnd(0)).astype("datetime64[us]")
+    goals = goals.assign(starts_on=goals["month"], ends_on=last)
+    if len(ratios):  # one for the whole plan
+        year = ratios.assign(goal=ratios["closing_goal"], metric="closing_ratio")
+        year = year[["rep_id", "goal", "metric"]].assign(starts_on=start, ends_on=end)
+        goals = pd.concat([goals, year], ignore_index=True)
     for label in _OF_LINES:
         goals[label] = goals[label].where(goals[label] != NOT_KNOWN)
-    end = (goals["month"] + pd.offsets.MonthEnd(0)).astype("datetime64[us]")
-    return goals.assign(starts_on=goals["month"], ends_on=end)
+    return goals.dropna(subset="goal")
 
 
 def _last_proposals(log: pd.DataFrame, state: pd.DataFrame) -> pd.DataFrame:

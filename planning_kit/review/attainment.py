@@ -126,7 +126,7 @@ def attainment(
 def _total(groups: pd.api.typing.DataFrameGroupBy, name: str, metric: str) -> pd.Series:
     sums = groups[name].sum(min_count=1)
     if metric in LEVELS:
-        return sums / groups["goal_period"].nunique()
+        return (sums / groups["goal_period"].nunique()).rename(name)
     if metric not in RATIOS:
         return sums
     if name == "actual":

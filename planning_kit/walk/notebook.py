@@ -22,6 +22,7 @@ from planning_kit.walk import (
     resting,
     split,
     talks,
+    to_date,
     told,
     totals,
     views,
@@ -99,7 +100,9 @@ class NotebookStep(Step):
     closing_ratios = of_region(review.closing_ratios)
     funnel_rates = of_region(review.funnel_rates)
     metric_year = of_step(talks.metric_year)
+    to_date = of_step(to_date.to_date)
     price_latitude = of_region(review.price_latitude)
+    price_goals = of_region(metrics.price_goals)
     # the talks
     offers = of_step(talks.offers)
     gap_options = of_step(talks.gap_options)
@@ -373,6 +376,8 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
         talks.goals_of(step).table, step.inputs
     ),
     "goal_cells": talks.goal_cells,
+    "to_date": lambda step: step.to_date(),
+    "price_goals": lambda step: step.price_goals(),
     "metrics_findings": lambda step: step.findings(),
     "agreed": talks.agreed_table,
     "offers": lambda step: step.offers(),
