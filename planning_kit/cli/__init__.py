@@ -21,6 +21,7 @@ from planning_kit.cli.answer import answer
 from planning_kit.cli.export import export
 from planning_kit.cli.forms import forms
 from planning_kit.cli.letters import letters
+from planning_kit.cli.report import report
 from planning_kit.messages import PlanningError
 from planning_kit.steps import COMPANY_STEP
 
@@ -389,6 +390,7 @@ main.add_command(agree)
 main.add_command(export)
 main.add_command(answer)
 main.add_command(letters)
+main.add_command(report)
 main.add_command(forms)
 
 
