@@ -134,8 +134,8 @@ def _months(sheet: PersonPage) -> list[pd.Timestamp]:
 def _text(value: float, words: Words, kind: str, digits: int) -> str:
     if value != value:
         return EMPTY
-    if kind == "share":
-        return f"{words.number(100 * value)} %"
+    if kind in ("share", "price"):
+        return f"{words.number(100 * value, int(kind == 'price'))} %"
     return words.number(value, {"money": digits, "count": 0}.get(kind, 1))
 
 
@@ -180,8 +180,8 @@ def _parts(sheet: PersonPage, words: Words, digits: int) -> list[list[str]]:
             if isinstance(row["product"], str)
             else _line(words, row["product_line"]),
             *(_text(row[name], words, kind, digits) for name, kind in kinds.items()),
-            _range(row["price_ratio"], row["low"], row["high"], words, "share", digits),
-            _text(row["price_goal"], words, "share", digits),
+            _range(row["price_ratio"], row["low"], row["high"], words, "price", digits),
+            _text(row["price_goal"], words, "price", digits),
         ]
         for row in rows.to_dict("records")
     ]

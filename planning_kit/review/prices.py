@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from planning_kit.data import Region
-from planning_kit.numbers.intervals import Z80
+from planning_kit.numbers.intervals import HIGH
 
 PRICE_CHANGES = (-0.10, -0.05, -0.02, 0.02, 0.05, 0.10)
 LATITUDE_COLUMNS = (
@@ -130,6 +131,7 @@ def price_dispersion(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.Data
     ].transform("sum")
     count = groups.size()
     square = (off**2).groupby([priced[key] for key in keys]).sum() * count / (count - 1)
-    error = Z80 * np.sqrt(square).where(count >= LEAST_LINES) / table["at_team_prices"]
+    error = np.sqrt(square).where(count >= LEAST_LINES) / table["at_team_prices"]
+    error *= stdtrit(count - 1, HIGH)
     table["low"], table["high"] = table["price_ratio"] - error, table["price_ratio"] + error
     return table.reset_index()[[*keys, *DISPERSION_COLUMNS]]

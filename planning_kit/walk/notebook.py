@@ -100,6 +100,7 @@ class NotebookStep(Step):
     closing_ratios = of_region(review.closing_ratios)
     funnel_rates = of_region(review.funnel_rates)
     metric_year = of_step(talks.metric_year)
+    person_months = of_step(talks.person_months)
     to_date = of_step(to_date.to_date)
     price_latitude = of_region(review.price_latitude)
     price_goals = of_region(metrics.price_goals)

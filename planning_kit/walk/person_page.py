@@ -11,7 +11,7 @@ from planning_kit.walk.letters import last_day
 from planning_kit.walk.notebook import NotebookStep
 from planning_kit.walk.one_on_one import names_of_people
 from planning_kit.walk.split import chosen_person
-from planning_kit.walk.talks import goal_cells, goals_of, metric_goals, promises
+from planning_kit.walk.talks import goal_cells, goals_of, metric_goals, person_months, promises
 from planning_kit.walk.to_date import to_date
 
 
@@ -46,7 +46,7 @@ def person_page(step: NotebookStep, rep_id: str = "") -> PersonPage:
         inputs.name,
         str(basis[rep_id]),
         cells.reindex(columns=[*cells, *({"territory", "product"} - {*cells})]),
-        _of(metric_goals(step), rep_id),
+        person_months(step, rep_id),
         _of(metrics.price_goals(inputs), rep_id),
         _numbers(step, rep_id),
         _of(promises(step), rep_id),

@@ -139,6 +139,12 @@ def metric_goals(step: Step) -> pd.DataFrame:
     return table
 
 
+def person_months(step: Step, rep_id: str) -> pd.DataFrame:
+    """Give the months of one person, see `planning_kit.metrics.metric_goals`."""
+    table = metric_goals(step)
+    return table[table["rep_id"] == rep_id].reset_index(drop=True)
+
+
 def goal_cells(step: Step) -> pd.DataFrame:
     """Give the goals that stand cell by cell in amount, units and margin, new products in them."""
     goals, launches = goals_of(step).table, step.scenario.launches
