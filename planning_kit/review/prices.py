@@ -125,12 +125,12 @@ def price_dispersion(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.Data
     table["price_ratio"] = table["amount"] / table["at_team_prices"]
     table["price_effect"] = table["amount"] - table["at_team_prices"]
     table["list_ratio"] = (table["of_list"] / table["at_list"]).where(table["at_list"] > 0)
-    # The ratio of two sums: Cochran, Sampling Techniques (1977), 6.3.
-    off = priced["amount"] - priced["at_team_prices"] * groups["amount"].transform("sum") / groups[
-        "at_team_prices"
-    ].transform("sum")
-    count = groups.size()
-    square = (off**2).groupby([priced[key] for key in keys]).sum() * count / (count - 1)
+    # The ratio of two sums (Cochran, Sampling Techniques, 1977, 6.3); every sale is compared with
+    # the others, so that a large one does not hide behind itself (jackknife).
+    weight = groups["at_team_prices"].transform("sum")
+    off = priced["amount"] - priced["at_team_prices"] * groups["amount"].transform("sum") / weight
+    off /= 1 - (priced["at_team_prices"] / weight).clip(upper=0.99)
+    square, count = (off**2).groupby([priced[key] for key in keys]).sum(), groups.size()
     error = np.sqrt(square).where(count >= LEAST_LINES) / table["at_team_prices"]
     error *= stdtrit(count - 1, HIGH)
     table["low"], table["high"] = table["price_ratio"] - error, table["price_ratio"] + error
