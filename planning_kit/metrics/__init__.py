@@ -1,6 +1,6 @@
 """From a goal to activity, closing ratio, pipeline, product, territory, margin, by month."""
 
-from planning_kit.metrics.cells import goal_cells
+from planning_kit.metrics.cells import goal_cells, launch_findings
 from planning_kit.metrics.findings import metrics_findings
 from planning_kit.metrics.goals import (
     METRIC_COLUMNS,
@@ -17,6 +17,7 @@ __all__ = [
     "ActivityOptions",
     "deal_share",
     "goal_cells",
+    "launch_findings",
     "metric_goals",
     "metrics_findings",
     "pipeline_start",

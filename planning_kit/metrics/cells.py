@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
+from planning_kit.messages import finding, shorten
 from planning_kit.metrics.splits import split_goals
 from planning_kit.numbers.rounding import spread_remainders
 from planning_kit.numbers.units import from_units
@@ -115,6 +116,22 @@ def _with_new_prices(
     basis = pd.Series(np.where(share.notna(), "product", ""), table.index)
     of_new = {"price": price, "margin_share": share, "margin_basis": basis}
     return table.assign(**{name: table[name].mask(new, told) for name, told in of_new.items()})
+
+
+def launch_findings(
+    cells: pd.DataFrame, launches: Mapping[str, Launch]
+) -> Iterator[dict[str, str]]:
+    """Name new products that take no part of any goal, and those that have no price."""
+    there = cells.groupby("product_id")["price"].first()
+    lost, unpriced = sorted({*launches} - {*there.index}), list(there.index[there.isna()])
+    if lost:
+        message = f"New products take no part of any goal: {shorten(lost)}."
+        advice = "They need a product_line that somebody has a goal for, and a share above 0."
+        yield finding("metrics.launch.nothing", "review", "[metrics.launch]", message, advice)
+    if unpriced:
+        message = f"New products without a price have goals in amount alone: {shorten(unpriced)}."
+        advice = "Fill list_price of products, or write price in [metrics.launch]."
+        yield finding("metrics.launch.price", "review", "[metrics.launch]", message, advice)
 
 
 def _round_cells(table: pd.DataFrame, values: pd.Series) -> pd.Series:

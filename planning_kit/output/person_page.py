@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from planning_kit.data import Region
 from planning_kit.messages.amounts import EMPTY
 from planning_kit.output import typesetting
 from planning_kit.output.typesetting import Words, decimals_of
@@ -34,14 +35,12 @@ class PersonPage:
 
     Attributes
     ----------
-    plan, currency : str
-        Name of the plan, and its currency.
-    unit : float
-        Rounding unit.
-    starts_on, ends_on, as_of : date
-        The coming period, and the day on which this stood.
-    rep_id, person, manager, region, basis : str
-        Whose goal, and what it rests on: agreed, decided or allocated.
+    region : Region
+        Names, period, currency.
+    as_of : date
+        The day on which this stood.
+    rep_id, manager, basis : str
+        Whose goal, the name of the manager, and what it rests on: agreed, decided or allocated.
     cells : DataFrame
         Goals as of `planning_kit.metrics.goal_cells`, with ``territory`` and ``product`` by name.
     activity : DataFrame
@@ -54,16 +53,10 @@ class PersonPage:
         ``promise``, ``owner`` and ``until``.
     """
 
-    plan: str
-    currency: str
-    unit: float
-    starts_on: date
-    ends_on: date
+    region: Region
     as_of: date
     rep_id: str
-    person: str
     manager: str
-    region: str
     basis: str
     cells: pd.DataFrame
     activity: pd.DataFrame
@@ -82,9 +75,10 @@ class Press(typesetting.Press):
 
 def page(sheet: PersonPage, words: Words) -> dict[str, Any]:
     """Give every text of a person's page, as the template lays it out."""
-    digits = decimals_of(sheet.unit)
-    start, end, day = map(words.day, (sheet.starts_on, sheet.ends_on, sheet.as_of))
-    facts = [("number", sheet.rep_id), ("manager", sheet.manager), ("region", sheet.region)]
+    settings = sheet.region.settings
+    digits = decimals_of(settings.rounding_unit)
+    start, end, day = map(words.day, (settings.starts_on, settings.ends_on, sheet.as_of))
+    facts = [("number", sheet.rep_id), ("manager", sheet.manager), ("region", sheet.region.name)]
     goal = words.number(sheet.cells["amount"].sum(), digits)
     promised: Any = sheet.promises.head(MOST_PROMISES).itertuples()
     tables = {
@@ -102,12 +96,12 @@ def page(sheet: PersonPage, words: Words) -> dict[str, Any]:
         "paper": words.say("paper"),
         "date": [sheet.as_of.year, sheet.as_of.month, sheet.as_of.day],
         "title": words.say("title"),
-        "plan": sheet.plan,
-        "person": sheet.person,
+        "plan": settings.name,
+        "person": sheet.region.names.get(sheet.rep_id, sheet.rep_id),
         "facts": [[words.say(name), text] for name, text in facts if text],
         "goal": {
             "label": words.say("goal"),
-            "amount": words.say("money", currency=sheet.currency, amount=goal),
+            "amount": words.say("money", currency=settings.currency, amount=goal),
             "basis": f"{words.say('period', **{'from': start, 'to': end})} · {words.say(sheet.basis)}",
         },
         "tables": {
@@ -123,7 +117,7 @@ def page(sheet: PersonPage, words: Words) -> dict[str, Any]:
             }
             for name, rows in tables.items()
         },
-        "small": words.say("small", day=day, currency=sheet.currency),
+        "small": words.say("small", day=day, currency=settings.currency),
     }
 
 

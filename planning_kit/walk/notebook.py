@@ -298,11 +298,17 @@ def _allocation_findings(step: NotebookStep) -> pd.DataFrame:
     return findings_table([*finding_rows(found), *more]) if more else found
 
 
+def _metric_findings(step: NotebookStep) -> pd.DataFrame:
+    found = metrics.metrics_findings(step.inputs, talks.metric_goals(step))
+    more = [*metrics.launch_findings(talks.goal_cells(step), step.scenario.launches)]
+    return findings_table([*finding_rows(found), *more]) if more else found
+
+
 _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "01": _review_findings,
     "02": _assumption_findings,
     "03": _allocation_findings,
-    "04": lambda step: metrics.metrics_findings(step.inputs, talks.metric_goals(step)),
+    "04": _metric_findings,
     "05": _agreement_findings,
     "06": lambda step: manager_plan_of(step).findings,
     "07": split.allocation_findings,

@@ -28,22 +28,16 @@ def person_page(step: NotebookStep, rep_id: str = "") -> PersonPage:
     DataError
         Nobody of that id has a goal here; the nearest id is named.
     """
-    inputs, settings, goals = step.inputs, step.inputs.settings, goals_of(step)
+    inputs, goals = step.inputs, goals_of(step)
     rep_id = chosen_person(step, rep_id)
     names, above = names_of_people(step), inputs.managers_above(rep_id)[:1]
     basis = goals.by("rep").set_index("rep_id")["basis"]
     cells = inputs.with_names(_of(goal_cells(step), rep_id))
     return PersonPage(
-        settings.name,
-        settings.currency,
-        settings.rounding_unit,
-        settings.starts_on,
-        settings.ends_on,
+        inputs,
         last_day(step, goals),
         rep_id,
-        names.get(rep_id, rep_id),
         "".join(names.get(who, who) for who in above),
-        inputs.name,
         str(basis[rep_id]),
         cells.reindex(columns=[*cells, *({"territory", "product"} - {*cells})]),
         person_months(step, rep_id),
