@@ -108,7 +108,13 @@ _ALL = (
             "answers",
         ),
         writes=(
-            *("attainment", "attainment_product", "attainment_territory", "attainment_rep_product"),
+            *(
+                "attainment",
+                "metric_attainment",
+                "attainment_product",
+                "attainment_territory",
+                "attainment_rep_product",
+            ),
             *("goal_history", "growth", "bridge", "bridge_product", "staffing", "funnel", "market"),
             *("event_effects", "assumption_replay", "fairness", "goal_level", "size_buckets"),
             *("manager_effects", "goal_outliers", "proposal_bias", "proposal_check", "margins"),
@@ -180,10 +186,10 @@ _ALL = (
         reads=("allocation", "monthly_goals"),
         writes=(
             *("standing_goals", "metric_goals", "ratio_goals", "closing_ratios", "funnel_rates"),
-            *("pipeline_start", "product_goals", "territory_goals", "margin_goals"),
-            *("units_goals", "company_metrics", "metrics_findings"),
+            *("pipeline_start", "product_goals", "territory_goals", "goal_cells"),
+            *("price_goals", "company_metrics", "to_date", "metrics_findings"),
         ),
-        scenario=("review", "metrics"),
+        scenario=("review", "metrics", "assumptions", "correlations"),
         reads_agreement=True,
     ),
     WalkStep(

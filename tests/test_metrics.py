@@ -19,13 +19,12 @@ from planning_kit.metrics import (
     METRIC_COLUMNS,
     activity_goals,
     deal_share,
-    margin_goals,
+    goal_cells,
     metric_goals,
     metrics_findings,
     pipeline_start,
     product_goals,
     territory_goals,
-    units_goals,
 )
 from planning_kit.numbers.phasing import shift_earlier, sum_window
 from planning_kit.numbers.rounding import split_rows
@@ -44,6 +43,11 @@ from tests.making import make_inputs, make_settings
 FEW = settings(max_examples=60, deadline=None)
 SAMPLE = Path(__file__).resolve().parents[1] / "data_samples"
 MONTHS = pd.date_range("2026-01-01", periods=12, freq="MS", unit="us")
+
+
+def in_parts(inputs, goals, launches=None):
+    """Goals cell by cell, in units and margin."""
+    return goal_cells(inputs, goals, launches).rename(columns={"amount": "goal"})
 
 
 def deals(rep_id, won, lost, *, amount=1000.0, cycle_days=61, presented=True):
@@ -576,13 +580,13 @@ def test_parts_add_up_to_the_goal(rows, unit):
         sums = parts.groupby(["rep_id", "month"])["goal"].sum(min_count=1)
         np.testing.assert_allclose(sums, asked.reindex(sums.index), atol=unit * 1e-3)
         assert len(sums) == len(asked)
-    units = units_goals(inputs, goals)
+    units = in_parts(inputs, goals)
     year = units.groupby(["rep_id", "product_line"], dropna=False)
     exact = (units["goal"] / units["price"]).groupby([units["rep_id"], units["product_line"]]).sum()
     got = units.dropna(subset="product_line").groupby(["rep_id", "product_line"])["units"].sum()
     assert (got == exact.reindex(got.index).round()).all()
     assert year.ngroups >= len(got)
-    margin = margin_goals(inputs, goals)
+    margin = in_parts(inputs, goals)
     np.testing.assert_allclose(
         margin["margin"].sum(), (0.3 * goals["goal"]).sum(), atol=unit * 4 * len(rows)
     )
@@ -640,7 +644,7 @@ def test_without_inputs_a_goal_stays_on_an_empty_line():
 
 
 def test_units_follow_the_realised_price_of_the_line():
-    units = units_goals(small_team(1), monthly({"r0": 1300.0}))
+    units = in_parts(small_team(1), monthly({"r0": 1300.0}))
     by_line = units.groupby("product_line")[["price", "units"]].agg(
         {"price": "max", "units": "sum"}
     )
@@ -670,7 +674,7 @@ def test_margin_uses_the_own_share_only_with_enough_sales_lines():
         }
     ]
     inputs = make_inputs(sales=sales, products=[{"product_id": "p", "product_line": "X"}])
-    table = margin_goals(inputs, monthly({"a": 100.0, "b": 100.0}, MONTHS[:1])).set_index("rep_id")
+    table = in_parts(inputs, monthly({"a": 100.0, "b": 100.0}, MONTHS[:1])).set_index("rep_id")
     assert table.loc["a", ["margin_basis", "margin"]].tolist() == ["own", 50.0]
     assert table.loc["b", "margin_basis"] == "line"
     assert table.loc["b", "margin_share"] == pytest.approx(1 - 340 / 600)
@@ -688,7 +692,7 @@ def test_a_line_sold_below_cost_has_a_negative_margin_that_adds_up():
         }
     ] * 5
     inputs = make_inputs(sales=sales, products=[{"product_id": "p", "product_line": "X"}])
-    table = margin_goals(inputs, monthly({"a": 55.0}))
+    table = in_parts(inputs, monthly({"a": 55.0}))
     assert table["margin"].sum() == round(-0.13 * 55 * 12)
     assert set(table["margin"]) <= {-7.0, -8.0}
 
@@ -700,7 +704,7 @@ def test_the_unit_cost_serves_where_lines_have_no_cost():
     inputs = make_inputs(
         sales=sales, products=[{"product_id": "p", "product_line": "X", "unit_cost": 30.0}]
     )
-    assert margin_goals(inputs, monthly({"a": 100.0}))["margin_share"].iloc[0] == pytest.approx(0.4)
+    assert in_parts(inputs, monthly({"a": 100.0}))["margin_share"].iloc[0] == pytest.approx(0.4)
 
 
 @FEW
@@ -973,8 +977,8 @@ def test_nothing_at_all_gives_empty_tables_with_their_columns(people):
     assert metrics_findings(inputs, planned)["finding_id"].tolist() == ["metrics.goals.none"]
     assert len(funnel_rates(inputs)) == len(closing_ratios(inputs)) == len(people)
     empties = (
-        units_goals(inputs, goals),
-        margin_goals(inputs, goals),
+        in_parts(inputs, goals),
+        in_parts(inputs, goals),
         pipeline_start(inputs, table),
         product_goals(goals, inputs),
         territory_goals(goals, inputs),

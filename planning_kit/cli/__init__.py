@@ -19,8 +19,10 @@ from planning_kit import __version__
 from planning_kit.cli.agree import agree
 from planning_kit.cli.answer import answer
 from planning_kit.cli.calendar import calendar
+from planning_kit.cli.export import export
 from planning_kit.cli.forms import forms
 from planning_kit.cli.letters import letters
+from planning_kit.cli.report import report
 from planning_kit.messages import PlanningError
 from planning_kit.steps import COMPANY_STEP
 
@@ -344,20 +346,14 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
     Example:
       planning-kit status my-plan
     """
-    from planning_kit.messages import UsageError
     from planning_kit.run import read_manifest
-    from planning_kit.run.manifest import process_is_gone, run_folders
+    from planning_kit.run.manifest import chosen_run, process_is_gone
 
     plan, storage = _open_plan(plan_folder)
     if storage:
         storage.fetch("runs", ("/manifest.json",))
-    found = run_folders(plan.runs_folder)
-    chosen = [r for r in found if r.name == run_id] if run_id else found[:1]
-    if not chosen:
-        raise UsageError(
-            f"no run {run_id!r} in this plan" if run_id else "this plan has no run yet"
-        )
-    manifest = read_manifest(chosen[0])
+    chosen = chosen_run(plan, run_id)
+    manifest = read_manifest(chosen)
     gone = process_is_gone(manifest)
     if as_json:
         click.echo(json.dumps({**manifest, "process_is_gone": gone}, ensure_ascii=False))
@@ -367,7 +363,7 @@ def status(plan_folder: str, run_id: str, as_json: bool) -> None:
         click.echo(
             f"its process {manifest['process']} is gone; go on with: planning-kit run --resume"
         )
-    _show_run(manifest, chosen[0])
+    _show_run(manifest, chosen)
 
 
 @main.command()
@@ -392,9 +388,11 @@ def doctor(as_json: bool) -> None:
 
 
 main.add_command(agree)
+main.add_command(export)
 main.add_command(answer)
 main.add_command(calendar)
 main.add_command(letters)
+main.add_command(report)
 main.add_command(forms)
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
+from planning_kit.metrics.cells import goal_cells
 from planning_kit.metrics.presence import TYPICAL, Presence, activity_hours, selling_hours
-from planning_kit.metrics.splits import check_goals, margin_goals, product_goals, units_goals
+from planning_kit.metrics.splits import check_goals
 from planning_kit.numbers.compound import Odds
 from planning_kit.numbers.phasing import sum_window
 from planning_kit.numbers.rounding import split_rows
@@ -201,7 +202,7 @@ def activity_goals(
     amount = amount.reindex(columns=months).sort_index()
     rates = _rates_of(inputs, amount.index, chosen)
     cells, people = _activity(amount, rates, inputs, chosen)
-    table = _with_parts(_long(amount, cells), inputs, checked)
+    table = _with_parts(_long(amount, cells), goal_cells(inputs, checked, chosen.launch))
     months_table = _with_hours(table, inputs, chosen)[list(METRIC_COLUMNS)]
     return ActivityGoals(months_table, people[list(RATIO_GOAL_COLUMNS)])
 
@@ -313,13 +314,11 @@ def _long(amount: pd.DataFrame, cells: dict[str, Numbers]) -> pd.DataFrame:
     return table.reset_index()
 
 
-def _with_parts(table: pd.DataFrame, inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
+def _with_parts(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     keys = ["rep_id", "month"]
-    lines = product_goals(goals, inputs)
-    parts = {"units": units_goals(inputs, lines), "margin": margin_goals(inputs, lines)}
-    for name, part in parts.items():
+    for name in ("units", "margin"):
         # One line without a price or a cost leaves the person's sum unknown, unless it is 0.
-        part.loc[part["goal"].eq(0), name] = part[name].fillna(0.0)
+        part = cells.assign(**{name: cells[name].mask(cells["amount"].eq(0), 0.0)})
         by_cell = part.assign(unknown=part[name].isna()).groupby(keys)
         sums = by_cell[name].sum().where(~by_cell["unknown"].any())
         table = table.merge(sums.reset_index(), on=keys, how="left")

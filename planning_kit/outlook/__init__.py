@@ -8,7 +8,7 @@ from planning_kit.outlook.baseline import (
     unheld_territories,
 )
 from planning_kit.outlook.bases import other_bases
-from planning_kit.outlook.outlook import ChanceOfTarget, Outlook, coming_year
+from planning_kit.outlook.outlook import ChanceOfTarget, Outlook, coming_year, rest_of_year
 from planning_kit.outlook.ranges import interval_coverage, measured_calibration
 from planning_kit.outlook.register import Assumption, read_assumptions
 from planning_kit.outlook.tournament import method_tournament
@@ -27,6 +27,7 @@ __all__ = [
     "method_tournament",
     "other_bases",
     "read_assumptions",
+    "rest_of_year",
     "seasonal_profile",
     "turnover",
     "unheld_territories",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property, lru_cache, partial
 
 import numpy as np
@@ -20,7 +21,7 @@ from planning_kit.outlook.misses import misses_ahead
 from planning_kit.outlook.ranges import Parts, order_numbers, part_ranges, range80, share_of_year
 from planning_kit.outlook.seats import ROW, Seats, look_ahead
 from planning_kit.outlook.years import World, YearModel, draw_people, own_years, with_world
-from planning_kit.plan import Scenario
+from planning_kit.plan import Scenario, months_between
 
 RUNS = 2000
 SHARES = (0.0, 0.05, 0.10, 0.15, 0.20, 0.30, 0.50)  # of over-assignment
@@ -486,6 +487,35 @@ def coming_year(inputs: Region, scenario: Scenario, runs: int = RUNS) -> Outlook
     tables = (_people(seats, mean), _effects(seats, mean), _pairs(seats))
     outlook = Outlook(*tables, settings.rounding_unit, settings.seed, runs)
     return replace(outlook, parts=partial(_ranges_by, seats, outlook))
+
+
+def rest_of_year(inputs: Region, scenario: Scenario, since: date, runs: int = RUNS) -> Outlook:
+    """Estimate what the rest of the year may bring, from a day of the plan on.
+
+    What is expected of the months left (of the running one its days), and what may hit them, is
+    that of `coming_year`; whoever is there on the day has not left before it. Results so far
+    change nothing in what is expected of the rest.
+
+    Parameters
+    ----------
+    inputs, scenario, runs
+        As of `coming_year`.
+    since
+        First day of which nothing is known.
+    """
+    seats, settings, day = look_ahead(inputs, scenario), inputs.settings, pd.Timestamp(since)
+    left = (seats.rows["month"] + pd.offsets.MonthBegin(1) - day).dt.days
+    days = seats.rows["month"].dt.days_in_month
+    part = (left / days).clip(0.0, 1.0)
+    rows = seats.rows.assign(weight=seats.rows["weight"] * part)[part > 0]
+    rest = replace(seats, rows=rows.reset_index(drop=True))
+    mean = _by_person(rest, rest.base)
+    people = _people(rest, mean)
+    gone = months_between(settings.starts_on, since) - 1
+    people["starts_in"] = people["starts_in"].clip(lower=float(gone))
+    return Outlook(
+        people, _effects(rest, mean), _pairs(rest), settings.rounding_unit, settings.seed, runs
+    )
 
 
 def _by_person(seats: Seats, amounts: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ KINDS: Mapping[str, str] = {
     "by test": "number in the unit of its row",
     "by factor": "number in the unit of its row",
     "by measure": "number in the unit of its row",
+    "by metric": "number in the unit of its row",
     "date": "day",
     "month": "calendar month",
     "year": "year",
@@ -56,6 +57,15 @@ BY_ROW: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "sum of absolute changes": "money",
             "cells changed": "count",
             "largest relative change": "share",
+        },
+    ),
+    "by metric": (
+        "metric",
+        {
+            **dict.fromkeys(("amount", "margin", "pipeline_amount"), "money"),
+            **dict.fromkeys(("units", "sales_needed", "open_proposals"), "count"),
+            **dict.fromkeys(("presentations", "proposals", "prospects"), "count"),
+            "closing_ratio": "share",
         },
     ),
 }

@@ -13,6 +13,7 @@ from planning_kit.plan.folder import (
     load_plan,
     write_atomically,
 )
+from planning_kit.plan.launches import Launch
 from planning_kit.plan.levers import ACTIVITIES, ManagerLevers
 from planning_kit.plan.metric_options import STAGES, USUAL_HOURS, MetricOptions
 from planning_kit.plan.register import AssumptionEntry, Correlation, read_register
@@ -70,6 +71,7 @@ __all__ = [
     "Exclusion",
     "GroupRange",
     "Hold",
+    "Launch",
     "ManagerLevers",
     "MaxChange",
     "MetricOptions",

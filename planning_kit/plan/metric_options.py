@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from planning_kit.messages import Written
+from planning_kit.plan.launches import Launch, read_launches
 
 # Working hours one of each takes, with preparation and travel: no study stands behind them.
 USUAL_HOURS = {"prospect": 0.5, "presentation": 2.5, "proposal": 3.0}
@@ -35,6 +36,8 @@ class MetricOptions:
         presentation.
     rates : mapping of str to float
         Stated rates by stage, see `STAGES`: they hold for everybody, as certain.
+    launch : mapping of str to Launch
+        New products by id, and what they are to bring of their line's goal.
     """
 
     chance: float = 0.8
@@ -44,6 +47,7 @@ class MetricOptions:
     deal_share: float | None = None
     ratio_lift: float = 0.0
     rates: Mapping[str, float] = field(default_factory=dict)
+    launch: Mapping[str, Launch] = field(default_factory=dict)
 
 
 def read_metric_options(section: Written) -> MetricOptions:
@@ -58,4 +62,5 @@ def read_metric_options(section: Written) -> MetricOptions:
         deal_share=section.number("deal_share", least=0, most=1),
         ratio_lift=section.number("ratio_lift", 0.0, least=-0.9, most=9),
         rates={stage: rates.number(stage, 1.0, least=0.001, most=1) for stage in rates.values},
+        launch=read_launches(section.section("launch")),
     )

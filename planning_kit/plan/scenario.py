@@ -322,6 +322,8 @@ class Scenario:
             content[part] = _said(content[part])
         if self.levers.move:
             content["levers"]["move"] = [_said(one) for one in self.levers.move]
+        if self.metrics.launch:
+            content["metrics"]["launch"] = {k: _said(one) for k, one in self.metrics.launch.items()}
         return {part: content[part] for part in SECTIONS if content[part]}
 
     def __eq__(self, other: object) -> bool:

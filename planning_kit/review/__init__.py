@@ -1,7 +1,7 @@
 """What happened and why."""
 
 from planning_kit.review.accounts import recurring_accounts
-from planning_kit.review.attainment import attainment, goal_history, growth
+from planning_kit.review.attainment import attainment, goal_history, growth, metric_attainment
 from planning_kit.review.bridges import EFFECTS, MARGIN_EFFECTS, bridge, bridge_steps, goal_bridge
 from planning_kit.review.deals import Exclusions, exclude_deals, unusual_deals
 from planning_kit.review.events import event_effects, event_path
@@ -49,6 +49,7 @@ __all__ = [
     "manager_effects",
     "margins",
     "market_bridge",
+    "metric_attainment",
     "outside_assignments",
     "price_dispersion",
     "price_latitude",

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, cached
+from planning_kit.data import Region, cached, middle_day
+from planning_kit.data.derive import METRICS
 from planning_kit.messages import DataError, require_labels
 from planning_kit.plan import add_months
+from planning_kit.review.counts import COUNTED, COUNTED_CUTS, LEVELS, RATIOS, counted_results
 from planning_kit.review.goals import BASES, spread_goals
 from planning_kit.review.periods import (
     check_by,
@@ -76,7 +78,9 @@ def attainment(
         Any of rep_id, territory_id, product_id, product_line, manager_id (the team: leaders count
         to their own), quarter, month, goal_period; ``()`` is the total.
     metric
-        amount or margin (plan currency), or units; goals in another metric are not looked at.
+        amount or margin (plan currency), units, or one of `planning_kit.review.counts.COUNTED`;
+        goals in another metric are not looked at. What activities and deals count is known by
+        person, team and time; levels and ratios are averaged over periods, not added up.
     years
         ``"reviewed"`` or ``"all"``.
 
@@ -94,26 +98,46 @@ def attainment(
     """
     cuts = check_by(by)
     require_labels([years], ["reviewed", "all"], "years")
+    require_labels([metric], [*METRICS, *COUNTED], "metric")
     goals = goal_spans(inputs, metric)
-    sales = dated_sales(inputs, metric).assign(actual=lambda t: measured(t, metric))
+    if metric in COUNTED:
+        require_labels(cuts, COUNTED_CUTS, f"by, of {metric}")
+        sales = counted_results(inputs, metric)
+    else:
+        sales = dated_sales(inputs, metric).assign(actual=lambda t: measured(t, metric))
     if years == "reviewed":
         goals, sales = goals[goals["reviewed"]], sales[sales["reviewed"]]
-    planned = with_cuts(inputs, spread_goals(inputs, goals, cuts), cuts)
+    if metric in (*RATIOS, *LEVELS):  # what holds for a year holds for each of its months
+        goals = goals.assign(basis=0, when=goals["middle"], goal_period=goals["starts_on"])
+    else:
+        goals = spread_goals(inputs, goals, cuts)
+    planned = with_cuts(inputs, goals, cuts)
     sales = sales.assign(when=counted_on(sales, time_unit(cuts)))
     sold = with_cuts(inputs, sales, cuts)
     keys = cuts or [_ALL]
     asked = planned.assign(**{_ALL: 0}).groupby(keys, dropna=False)
     came = sold.assign(**{_ALL: 0}).groupby(keys, dropna=False)
-    table = pd.concat(
-        [asked["goal"].sum(min_count=1), asked["basis"].max(), came["actual"].sum(min_count=1)],
-        axis=1,
-    ).reset_index()
-    return _judged(table, keys)[[*cuts, *ATTAINMENT_COLUMNS]]
+    parts = [_total(asked, "goal", metric), asked["basis"].max(), _total(came, "actual", metric)]
+    told = metric == "amount" or (metric not in RATIOS and sold["actual"].notna().any())
+    table = _judged(pd.concat(parts, axis=1).reset_index(), keys, 0.0 if told else np.nan)
+    return table[[*cuts, *ATTAINMENT_COLUMNS]]
 
 
-def _judged(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def _total(groups: pd.api.typing.DataFrameGroupBy, name: str, metric: str) -> pd.Series:
+    sums = groups[name].sum(min_count=1)
+    if metric in LEVELS:
+        return (sums / groups["goal_period"].nunique()).rename(name)
+    if metric not in RATIOS:
+        return sums
+    if name == "actual":
+        of = groups["of"].sum()
+        return (sums / of.where(of > 0)).rename(name)
+    return groups[name].mean()
+
+
+def _judged(table: pd.DataFrame, keys: list[str], nothing: float = 0.0) -> pd.DataFrame:
     no_goal, no_sales = table["goal"].isna(), table["actual"].isna()
-    actual = table["actual"].where(~no_sales | no_goal, 0.0)
+    actual = table["actual"].where(~no_sales | no_goal, nothing)
     gap = actual - table["goal"]
     status = np.select(
         [no_goal, no_sales & (table["goal"] > 0), gap >= 0],
@@ -128,6 +152,37 @@ def _judged(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         status=pd.Series(status, table.index, dtype="str"),
         goal_basis=table["basis"].where(~no_goal).map(texts).astype("str"),
     ).sort_values(keys, ignore_index=True, na_position="last")
+
+
+def metric_attainment(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.DataFrame:
+    """Put the goals of every metric beside what came of them; no mapping is needed.
+
+    Parameters
+    ----------
+    inputs
+        A region or the company.
+    by
+        Cuts of `attainment` that every metric knows: rep_id, manager_id, quarter, month,
+        goal_period; ``()`` is the total.
+
+    Returns
+    -------
+    DataFrame
+        The cuts, ``metric``, ``goal``, ``actual``, ``gap``, ``attainment`` and ``status``; rows
+        with a goal of the reviewed period. A metric that nothing counts is one row with the
+        status "not counted".
+    """
+    cuts, tables = check_by(by, COUNTED_CUTS), []
+    known = [*METRICS, *COUNTED]
+    goals = inputs.goals[inputs.in_review(middle_day(inputs.goals))].dropna(subset="goal")
+    for metric in sorted(set(goals["metric"]), key=lambda m: (m not in known, m)):
+        if metric in known:
+            table = attainment(inputs, cuts, metric=metric).dropna(subset="goal")
+        else:
+            table = pd.DataFrame({"status": ["not counted"]})
+        tables.append(table.assign(metric=metric))
+    columns = [*cuts, "metric", *ATTAINMENT_COLUMNS[:-1]]
+    return pd.concat(tables or [pd.DataFrame()]).reindex(columns=columns).reset_index(drop=True)
 
 
 def goal_history(inputs: Region, *, metric: str | None = None) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from planning_kit.data import Region, cached, middle_day
 from planning_kit.data.derive import METRICS
 from planning_kit.messages import DataError, require_labels
 from planning_kit.plan import Settings, add_months, months_between
+from planning_kit.review.prices import with_costs
 
 CUTS = (
     "rep_id",
@@ -132,7 +133,8 @@ def dated_sales(inputs: Region, metric: str) -> pd.DataFrame:
     """
     spans = goal_spans(inputs, metric).sort_values("days").drop_duplicates(["rep_id", "starts_on"])
     spans = spans[["rep_id", "starts_on", "middle", "days"]]
-    sales = inputs.sales.merge(
+    sold = with_costs(inputs, inputs.sales) if metric == "margin" else inputs.sales
+    sales = sold.merge(
         spans.rename(columns={"starts_on": "goal_period"}), on=["rep_id", "goal_period"], how="left"
     )
     sales["middle"] = sales["middle"].fillna(sales["month"])

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.messages import UsageError
-from planning_kit.plan import COMPANY, write_atomically
+from planning_kit.plan import COMPANY, Plan, write_atomically
 
 FORMAT = 1
 COMPANY_RECORD = f"({COMPANY})"  # as a run calls the roll-up
@@ -130,6 +130,23 @@ def this_process() -> dict[str, Any]:
 def run_folders(runs: Path) -> list[Path]:
     """List the runs of a plan, newest first."""
     return sorted((p.parent for p in runs.glob("*/manifest.json")), reverse=True)
+
+
+def chosen_run(plan: Plan, run_id: str = "") -> Path:
+    """Give the folder of a run; by default the newest.
+
+    Raises
+    ------
+    UsageError
+        There is no such run.
+    """
+    found = run_folders(plan.runs_folder)
+    chosen = [run for run in found if run.name == run_id] if run_id else found[:1]
+    if not chosen:
+        raise UsageError(
+            f"no run {run_id!r} in this plan" if run_id else "this plan has no run yet"
+        )
+    return chosen[0]
 
 
 def status_table(manifest: dict[str, Any]) -> pd.DataFrame:

@@ -79,11 +79,11 @@ def standing_tables(step: NotebookStep) -> LetterTables:
         pd.Series({rep_id: goals.version_of(rep_id) for rep_id in goals.people()}, dtype="str"),
         talks.promises(step),
         goals.log_digest,
-        _last_day(step, goals),
+        last_day(step, goals),
     )
 
 
-def _last_day(step: NotebookStep, goals: Goals) -> date:
+def last_day(step: NotebookStep, goals: Goals) -> date:
     """Give the day of the last move, or of the last sale where nobody has talked yet."""
     if goals.log_digest:
         events = talks.negotiation_events(step)

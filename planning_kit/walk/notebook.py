@@ -22,6 +22,7 @@ from planning_kit.walk import (
     resting,
     split,
     talks,
+    to_date,
     told,
     totals,
     views,
@@ -54,6 +55,7 @@ class NotebookStep(Step):
     # what happened, and why
     goal_history = of_region(review.goal_history)
     attainment = of_region(review.attainment)
+    metric_attainment = of_region(review.metric_attainment)
     growth = of_region(review.growth)
     margins = of_region(review.margins)
     unusual_deals = of_region(review.unusual_deals)
@@ -100,7 +102,10 @@ class NotebookStep(Step):
     ratio_goals = of_step(talks.ratio_goals)
     metric_year = of_step(talks.metric_year)
     company_metrics = of_step(talks.company_metrics_year)
+    person_months = of_step(talks.person_months)
+    to_date = of_step(to_date.to_date)
     price_latitude = of_region(review.price_latitude)
+    price_goals = of_region(metrics.price_goals)
     # the talks
     offers = of_step(talks.offers)
     gap_options = of_step(talks.gap_options)
@@ -296,13 +301,17 @@ def _allocation_findings(step: NotebookStep) -> pd.DataFrame:
     return findings_table([*finding_rows(found), *more]) if more else found
 
 
+def _metric_findings(step: NotebookStep) -> pd.DataFrame:
+    found = metrics.metrics_findings(step.inputs, talks.activity_goals(step), step.scenario.metrics)
+    more = [*metrics.launch_findings(talks.goal_cells(step), step.scenario.metrics.launch)]
+    return findings_table([*finding_rows(found), *more]) if more else found
+
+
 _FINDINGS: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "01": _review_findings,
     "02": _assumption_findings,
     "03": _allocation_findings,
-    "04": lambda step: metrics.metrics_findings(
-        step.inputs, talks.activity_goals(step), step.scenario.metrics
-    ),
+    "04": _metric_findings,
     "05": _agreement_findings,
     "06": lambda step: manager_plan_of(step).findings,
     "07": split.allocation_findings,
@@ -313,6 +322,7 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "checks": lambda step: step.prepared.problems,
     "coverage": lambda step: step.coverage(),
     "attainment": lambda step: step.attainment(by="rep"),
+    "metric_attainment": lambda step: step.metric_attainment(),
     "attainment_product": lambda step: step.attainment(by="product_line"),
     "attainment_territory": lambda step: step.attainment(by="territory"),
     "attainment_rep_product": lambda step: step.attainment(by=["rep", "product_line"]),
@@ -376,9 +386,10 @@ TABLES: Mapping[str, Callable[[NotebookStep], pd.DataFrame]] = {
     "territory_goals": lambda step: metrics.territory_goals(
         talks.goals_of(step).table, step.inputs
     ),
-    "margin_goals": lambda step: metrics.margin_goals(step.inputs, talks.goals_of(step).table),
-    "units_goals": lambda step: metrics.units_goals(step.inputs, talks.goals_of(step).table),
     "company_metrics": talks.company_metrics,
+    "goal_cells": talks.goal_cells,
+    "to_date": lambda step: step.to_date(),
+    "price_goals": lambda step: step.price_goals(),
     "metrics_findings": lambda step: step.findings(),
     "agreed": talks.agreed_table,
     "offers": lambda step: step.offers(),

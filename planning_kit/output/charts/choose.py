@@ -26,6 +26,7 @@ from planning_kit.output.charts.goals import (
     chart_regions,
     chart_talk,
     chart_targets,
+    chart_to_date,
 )
 from planning_kit.output.charts.history import (
     chart_attainment,
@@ -206,6 +207,10 @@ _KINDS: Mapping[str, _Kind] = {
         ("what", "amount", "chance", "expected", "low", "high"),
         lambda d: chart_talk(d.table, d.titled("The numbers of the talk"), d.unit),
     ),
+    "to_date": _Kind(
+        (_LABEL, "goal", "due", "actual", "low", "high"),
+        lambda d: chart_to_date(d.table, d.label, d.titled("The year so far")),
+    ),
     "targets": _Kind(
         ("expected", "low", "high", "target"),
         lambda d: chart_targets(d.table, d.titled("Target and expected result"), d.unit),
@@ -268,8 +273,8 @@ def chart_for(
         What the chart shows; without it the usual title.
     kind
         Chooses the chart where a table would do for several: steps, bridge, goal_history,
-        event_path, effects, swings, frontier, buckets, talk, targets, regions, years, baseline, hours,
-        hours_spent, heat, attainment, agreement, months, allocation or chances.
+        event_path, effects, swings, frontier, buckets, talk, to_date, targets, regions, years,
+        baseline, hours, hours_spent, heat, attainment, agreement, months, allocation or chances.
     beside
         Tables that belong to it: the hours there are beside the hours planned, the margins of a
         map.

@@ -105,6 +105,42 @@ def chart_chances(chances: pd.DataFrame, label: str, title: str) -> alt.LayerCha
     return describe(chart, title=title, text=text)
 
 
+def chart_to_date(table: pd.DataFrame, label: str, title: str) -> alt.LayerChart | alt.Chart:
+    """Show what everybody sold of the goal, what was due, and where the year is likely to end.
+
+    Parameters
+    ----------
+    table
+        Columns ``label``, goal, due, actual, low and high (plan currency).
+    """
+    asked = table[table["goal"] > 0]
+    if asked.empty:
+        return nothing(title, "No results of the planned year yet.")
+    names = {"actual": "sold so far", "due": "due by now"}
+    parts = ["actual", "due", "low", "high"]
+    rows = asked[[label, *parts]].assign(**{n: asked[n] / asked["goal"] for n in parts})
+    y = alt.Y(f"{label}:N", sort=rows.sort_values("actual")[label].tolist(), title=None)
+    long = rows.melt([label], list(names), "what", "share")
+    long["what"] = long["what"].map(names)
+    span = alt.Chart(rows).mark_bar(size=8, color="#D5DDE4")
+    span = span.encode(x=alt.X("low:Q", axis=PERCENT, title="of the goal"), x2="high:Q", y=y)
+    dots = alt.Chart(long).mark_point(size=80, opacity=1)
+    dots = dots.encode(
+        x="share:Q",
+        y=y,
+        color=coloured("what", list(names.values()), [BLUE, ORANGE]),
+        shape=shaped("what", list(names.values()), ["circle", "diamond"]),
+        tooltip=tips(long, label, "what", "share"),
+    )
+    behind = int((rows["actual"] < rows["due"]).sum())
+    text = (
+        f"{behind} of {len(rows)} people sold less than was due by now. The bar is where eight of "
+        "ten years end."
+    )
+    chart = (span + dots + line_at(1.0)).properties(width=460, height=height(len(rows)))
+    return describe(chart, title=title, text=text)
+
+
 def chart_frontier(frontier: pd.DataFrame, title: str) -> alt.LayerChart | alt.Chart:
     """Show what over-assignment buys: share of people reaching against the region's chance.
 
