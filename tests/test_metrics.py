@@ -872,7 +872,7 @@ def test_hours_are_learned_where_more_cannot_have_been_and_it_is_said():
     planned = activity_goals(inputs, goals)
     row = found(metrics_findings(inputs, planned), "metrics.hours.learned").iloc[0]
     # 9,000 prospects of half an hour and 60 presentations of 2.5 h in 1,152 h.
-    assert "4.0 times the selling hours of a" in row["message"]
+    assert "1 of 1 people" in row["message"] and "(most: a, 4.0 times)" in row["message"]
     assert "0.62 h a presentation" in row["message"]
     assert "(learned from last period's activity)" in row["message"]
     stated = found(

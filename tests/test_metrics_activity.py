@@ -272,6 +272,13 @@ def test_open_deals_on_a_day_are_those_counted_one_by_one(rows, day):
     assert len(open_deals(inputs, there)) == expected
 
 
+def test_a_deal_is_not_open_any_more_at_the_end_of_the_day_it_closes():
+    inputs = make_inputs(reps=team("a"), opportunities=lives_of([(10, 5, "won")]))
+    start = pd.Timestamp("2024-09-01")
+    there = [len(open_deals(inputs, start + pd.Timedelta(days=day))) for day in (9, 10, 14, 15)]
+    assert there == [0, 1, 1, 0]
+
+
 def test_person_time_counts_deals_that_are_still_open():
     rows = [(122, 365, "won")] * 2 + [(122, None, "won")] * 6  # from the first of January on
     rows += [(487 - 30, 30, "won")]

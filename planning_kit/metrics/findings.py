@@ -146,7 +146,7 @@ def _hours(goals: ActivityGoals, each: ActivityHours, options: MetricOptions) ->
         return
     full = known[~known["fits"].astype(bool)]
     people = goals.people.set_index("rep_id").to_dict("index")
-    basis = f"{each.describe()} and for {_chance_said(options)}"
+    chance = f"and for {_chance_said(options)}"
     for rep_id, months in full.groupby("rep_id"):
         every = known[known["rep_id"] == rep_id]
         needed, there = every["hours_needed"].sum(), every["hours_available"].sum()
@@ -158,8 +158,8 @@ def _hours(goals: ActivityGoals, each: ActivityHours, options: MetricOptions) ->
             str(rep_id),
             f"{rep_id}: activity needs {needed:,.0f} h of {there:,.0f} selling hours"
             + (f", {needed - there:,.0f} h too many" if over else " over the plan")
-            + f", {basis}; {len(months)} of {len(every)} months do not fit, the fullest is "
-            f"{worst['month']:%Y-%m} with {worst['hours_needed']:,.0f} h of "
+            + f", {each.describe(str(rep_id))} {chance}; {len(months)} of {len(every)} months do "
+            f"not fit, the fullest is {worst['month']:%Y-%m} with {worst['hours_needed']:,.0f} h of "
             f"{worst['hours_available']:,.0f} h.",
             "Lower the goal, free selling hours, raise the closing ratio or the average sale"
             f"{_ratio_that_fits(people[rep_id], needed, there)}."
@@ -172,7 +172,7 @@ def _hours(goals: ActivityGoals, each: ActivityHours, options: MetricOptions) ->
             "pass",
             "hours",
             "Everybody's activity fits the selling "
-            f"hours in every month ({known['rep_id'].nunique()} people), {basis}.",
+            f"hours in every month ({known['rep_id'].nunique()} people), {each.describe()} {chance}.",
         )
 
 
@@ -194,15 +194,16 @@ def _ratio_that_fits(person: dict[Hashable, Any], needed: float, there: float) -
 
 
 def _recorded_hours(each: ActivityHours) -> Iterator[Finding]:
-    over = each.load[each.load > 1.0 + 1e-9]
-    if each.basis == "learned":
+    over = each.load[each.load > 1.0 + 1e-9].sort_values(ascending=False, kind="stable")
+    if len(over) and not each.stated:
         yield finding(
             "metrics.hours.learned",
             "review",
             "activities",
-            f"At the kit's starting values, last period's activity would have taken "
-            f"{over.max():.1f} times the selling hours of {over.idxmax()}; so that of nine in ten "
-            f"people fits, activity is planned {each.describe()}. It may take less, not more.",
+            f"At the kit's starting values, last period's activity of {len(over)} of "
+            f"{len(each.load)} people would have taken more than their selling hours (most: "
+            f"{over.index[0]}, {over.iloc[0]:.1f} times), so theirs is planned at what it can have "
+            f"taken at most, anybody else's {each.describe()}: {shorten(over.index)}.",
             "Write the hours the team measures into [metrics].",
         )
     elif len(over):
@@ -212,7 +213,7 @@ def _recorded_hours(each: ActivityHours) -> Iterator[Finding]:
             "activities",
             f"At the hours set for an activity, the activity recorded for {len(over)} of "
             f"{len(each.load)} people would already have taken more than their selling hours "
-            f"(most: {over.idxmax()}, {over.max():.1f} times): {shorten(over.index)}.",
+            f"(most: {over.index[0]}, {over.iloc[0]:.1f} times): {shorten(over.index)}.",
             "The hours an activity takes are set too high, or the counts are not single "
             "activities; correct one of them before trusting the hours.",
         )
@@ -247,13 +248,14 @@ def _lift(people: pd.DataFrame, each: ActivityHours, options: MetricOptions) -> 
     saved = lifted["presentations_expected"] * (
         lifted["closing_goal"] / lifted["closing_ratio"] - 1
     )
+    pace = each.pace(pd.Index(lifted["rep_id"])).to_numpy()
     yield finding(
         "metrics.ratio.lift",
         "review" if len(above) or unknown else "pass",
         "closing ratio",
         f"Closing ratios are to rise by {options.ratio_lift:.0%}. Where they stay as they were, "
         f"{lifted['lift_amount'].sum():,.0f} of the goals are missing, or {saved.sum():,.0f} more "
-        f"presentations ({saved.sum() * each.hours['presentation']:,.0f} h) are needed"
+        f"presentations ({(saved / pace).sum() * each.hours['presentation']:,.0f} h) are needed"
         + (
             f"; {len(above)} of {len(lifted)} people would be above what nine in ten comparable "
             f"people reach: {shorten(above['rep_id'])}"

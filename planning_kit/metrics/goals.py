@@ -326,11 +326,12 @@ def _with_parts(table: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_hours(table: pd.DataFrame, inputs: Region, options: MetricOptions) -> pd.DataFrame:
-    each = activity_hours(inputs, options).hours
-    parts = {f"{step}s": table[f"{step}s"] * hours for step, hours in each.items()}
+    each = activity_hours(inputs, options)
+    parts = {f"{step}s": table[f"{step}s"] * hours for step, hours in each.hours.items()}
     # A step that nobody recorded takes no hours; without presentations no hours are known.
     hours = pd.DataFrame(parts).sum(axis=1).where(table["presentations"].notna())
     people = pd.Index(table["rep_id"].unique())
+    hours = hours / table["rep_id"].map(each.pace(people))
     months = pd.DatetimeIndex(table["month"].unique())
     there = selling_hours(inputs, people, months).ravel()
     fits = (hours <= there + 1e-9).astype("boolean").where(hours.notna())
@@ -382,7 +383,8 @@ def pipeline_start(inputs: Region, metrics: pd.DataFrame) -> pd.DataFrame:
         "proposals_open": deals["proposed_on"].notna().groupby(owner).sum(),
     }.items():
         told = known if name != "proposals_open" else proposals_known
-        table[name] = counted.reindex(table.index).astype(float).fillna(0.0 if told else np.nan)
+        there = counted.reindex(table.index).astype(float).fillna(0.0)
+        table[name] = there if told else np.nan
     table["amount_short"] = (table["amount_needed"] - table["open_amount"]).clip(lower=0.0)
     table["proposals_short"] = (table["proposals_needed"] - table["proposals_open"]).clip(lower=0)
     return table.rename_axis("rep_id").reset_index()[list(START_COLUMNS)]

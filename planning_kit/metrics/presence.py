@@ -16,6 +16,7 @@ from planning_kit.numbers.staffing import ramp_at
 from planning_kit.plan import USUAL_HOURS, MetricOptions
 from planning_kit.review.rates import activity_done
 
+_STATED = "stated in [metrics], else the kit's starting values"
 TYPICAL = 0.9  # of ten people nine did no more than their hours allowed
 
 
@@ -114,54 +115,52 @@ class ActivityHours:
     Attributes
     ----------
     hours : mapping of str to float
-        By step of the funnel.
-    basis : str
-        stated, learned, or usual (the kit's starting values).
+        By step of the funnel: stated, else the kit's starting values.
+    stated : bool
+        A planner wrote some of them.
     load : Series
-        Hours that the recorded activity would have taken at stated or starting hours, over the
-        selling hours of that time; by person of whom activity is known.
+        Hours that the recorded activity would have taken, over the selling hours of that time; by
+        person of whom activity is known.
     """
 
     hours: dict[str, float]
-    basis: str
+    stated: bool
     load: pd.Series
 
-    def describe(self) -> str:
-        """Say the hours in words, and whose they are.
+    def pace(self, people: pd.Index) -> pd.Series:
+        """Say how many times faster than at these hours everybody works, at least.
+
+        Starting values are not believed where the activity recorded would not have fitted into the
+        selling hours: of nine in ten people, or of the person. Stated ones are.
+        """
+        if self.stated or self.load.empty:
+            return pd.Series(1.0, people)
+        usual = max(float(self.load.quantile(TYPICAL)), 1.0)
+        return self.load.reindex(people).fillna(usual).clip(lower=usual)
+
+    def describe(self, rep_id: str = "") -> str:
+        """Say the hours of a person (of those without a history: empty), and whose they are.
 
         Examples
         --------
-        >>> ActivityHours({"presentation": 2.5}, "usual", pd.Series()).describe()
+        >>> ActivityHours({"presentation": 2.5}, False, pd.Series({"a": 2.0}).iloc[:0]).describe()
         "at 2.5 h a presentation (the kit's starting values)"
         """
-        each = ", ".join(f"{hours:.2g} h a {step}" for step, hours in self.hours.items())
-        said = {
-            "stated": "stated in [metrics], else the kit's starting values",
-            "learned": "learned from last period's activity",
-            "usual": "the kit's starting values",
-        }
-        return f"at {each} ({said[self.basis]})"
+        pace = float(self.pace(pd.Index([rep_id])).iloc[0])
+        each = ", ".join(f"{hours / pace:.2g} h a {step}" for step, hours in self.hours.items())
+        usual = "learned from last period's activity" if pace > 1 else "the kit's starting values"
+        return f"at {each} ({_STATED if self.stated else usual})"
 
 
 def activity_hours(inputs: Region, options: MetricOptions) -> ActivityHours:
-    """Find the hours an activity takes: stated, else learned where more cannot have been.
-
-    The kit's starting values are lowered, all by one factor, until the recorded activity of nine
-    of ten people fits the selling hours of the time in which they did it.
-    """
-    done = activity_done(inputs)
+    """Find the hours an activity takes, and what last period's would have taken at these."""
+    done, settings = activity_done(inputs), inputs.settings
     stated = {step: getattr(options, f"{step}_hours") for step in USUAL_HOURS}
     hours = {step: USUAL_HOURS[step] if own is None else own for step, own in stated.items()}
-    settings = inputs.settings
     first = pd.Timestamp(settings.review_starts_on).to_period("M").start_time
     last = pd.Timestamp(settings.starts_on) - pd.Timedelta(days=1)
     months = pd.date_range(first, last, freq="MS", unit="us")
     there = pd.Series(selling_hours(inputs, done.index, months).sum(axis=1), done.index)
     taken = sum(done[step].fillna(0.0) * each for step, each in hours.items())
     load = (taken / there)[(taken > 0) & (there > 0)]
-    if any(own is not None for own in stated.values()):
-        return ActivityHours(hours, "stated", load)
-    most = float(load.quantile(TYPICAL)) if len(load) else 0.0
-    if most <= 1.0:
-        return ActivityHours(hours, "usual", load)
-    return ActivityHours({step: each / most for step, each in hours.items()}, "learned", load)
+    return ActivityHours(hours, any(own is not None for own in stated.values()), load)
