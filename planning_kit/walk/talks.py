@@ -139,21 +139,6 @@ def metric_goals(step: Step) -> pd.DataFrame:
     return table
 
 
-def person_months(step: Step, rep_id: str) -> pd.DataFrame:
-    """Give the months of one person, see `planning_kit.metrics.metric_goals`."""
-    table = metric_goals(step)
-    return table[table["rep_id"] == rep_id].reset_index(drop=True)
-
-
-def goal_cells(step: Step) -> pd.DataFrame:
-    """Give the goals that stand cell by cell in amount, units and margin, new products in them."""
-    goals, launches = goals_of(step).table, step.scenario.launches
-    table: pd.DataFrame = step.once(
-        "goal_cells", lambda: metrics.goal_cells(step.inputs, goals, launches)
-    )
-    return table
-
-
 def meeting(step: Step) -> agreement.Meeting:
     """Let both sides meet, by the rules of the scenario and by how good past numbers were."""
     found: agreement.Meeting = step.once("meeting", lambda: _meet(step))
@@ -245,3 +230,18 @@ def metric_year(step: Step) -> pd.DataFrame:
     table = metric_goals(step)
     there = [name for name in _SUMMED if name in table]
     return table.groupby("rep_id", as_index=False)[there].sum(min_count=1)
+
+
+def person_months(step: Step, rep_id: str) -> pd.DataFrame:
+    """Give the months of one person, see `planning_kit.metrics.metric_goals`."""
+    table = metric_goals(step)
+    return table[table["rep_id"] == rep_id].reset_index(drop=True)
+
+
+def goal_cells(step: Step) -> pd.DataFrame:
+    """Give the goals that stand cell by cell in amount, units and margin, new products in them."""
+    goals, launches = goals_of(step).table, step.scenario.launches
+    table: pd.DataFrame = step.once(
+        "goal_cells", lambda: metrics.goal_cells(step.inputs, goals, launches)
+    )
+    return table
