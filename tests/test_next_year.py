@@ -13,11 +13,12 @@ from click.testing import CliRunner, Result
 
 from planning_kit.cli import main
 from planning_kit.data import open_inputs, prepare, read_table, write_table
+from planning_kit.output.next_year import next_year_tables
 from planning_kit.plan import Plan, load_plan
 from planning_kit.review import attainment, metric_attainment
 from planning_kit.review.counts import COUNTED
 from planning_kit.walk.notebook import NotebookStep
-from tests.making import make_inputs
+from tests.making import make_inputs, make_settings
 
 NOTEBOOKS = ("02_assumptions", "04_goal_metrics", "05_joint_agreement", "06_manager_goals")
 EXPORTED = ("goals", "proposals", "evidence", "assumptions", "manager_time")
@@ -187,3 +188,40 @@ def test_without_any_record_a_count_is_unknown_and_not_zero():
         goals=[{**goal, "metric": metric} for metric in COUNTED],
     )
     assert metric_attainment(inputs)["actual"].isna().all()
+
+
+def test_the_last_word_of_everybody_and_what_stands_behind_it_are_exported():
+    deal = {"account": "A1", "product": "Line A", "opportunity": "O7", "amount": 40.0}
+    deal |= {"probability": 0.5, "month": "2026-04", "reason": "tender"}
+    rows = [
+        ("propose", "ann", None, "70", "[]"),
+        ("propose", "ann", None, "90", json.dumps([deal])),
+        ("propose", "bob", "Line A", "30", "[]"),
+        ("propose", "bob", "Line B", "20", json.dumps([{**deal, "product": "p9"}])),
+        ("propose", "cid", "Line A", "30", "[]"),
+        ("propose", "cid", None, "50", "[]"),
+        ("propose", "dee", None, "50", "[]"),
+    ]
+    names = ["kind", "rep_id", "product_line", "amount", "evidence"]
+    log = pd.DataFrame(rows, columns=names).assign(territory_id=None)
+    log = log.astype({"product_line": "str", "territory_id": "str"})
+    # cid's whole goal replaced the part; dee took the proposal back.
+    state = {"rep_id": ["ann", "bob", "cid", "dee"], "proposed": [90.0, 50.0, 50.0, np.nan]}
+    tables = {"agreement_log": log, "agreement_state": pd.DataFrame(state)}
+    tables["standing_goals"] = pd.DataFrame({"product_line": ["Line A", "Line B"]})
+    found = next_year_tables(lambda name: tables.get(name, pd.DataFrame()), make_settings())
+    proposed = found["proposals"].fillna({"product_line": ""})
+    assert proposed[["rep_id", "product_line", "proposed"]].to_numpy().tolist() == [
+        ["ann", "", 90.0],
+        ["bob", "Line A", 30.0],
+        ["bob", "Line B", 20.0],
+        ["cid", "", 50.0],
+    ]
+    evidence = found["evidence"].set_index("rep_id")
+    assert evidence.loc["ann", ["product_line", "opportunity_id", "probability"]].tolist() == [
+        "Line A",
+        "O7",
+        0.5,
+    ]
+    assert evidence.loc["bob", "product_id"] == "p9"
+    assert evidence.loc["ann", "closes_on"] == pd.Timestamp("2026-04-01")
