@@ -47,7 +47,7 @@ def _metrics() -> Iterator[str]:
     yield "| metric | called | unit | set by | how the goal follows | measured by | columns | owner |"
     yield "| --- | --- | --- | --- | --- | --- | --- | --- |"
     for metric in OWN_METRICS.values():
-        formula = f"`{metric.formula}`" if metric.formula else "its parts"
+        formula = f"`{metric.formula}`" if metric.formula else metric.measured
         sources = ", ".join(f"`{name}`" for name in metric.sources)
         cells = (f"`{metric.name}`", metric.title, metric.unit, metric.grain, metric.goal)
         yield f"| {' | '.join([*cells, formula, sources, metric.owner])} |"

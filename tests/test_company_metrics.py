@@ -14,6 +14,7 @@ from planning_kit.messages import DataError
 from planning_kit.metrics import company_metrics
 from planning_kit.plan.formulas import READABLE, read_formula
 from planning_kit.plan.metrics import OWN_METRICS
+from planning_kit.review.attainment import metric_attainment
 from planning_kit.review.measured import measure
 from tests.making import make_inputs
 
@@ -70,6 +71,23 @@ def test_its_goals_grow_with_the_goal_that_stands_and_add_up(company):
     assert demos.set_index("rep_id").loc["ann", "metric_last"].eq(10).all()
     ratio = table[table["metric"] == "demos_a_sale"].groupby("rep_id")["metric_goal"]
     assert ratio.first().to_dict() == {"ann": 5, "bob": 7.5} and ratio.nunique().eq(1).all()
+
+
+def test_next_years_review_knows_what_came_of_it(make_plan):
+    goals_then = (
+        "starts_on,ends_on,rep_id,metric,goal\n2025-01-01,2025-12-31,ann,demos,8\n"
+        "2025-01-01,2025-06-30,bob,demos,10\n2025-01-01,2025-12-31,ann,demos_a_sale,4\n"
+    )
+    plan = make_plan(
+        extra=DEMOS, activities=ACTIVITIES, opportunities=OPPORTUNITIES, goals=goals_then
+    )
+    table = metric_attainment(open_inputs(plan, prepare(plan))).set_index(["metric", "rep_id"])
+    assert table["actual"].to_dict() == {
+        ("demos", "ann"): 10,
+        ("demos", "bob"): 5,
+        ("demos_a_sale", "ann"): 5,
+    }
+    assert table["attainment"].tolist() == [1.25, 0.5, 1.25]
 
 
 def test_a_goal_nobody_planned_stays_empty(company):

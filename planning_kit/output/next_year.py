@@ -66,6 +66,9 @@ def _goals(read: Read, start: pd.Timestamp, end: pd.Timestamp) -> pd.DataFrame:
         for name in names
         if name in table
     ]
+    company = read("company_metrics")
+    if len(company):
+        months.append(company.assign(goal=company["metric_goal"]))
     if not months:
         return pd.DataFrame()
     goals = pd.concat(months, ignore_index=True)

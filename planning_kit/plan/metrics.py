@@ -27,7 +27,9 @@ class Metric:
     goal : str
         How the goal follows, in words or over columns of the results.
     formula : str
-        How it is measured: `planning_kit.plan.formulas`; empty: not from a single formula.
+        How it is measured: `planning_kit.plan.formulas`; empty: as ``measured`` says.
+    measured : str
+        The same in words, where no single formula says it (`planning_kit.review.counts`).
     owner : str
         Who answers for the definition.
     change : float
@@ -40,6 +42,7 @@ class Metric:
     grain: str
     goal: str
     formula: str
+    measured: str = ""
     owner: str = "planning kit"
     change: float = 0.0
 
@@ -74,7 +77,8 @@ _OWN = (
         "count",
         _MONTH,
         "goal x deal share / average sale",
-        'count(opportunities, outcome="won")',
+        "",
+        "deals won, on the day they closed",
     ),
     Metric(
         "presentations",
@@ -82,7 +86,8 @@ _OWN = (
         "count",
         _MONTH,
         "so many that the goal is reached with the chance asked",
-        'sum(activities.count, activity="presentation")',
+        "",
+        "activities of that name; where nobody counts them, presented_on of deals",
     ),
     Metric(
         "proposals",
@@ -90,7 +95,8 @@ _OWN = (
         "count",
         _MONTH,
         "presentations x proposals per presentation",
-        'sum(activities.count, activity="proposal")',
+        "",
+        "activities of that name; where nobody counts them, proposed_on of deals",
     ),
     Metric(
         "prospects",
@@ -98,7 +104,8 @@ _OWN = (
         "count",
         _MONTH,
         "presentations / presentations per prospect",
-        'sum(activities.count, activity="prospect")',
+        "",
+        "activities of that name",
     ),
     Metric(
         "closing_ratio",
@@ -106,10 +113,27 @@ _OWN = (
         "share",
         "rep and year",
         "sales / presentations",
-        'count(opportunities, outcome="won") / sum(activities.count, activity="presentation")',
+        "",
+        "deals won over deals presented; few have that day: over presentations, else over all closed",
     ),
-    Metric("pipeline_amount", "Pipeline", "amount", _MONTH, "what closes next x coverage", ""),
-    Metric("open_proposals", "Open proposals", "count", _MONTH, "proposals x months open", ""),
+    Metric(
+        "pipeline_amount",
+        "Pipeline",
+        "amount",
+        _MONTH,
+        "what closes next x coverage",
+        "",
+        "open deals on the first day",
+    ),
+    Metric(
+        "open_proposals",
+        "Open proposals",
+        "count",
+        _MONTH,
+        "proposals x months open",
+        "",
+        "on the last day",
+    ),
 )
 OWN_METRICS = {metric.name: metric for metric in _OWN}
 

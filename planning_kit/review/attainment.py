@@ -11,7 +11,7 @@ from planning_kit.data import Region, cached, middle_day
 from planning_kit.data.derive import METRICS
 from planning_kit.messages import DataError, require_labels
 from planning_kit.plan import add_months
-from planning_kit.review.counts import COUNTED, COUNTED_CUTS, LEVELS, RATIOS, counted_results
+from planning_kit.review.counts import COUNTED_CUTS, countable, counted_results, kind_of
 from planning_kit.review.goals import BASES, spread_goals
 from planning_kit.review.periods import (
     check_by,
@@ -78,7 +78,7 @@ def attainment(
         Any of rep_id, territory_id, product_id, product_line, manager_id (the team: leaders count
         to their own), quarter, month, goal_period; ``()`` is the total.
     metric
-        amount or margin (plan currency), units, or one of `planning_kit.review.counts.COUNTED`;
+        amount or margin (plan currency), units, or or one of `planning_kit.review.counts.countable`;
         goals in another metric are not looked at. What activities and deals count is known by
         person, team and time; levels and ratios are averaged over periods, not added up.
     years
@@ -98,16 +98,17 @@ def attainment(
     """
     cuts = check_by(by)
     require_labels([years], ["reviewed", "all"], "years")
-    require_labels([metric], [*METRICS, *COUNTED], "metric")
+    require_labels([metric], [*METRICS, *countable(inputs)], "metric")
     goals = goal_spans(inputs, metric)
-    if metric in COUNTED:
+    kind = kind_of(inputs, metric)
+    if metric not in METRICS:
         require_labels(cuts, COUNTED_CUTS, f"by, of {metric}")
         sales = counted_results(inputs, metric)
     else:
         sales = dated_sales(inputs, metric).assign(actual=lambda t: measured(t, metric))
     if years == "reviewed":
         goals, sales = goals[goals["reviewed"]], sales[sales["reviewed"]]
-    if metric in (*RATIOS, *LEVELS):  # what holds for a year holds for each of its months
+    if kind != "count":  # what holds for a year holds for each of its months
         goals = goals.assign(basis=0, when=goals["middle"], goal_period=goals["starts_on"])
     else:
         goals = spread_goals(inputs, goals, cuts)
@@ -117,17 +118,17 @@ def attainment(
     keys = cuts or [_ALL]
     asked = planned.assign(**{_ALL: 0}).groupby(keys, dropna=False)
     came = sold.assign(**{_ALL: 0}).groupby(keys, dropna=False)
-    parts = [_total(asked, "goal", metric), asked["basis"].max(), _total(came, "actual", metric)]
-    told = metric == "amount" or (metric not in RATIOS and sold["actual"].notna().any())
+    parts = [_total(asked, "goal", kind), asked["basis"].max(), _total(came, "actual", kind)]
+    told = metric == "amount" or (kind != "ratio" and sold["actual"].notna().any())
     table = _judged(pd.concat(parts, axis=1).reset_index(), keys, 0.0 if told else np.nan)
     return table[[*cuts, *ATTAINMENT_COLUMNS]]
 
 
-def _total(groups: pd.api.typing.DataFrameGroupBy, name: str, metric: str) -> pd.Series:
+def _total(groups: pd.api.typing.DataFrameGroupBy, name: str, kind: str) -> pd.Series:
     sums = groups[name].sum(min_count=1)
-    if metric in LEVELS:
+    if kind == "level":
         return (sums / groups["goal_period"].nunique()).rename(name)
-    if metric not in RATIOS:
+    if kind == "count":
         return sums
     if name == "actual":
         of = groups["of"].sum()
@@ -173,7 +174,7 @@ def metric_attainment(inputs: Region, by: Sequence[str] = ("rep_id",)) -> pd.Dat
         status "not counted".
     """
     cuts, tables = check_by(by, COUNTED_CUTS), []
-    known = [*METRICS, *COUNTED]
+    known = [*METRICS, *countable(inputs)]
     goals = inputs.goals[inputs.in_review(middle_day(inputs.goals))].dropna(subset="goal")
     for metric in sorted(set(goals["metric"]), key=lambda m: (m not in known, m)):
         if metric in known:

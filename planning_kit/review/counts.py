@@ -5,6 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from planning_kit.data import Region
+from planning_kit.plan.formulas import Formula
+from planning_kit.review.measured import counted_rows
 from planning_kit.review.periods import first_of_month, goal_spans
 from planning_kit.review.rates import STEPS
 
@@ -16,6 +18,23 @@ COUNTED = (*_STEP_OF, "sales_needed", *RATIOS, *LEVELS)
 COUNTED_CUTS = ("rep_id", "manager_id", "quarter", "month", "goal_period")
 
 
+def kind_of(inputs: Region, metric: str) -> str:
+    """Say how a metric adds up: ratio, level, or count."""
+    company = _of_company(inputs).get(metric)
+    if metric in RATIOS or (company is not None and company.is_ratio):
+        return "ratio"
+    return "level" if metric in LEVELS else "count"
+
+
+def countable(inputs: Region) -> list[str]:
+    """Name what `counted_results` knows: `COUNTED`, and the metrics that the company added."""
+    return [*COUNTED, *_of_company(inputs)]
+
+
+def _of_company(inputs: Region) -> dict[str, Formula]:
+    return {metric.name: metric.measure for metric in inputs.settings.metrics}
+
+
 def counted_results(inputs: Region, metric: str) -> pd.DataFrame:
     """Count what activities and opportunities tell of a metric, dated as sales are.
 
@@ -24,6 +43,7 @@ def counted_results(inputs: Region, metric: str) -> pd.DataFrame:
     - sales_needed: deals won.
     - closing_ratio: deals won over deals presented, in the month they close; where most closed
       deals have no presentation day, over the presentations counted, else over all that closed.
+    - a metric of the company: what its formula is made of.
     - pipeline_amount and open_proposals: what stands open on the first day of a goal's period,
       and the proposals in process on its last.
 
@@ -32,7 +52,7 @@ def counted_results(inputs: Region, metric: str) -> pd.DataFrame:
     inputs
         One region or the company.
     metric
-        One of `COUNTED`.
+        One of `countable`.
 
     Returns
     -------
@@ -46,6 +66,8 @@ def counted_results(inputs: Region, metric: str) -> pd.DataFrame:
         found = _levels(inputs, metric, spans)
     elif metric in RATIOS:
         found = _ratio(inputs)
+    elif metric in _of_company(inputs):
+        found = _formula(inputs, _of_company(inputs)[metric])
     elif metric in _STEP_OF:
         found = _steps(inputs, _STEP_OF[metric])
     else:
@@ -70,6 +92,17 @@ def counted_results(inputs: Region, metric: str) -> pd.DataFrame:
 
 def _dated(rows: pd.DataFrame, day: pd.Series, actual: pd.Series | float = 1.0) -> pd.DataFrame:
     return pd.DataFrame({"rep_id": rows["rep_id"], "day": day, "actual": actual, "of": 1.0})
+
+
+def _formula(inputs: Region, formula: Formula) -> pd.DataFrame:
+    parts = []
+    for terms, side in ((formula.top, "actual"), (formula.over, "of")):
+        for one, factor in terms.items():
+            rows = counted_rows(inputs, one)
+            row = _dated(rows, rows["day"], 0.0)
+            row["of"] = 0.0 if formula.is_ratio else 1.0
+            parts.append(row.assign(**{side: rows["value"] * factor}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _steps(inputs: Region, step: str) -> pd.DataFrame:
