@@ -293,6 +293,19 @@ def test_hours_stand_against_those_there_are_and_no_two_activities_share_a_colou
     assert len(set(colours["range"])) == len(colours["domain"]) == 8  # 0 hours are no bar
 
 
+def test_an_activity_has_the_same_colour_in_the_plan_and_in_the_year_before():
+    spent = pd.DataFrame({"activity": ["coaching", "admin"], "planned_hours": [9.0, 5.0]})
+    spent = spent.assign(actual_hours=[4.0, 8.0], month=pd.Timestamp("2025-01-01"))
+    before = charts.chart_for(spent, region=REGION).to_dict()
+    assert before["description"] == "12 hours spent of 14 planned."
+    assert before["layer"][1]["encoding"]["y"]["field"] == "planned_hours"
+    planned = pd.DataFrame({"activity": ["coaching", "planning"], "hours": [1.0, 9.0]})
+    plan = charts.chart_for(planned.assign(month=pd.Timestamp("2026-01-01")), region=REGION)
+    scales = [spec["encoding"]["color"]["scale"] for spec in (before["layer"][0], plan.to_dict())]
+    first, second = (dict(zip(s["domain"], s["range"], strict=True)) for s in scales)
+    assert first["coaching"] == second["coaching"] != first["admin"]
+
+
 def test_amounts_in_billions_are_said_as_planners_say_them_and_halves_as_halves():
     large = charts.chart_steps(STEPS.assign(amount=[2e9, 1e8, -1e7]), "T", "JPY").to_dict()
     axis = large["layer"][0]["encoding"]["x"]["axis"]

@@ -82,6 +82,7 @@ def test_no_two_files_import_each_other():
     ("library", "rooms"),
     [
         ("altair", {"output"}),
+        ("icalendar", {"output"}),
         ("typst", {"output"}),
         ("xlsxwriter", {"output"}),
         ("papermill", {"run"}),

@@ -27,13 +27,14 @@ def days_booked(inputs: Region, managers: Sequence[str], levers: ManagerLevers) 
     """
     days, settings = inputs.calendar, inputs.settings
     days = days[days["day"].between(str(settings.starts_on), str(settings.ends_on))]
+    days = days.assign(whose=days["manager_id"].fillna(days["rep_id"]))
+    days = days[days["whose"].isna() | days["whose"].isin(managers)].drop(columns="manager_id")
     home = inputs.reps.set_index("rep_id")["current_region"]
     people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
-    people["home"] = people["manager_id"].map(home)
-    table = people.merge(days.drop(columns="manager_id").assign(of=days["manager_id"]), how="cross")
-    whose = table["of"].fillna(table["rep_id"])
+    table = people.assign(home=people["manager_id"].map(home)).merge(days, how="cross")
     here = table["region"].isna() | (table["region"] == table["home"])
-    table = table[(whose == table["manager_id"]) | (whose.isna() & here)]
+    nobody = table["whose"].isna()
+    table = table[(table["whose"] == table["manager_id"]) | (nobody & here)]
     table = table.assign(
         hours=table["hours"].fillna(levers.hours_a_day),
         month=table["day"].dt.to_period("M").dt.start_time.astype("datetime64[us]"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,27 +62,24 @@ def diary(plan: ManagerPlan) -> pd.DataFrame:
     off = plan.days[plan.days["kind"].isin(OFF)].groupby(["manager_id", "day"])["hours"].sum()
     groups: Any = _items(plan).groupby(["manager_id", "month"])
     for (manager_id, month), wanted in groups:
-        free = {one: whole for one in pd.bdate_range(month, month + pd.offsets.MonthEnd(0))}
-        for one in free:
-            free[one] -= round(off.get((manager_id, one), 0.0) * STEPS_AN_HOUR)
-        used = dict.fromkeys(free, 0)
-        counts: dict[tuple[str, str], int] = {}
+        days = pd.bdate_range(month, month + pd.offsets.MonthEnd(0))
+        room = {one: whole - round(off.get((manager_id, one), 0.0) * STEPS_AN_HOUR) for one in days}
+        free, counts = Counter(room), Counter[tuple[str, str]]()
         for item in wanted.to_dict("records"):
             left, who = int(item["steps"]), (item["activity"], item["rep_id"])
             most = whole if item["activity"] in _WHOLE_DAYS else longest
             while left > 0:
                 on, take = item["day"], left
                 if pd.isna(on):
-                    on = max(free, key=free.__getitem__, default=month)
-                    take = min(left, most, free.get(on, 0))
+                    on = max(room, key=free.__getitem__, default=month)
+                    take = min(left, most, free[on])
                 if take <= 0:
                     break
-                counts[who] = counts.get(who, 0) + 1
-                minutes = 60 * used.get(on, 0) // STEPS_AN_HOUR
+                counts[who] += 1
+                minutes = 60 * (room.get(on, 0) - free[on]) // STEPS_AN_HOUR
                 starts = on + begins + pd.Timedelta(minutes=minutes)
                 rows.append((manager_id, *who, starts, take / STEPS_AN_HOUR, counts[who]))
-                used[on] = used.get(on, 0) + take
-                free[on] = free.get(on, 0) - take
+                free[on] -= take
                 left -= take
     table = pd.DataFrame(rows, columns=list(DIARY_COLUMNS))
     table = table.astype({"starts_at": "datetime64[us]", "hours": "float64", "number": "int64"})

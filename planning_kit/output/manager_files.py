@@ -65,7 +65,8 @@ def write_calendar(appointments: pd.DataFrame, name: str, settings: Settings) ->
     settings
         Name and time zone of the plan.
     """
-    calendar = Calendar.new(prodid="-//planning-kit//EN", name=name)
+    own_id = uuid5(NAMESPACE_URL, f"{settings.name}|{name}")
+    calendar = Calendar.new(prodid="-//planning-kit//EN", name=name, uid=own_id)
     zone = ZoneInfo(settings.time_zone) if settings.time_zone else None
     stamp = datetime.combine(settings.starts_on, time(), UTC)
     rows: Any = appointments.itertuples()
