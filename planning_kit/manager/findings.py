@@ -259,6 +259,7 @@ def _time_findings(inputs: Region, levers: ManagerLevers) -> Iterator[Finding]:
     for manager_id in sums.index.unique(0):
         rows = sums.loc[manager_id]
         gap = (rows["actual_hours"] - rows["planned_hours"]).sort_values(kind="stable")
+        words = gap.index.str.replace("_", " ")
         coached = rows["actual_hours"].get("coaching", 0.0)
         planned = rows["planned_hours"].get("coaching", 0.0)
         spent = max(float(all_spent[manager_id]), 1e-9)
@@ -269,8 +270,8 @@ def _time_findings(inputs: Region, levers: ManagerLevers) -> Iterator[Finding]:
             "pass" if good else "review",
             str(manager_id),
             f"{manager_id}: last period {coached:,.0f} h of {planned:,.0f} h planned went into "
-            f"coaching, {share:.0%} of the hours spent; furthest under plan: {gap.index[0]} "
-            f"({gap.iloc[0]:+,.0f} h), furthest over: {gap.index[-1]} ({gap.iloc[-1]:+,.0f} h).",
+            f"coaching, {share:.0%} of the hours spent; furthest under plan: {words[0]} "
+            f"({gap.iloc[0]:+,.0f} h), furthest over: {words[-1]} ({gap.iloc[-1]:+,.0f} h).",
             ""
             if good
             else "Put coaching into the calendar first. "

@@ -12,7 +12,10 @@ from planning_kit.numbers.units import from_units
 from planning_kit.plan.metrics import Metric
 from planning_kit.review.measured import measure
 
-COMPANY_METRIC_COLUMNS = ("rep_id", "metric", "metric_title", "month", "metric_goal", "metric_last")
+COMPANY_METRIC_COLUMNS = (
+    *("rep_id", "metric", "metric_title", "unit", "month"),
+    *("metric_goal", "metric_last"),
+)
 
 
 def company_metrics(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
@@ -31,8 +34,8 @@ def company_metrics(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        rep_id, metric, metric_title, month, metric_goal, metric_last (of the reviewed period);
-        empty where nothing tells.
+        rep_id, metric, metric_title, unit, month, metric_goal, metric_last (of the reviewed
+        period; empty for somebody who sold nothing in it); empty where nothing tells.
     """
     checked = check_goals(goals, inputs)
     amount = checked.groupby(["rep_id", "month"])["goal"].sum(min_count=1).unstack()
@@ -46,13 +49,14 @@ def company_metrics(inputs: Region, goals: pd.DataFrame) -> pd.DataFrame:
 
 
 def _goals(inputs: Region, metric: Metric, amount: pd.DataFrame) -> pd.DataFrame:
+    sold = inputs.reviewed_sales().groupby("rep_id")["amount"].sum()
     known = measure(inputs, metric.measure).reindex(amount.index)
+    known.loc[~known.index.isin(sold.index) & known["value"].eq(0), "value"] = np.nan  # not here
     last, of_all = known["value"].to_numpy(), known["of_all"].to_numpy()
     grid, ask = amount.to_numpy(dtype=float), 1 + metric.change
     if metric.measure.is_ratio:
         cells = np.broadcast_to((np.where(np.isnan(last), of_all, last) * ask)[:, None], grid.shape)
     else:
-        sold = inputs.reviewed_sales().groupby("rep_id")["amount"].sum()
         own = sold.reindex(amount.index).to_numpy(dtype=float)
         rate = np.where(own > 0, last, np.nan) / own
         rate = np.where(np.isnan(rate), of_all / max(float(sold.sum()), 1e-300), rate) * ask
@@ -66,4 +70,5 @@ def _goals(inputs: Region, metric: Metric, amount: pd.DataFrame) -> pd.DataFrame
     rows = pd.MultiIndex.from_product([amount.index, amount.columns], names=["rep_id", "month"])
     table = pd.DataFrame({"metric_goal": cells.ravel()}, index=rows).reset_index()
     table["metric_last"] = table["rep_id"].map(known["value"])
-    return table.assign(metric=metric.name, metric_title=metric.title)
+    unit = inputs.settings.currency if metric.unit == "amount" else metric.unit
+    return table.assign(metric=metric.name, metric_title=metric.title, unit=unit)

@@ -197,10 +197,9 @@ class Asked:
     @cached_property
     def _company_metrics(self) -> dict[str, list[tuple[str, float, str]]]:
         years = company_metrics_year(self.step).dropna(subset="metric_goal")
-        units = {one.name: one.unit for one in self.step.inputs.settings.metrics}
         found: dict[str, list[tuple[str, float, str]]] = {}
-        for rep, metric, title, _, goal in years.itertuples(index=False):
-            found.setdefault(rep, []).append((title, goal, units[metric]))
+        for rep, _, title, unit, _, goal in years.itertuples(index=False):
+            found.setdefault(rep, []).append((title, goal, unit))
         return found
 
     @cached_property

@@ -268,8 +268,8 @@ def company_metrics_year(step: Step) -> pd.DataFrame:
     """Give the goals in the company's own metrics over the year, by person; ratios are not added."""
     table = company_metrics(step)
     ratios = {one.name for one in step.inputs.settings.metrics if one.measure.is_ratio}
-    by = table.groupby(["metric", "metric_title", "rep_id", "metric_last"], dropna=False)
+    by = table.groupby(["metric", "metric_title", "unit", "rep_id", "metric_last"], dropna=False)
     years = by["metric_goal"].agg(["sum", "mean", "count"]).reset_index()
     goal = years["mean"].where(years["metric"].isin(ratios), years["sum"])
     years["metric_goal"] = goal.where(years["count"] > 0)
-    return years[["rep_id", "metric", "metric_title", "metric_last", "metric_goal"]]
+    return years[["rep_id", "metric", "metric_title", "unit", "metric_last", "metric_goal"]]
