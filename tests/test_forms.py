@@ -523,8 +523,8 @@ def test_the_forms_of_the_sample_say_what_the_tutorial_says(sample: Plan):
     assert (what["R045"], what["R047"]) == ("no proposal", "no form yet")
     assert sum(said == "read" for said in what.values()) == 6
     assert [p["cell"] for p in found["problems"] if p["file"] == "R043.xlsx"] == [
-        "Sales goal!D21",
-        "Sales goal!F34",
+        "Sales goal!D22",
+        "Sales goal!F35",
     ]
     amounts = {row["rep_id"]: row["amount"] for row in found["forms"] if row["what"] == "read"}
     assert (amounts["R038"], amounts["R040"]) == (1_345_600, 408_000)

@@ -584,7 +584,8 @@ def test_parts_add_up_to_the_goal(rows, unit):
     year = units.groupby(["rep_id", "product_line"], dropna=False)
     exact = (units["goal"] / units["price"]).groupby([units["rep_id"], units["product_line"]]).sum()
     got = units.dropna(subset="product_line").groupby(["rep_id", "product_line"])["units"].sum()
-    assert (got == exact.reindex(got.index).round()).all()
+    # Halves are rounded to either side: sums of months differ in the last bit.
+    assert ((got - exact.reindex(got.index)).abs() <= 0.5 + 1e-6).all()
     assert year.ngroups >= len(got)
     margin = in_parts(inputs, goals)
     np.testing.assert_allclose(

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from planning_kit.cli import main
-from planning_kit.data import open_inputs, prepare, read_table, write_table
+from planning_kit.data import open_inputs, prepare, read_table
 from planning_kit.output.next_year import next_year_tables
 from planning_kit.plan import Plan, load_plan
 from planning_kit.review import attainment, metric_attainment
@@ -47,11 +47,6 @@ def this_year(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     prepared, scenario = prepare(plan), plan.scenario("base")
     for name in NOTEBOOKS:
         NotebookStep.open_at(name, plan, prepared, "West", scenario, run / "West").write()
-    tables = run / "West" / "tables"
-    if not (tables / "ratio_goals.csv").is_file():
-        ratios = read_table(tables / "closing_ratios.csv")
-        ratios["closing_goal"] = ratios["won_per_presentation"]
-        write_table(tables / "ratio_goals.csv", ratios[["rep_id", "closing_goal"]])
     record = {"region": "West", "folder": "West", "status": "done"}
     (run / "manifest.json").write_text(json.dumps({"regions": [record]}))
     return plan
@@ -81,7 +76,8 @@ def test_next_years_plan_shows_attainment_of_every_metric_on_the_exports_alone(n
     region = open_inputs(next_year, prepare(next_year), "West")
     table = metric_attainment(region)
     goals = region.goals
-    assert {"amount", "units", "margin", *COUNTED} == set(goals["metric"])
+    own = {metric.name for metric in next_year.settings.metrics}
+    assert own and {"amount", "units", "margin", *COUNTED, *own} == set(goals["metric"])
     assert set(table["metric"]) == set(goals["metric"])
     with_goal = table[table["goal"] > 0]
     assert with_goal["attainment"].notna().all() and (with_goal["status"] != "no sales").all()
@@ -93,6 +89,10 @@ def test_the_exported_goals_are_those_of_the_run_to_the_unit(this_year: Plan, ne
     goals = read_table(next_year.folder / "data" / "goals.csv")
     sums = goals.groupby(["metric", "rep_id", "starts_on"])["goal"].sum()
     people = read_table(tables / "metric_goals.csv").set_index(["rep_id", "month"])
+    company = read_table(tables / "company_metrics.csv")
+    people = people.join(
+        company.pivot(index=["rep_id", "month"], columns="metric", values="metric_goal")
+    )
     standing = read_table(tables / "standing_goals.csv").groupby(["rep_id", "month"])["goal"].sum()
     assert (sums["amount"] == standing).all()
     for metric in set(goals["metric"]) - {"amount", "closing_ratio"}:

@@ -133,7 +133,8 @@ def label_faults(scenario: Scenario, labels: Mapping[str, Collection[str]]) -> l
         given = [named for entry in scenario.review if (named := getattr(entry, column))]
         if given:
             found.known(given, labels[column], f"[[review.exclude]] {column}")
-    found.known(scenario.metrics.launch, labels["product_id"], "[metrics.launch]")
+    if scenario.metrics.launch:
+        found.known(scenario.metrics.launch, labels["product_id"], "[metrics.launch]")
     return found.faults
 
 
