@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region
+from planning_kit.data import Region, working_days
 from planning_kit.plan import ManagerLevers, Settings, month_starts
 
 KEYS = ["manager_id", "month"]
@@ -65,14 +65,12 @@ def working_time(
         holidays), hours_in_all.
     """
     months = month_starts(settings.starts_on, settings.ends_on)
-    first = np.array(months, dtype="datetime64[M]")
+    starts = pd.DatetimeIndex(months).as_unit("us")
     calendar = pd.DataFrame(
         {
-            "month": pd.to_datetime(months).astype("datetime64[us]"),
+            "month": starts,
             "number": range(len(months)),
-            "working_days": np.busday_count(
-                first.astype("datetime64[D]"), (first + 1).astype("datetime64[D]")
-            ),
+            "working_days": working_days(starts)[0].astype(np.int64),
         }
     )
     people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})

@@ -301,10 +301,12 @@ def _near_goal(people: pd.DataFrame) -> dict[str, Any]:
 
 def _are_regions(inputs: Region, people: pd.DataFrame) -> str:
     """Say why teams cannot be compared: each is a region, whose market moved by itself."""
-    home = inputs.reps.drop_duplicates("rep_id").set_index("rep_id")["region"]
+    reps = inputs.reps.drop_duplicates("rep_id").set_index("rep_id")
+    home = reps["current_region"].fillna(reps["region"])
     pairs = people.assign(region=people["rep_id"].map(home))[["manager", "region"]].dropna()
     pairs = pairs.drop_duplicates()
-    alone = not pairs["manager"].duplicated().any() and not pairs["region"].duplicated().any()
+    twice = pairs["manager"].duplicated().any() or pairs["region"].duplicated().any()
+    alone = len(pairs) > 1 and not twice
     return (
         "each team is a region of its own: goals, market and manager cannot be told apart"
         if alone
