@@ -7,6 +7,7 @@ import math
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -457,7 +458,9 @@ def test_teams_that_are_regions_of_their_own_are_not_judged():
     row = row_of(team(rates, managers=managers, regions=regions), "manager")
     assert row["verdict"] == "cannot tell" and row["value"] > 0.3
     assert row["note"].startswith("each team is a region of its own")
-    nowhere = team(rates, managers=managers, regions=[None] * 60)
+    inputs = team(rates, managers=managers)
+    nobody = pd.Series(np.nan, inputs.reps.index, dtype="str")
+    nowhere = replace(inputs, reps=inputs.reps.assign(region=nobody, current_region=nobody))
     assert row_of(nowhere, "manager")["verdict"] == "teams differ"
     mixed = team(rates, managers=managers, regions=regions[::-1][:30] + regions[30:])
     assert row_of(mixed, "manager")["verdict"] == "teams differ"
