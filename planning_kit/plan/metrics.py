@@ -69,7 +69,8 @@ _OWN = (
         "amount",
         _MONTH,
         "goal x margin share, by line",
-        "sum(sales.amount) - sum(sales.cost)",
+        "",
+        "amount less cost; unit cost of the product where a sale has none",
     ),
     Metric(
         "sales_needed",
