@@ -73,6 +73,44 @@ def test_a_newcomer_whose_goals_begin_late_enough_loses_nothing():
     assert people["presentations_lost"].item() == 0
 
 
+def on_leave(*rows):
+    inputs = coming_and_going()
+    columns = ("day", "kind", "rep_id", "region", "hours")
+    calendar = pd.DataFrame([dict(zip(columns, row, strict=True)) for row in rows])
+    calendar = calendar.reindex(columns=inputs.calendar.columns)
+    return replace(inputs, calendar=calendar.astype(inputs.calendar.dtypes.to_dict()))
+
+
+def test_holidays_and_leave_take_their_days_off_the_selling_hours():
+    inputs = on_leave(
+        ("2026-01-01", "holiday", None, None, np.nan),  # everybody's, a Thursday
+        ("2026-01-03", "holiday", None, None, np.nan),  # a Saturday
+        ("2026-01-05", "leave", "all", None, np.nan),
+        ("2026-01-01", "leave", "all", None, np.nan),  # a holiday is no day of leave
+        ("2026-01-06", "trade show", "all", None, np.nan),
+        ("2026-01-07", "holiday", None, "Elsewhere", np.nan),
+        ("2026-05-15", "leave", "gone", None, np.nan),  # has left
+        ("2026-06-01", "leave", "all", None, 160 / (261 / 12) / 2),  # half a day
+    )
+    usual = metric_goals(coming_and_going(), monthly({"all": 1.0, "gone": 1.0}))
+    table = metric_goals(inputs, monthly({"all": 1.0, "gone": 1.0}))
+    days = (usual["hours_available"] - table["hours_available"]) / (160 * 0.6) * 261 / 12
+    off = days.groupby([table["rep_id"], table["month"].dt.month]).sum().round(9)
+    assert off[off != 0].to_dict() == {("all", 1): 2.0, ("all", 6): 0.5, ("gone", 1): 1.0}
+
+
+def test_the_work_of_a_month_of_leave_is_done_the_month_before():
+    july = pd.bdate_range("2026-07-01", "2026-07-31")
+    inputs = on_leave(*((day, "leave", "all", None, np.nan) for day in july))
+    goals = monthly({"all": 9000.0})
+    table = metric_goals(inputs, goals).set_index(metric_goals(inputs, goals)["month"].dt.month)
+    usual = metric_goals(coming_and_going(), goals)["presentations"].to_numpy()
+    assert table.loc[7, ["presentations", "hours_available"]].tolist() == [0, 0]
+    assert table.loc[6, "presentations"] == pytest.approx(usual[5] + usual[6], abs=1)
+    assert table["presentations"].sum() == usual.sum()
+    assert (table["open_proposals"] > 0).all()  # what stands open does not go on leave
+
+
 def test_hours_follow_working_days_presence_and_ramp():
     inputs = replace(coming_and_going(), settings=make_settings(ramp=(0.0, 0.5)))
     table = metric_goals(inputs, monthly({"all": 1.0, "new": 1.0, "gone": 1.0}))

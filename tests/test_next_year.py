@@ -17,6 +17,7 @@ from planning_kit.output.next_year import next_year_tables
 from planning_kit.plan import Plan, load_plan
 from planning_kit.review import attainment, metric_attainment
 from planning_kit.review.counts import COUNTED
+from planning_kit.review.rates import count_steps
 from planning_kit.walk.notebook import NotebookStep
 from tests.making import make_inputs, make_settings
 
@@ -188,6 +189,31 @@ def test_without_any_record_a_count_is_unknown_and_not_zero():
         goals=[{**goal, "metric": metric} for metric in COUNTED],
     )
     assert metric_attainment(inputs)["actual"].isna().all()
+
+
+def test_presentations_of_the_goal_and_of_its_review_are_counted_by_one_rule():
+    when = pd.Timestamp("2025-04-10")
+    sold = [
+        {
+            "opportunity_id": f"d{k}",
+            "rep_id": "ann",
+            "outcome": "won",
+            "presented_on": when,
+            "closed_on": when,
+        }
+        for k in range(3)
+    ]
+    goal = {"starts_on": "2025-01-01", "ends_on": "2025-12-31", "rep_id": "ann", "goal": 10.0}
+    told = {"rep_id": "ann", "activity": "Presentation at the customer's"}
+    for lately, counted in ([], 3.0), ([{**told, "done_on": "2025-05-02", "count": 8.0}], 8.0):
+        inputs = make_inputs(
+            sales=[{"sold_on": "2025-02-10", "rep_id": "ann", "amount": 100.0}],
+            goals=[{**goal, "metric": "presentations"}],
+            opportunities=sold,
+            activities=[{**told, "done_on": "2024-05-02", "count": 5.0}, *lately],
+        )
+        assert count_steps(inputs).loc["ann", "presentation"] == counted
+        assert metric_attainment(inputs)["actual"].item() == counted
 
 
 def test_the_last_word_of_everybody_and_what_stands_behind_it_are_exported():

@@ -22,10 +22,11 @@ from planning_kit.data.region import Region, middle_day
 from planning_kit.data.scenario_check import check_scenario, check_scenarios, label_faults
 from planning_kit.data.schema import TABLES, Column, Table, column_types, empty_table
 from planning_kit.data.table_files import read_table, write_table
-from planning_kit.data.workdays import working_days
+from planning_kit.data.workdays import OFF, days_booked, days_off, working_days
 
 __all__ = [
     "FORMAT",
+    "OFF",
     "TABLES",
     "CheckLimits",
     "Column",
@@ -39,6 +40,8 @@ __all__ = [
     "check_scenarios",
     "check_tables",
     "column_types",
+    "days_booked",
+    "days_off",
     "empty_table",
     "label_faults",
     "middle_day",

@@ -7,47 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region, working_days
+from planning_kit.data import OFF, working_days
 from planning_kit.plan import ManagerLevers, Settings, month_starts
 
 KEYS = ["manager_id", "month"]
-OFF = ("holiday", "leave")
-
-
-def days_booked(inputs: Region, managers: Sequence[str], levers: ManagerLevers) -> pd.DataFrame:
-    """List what the table ``calendar`` holds of every manager in the plan.
-
-    A row of a region concerns those at home there; one that names nobody concerns everybody.
-
-    Returns
-    -------
-    DataFrame
-        manager_id, month, day, kind, hours (a whole day where the table says none). Holidays and
-        leave of weekends are left out, and a day off takes no more hours than it has.
-    """
-    days, settings = inputs.calendar, inputs.settings
-    days = days[days["day"].between(str(settings.starts_on), str(settings.ends_on))]
-    days = days.assign(whose=days["manager_id"].fillna(days["rep_id"]))
-    days = days[days["whose"].isna() | days["whose"].isin(managers)].drop(columns="manager_id")
-    home = inputs.reps.set_index("rep_id")["current_region"]
-    people = pd.DataFrame({"manager_id": pd.Series(managers, dtype="str")})
-    table = people.assign(home=people["manager_id"].map(home)).merge(days, how="cross")
-    here = table["region"].isna() | (table["region"] == table["home"])
-    nobody = table["whose"].isna()
-    table = table[(table["whose"] == table["manager_id"]) | (nobody & here)]
-    table = table.assign(
-        hours=table["hours"].fillna(levers.hours_a_day),
-        month=table["day"].dt.to_period("M").dt.start_time.astype("datetime64[us]"),
-    )
-    table = table[~(table["kind"].isin(OFF) & (table["day"].dt.day_of_week > 4))]
-    keys = ["manager_id", "month", "day", "kind"]
-    once = table.groupby(keys, as_index=False)["hours"].max()
-    # A holiday in the middle of leave is no day of leave: holidays sort first.
-    before = once["hours"].where(once["kind"].isin(OFF), 0.0)
-    before = before.groupby([once["manager_id"], once["day"]]).cumsum() - before
-    room = (levers.hours_a_day - before).clip(lower=0.0)
-    once["hours"] = once["hours"].where(~once["kind"].isin(OFF), np.minimum(once["hours"], room))
-    return once
 
 
 def working_time(

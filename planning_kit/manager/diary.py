@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import empty_table
-from planning_kit.manager.calendar import OFF
+from planning_kit.data import OFF, empty_table
 from planning_kit.manager.hours import ManagerPlan
 
 DIARY_COLUMNS = ("manager_id", "activity", "rep_id", "starts_at", "hours", "number")

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from planning_kit.data import Region
-from planning_kit.manager.calendar import KEYS, days_booked, hours_booked, working_time
+from planning_kit.data import Region, days_booked
+from planning_kit.manager.calendar import KEYS, hours_booked, working_time
 from planning_kit.manager.findings import first_unfit, plan_findings
 from planning_kit.manager.moves import could_move, move_hours
-from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario
+from planning_kit.plan import ACTIVITIES, ManagerLevers, Scenario, month_starts
 from planning_kit.review import attainment
 from planning_kit.review.periods import main_metric
 
@@ -126,7 +126,10 @@ def manager_plan(
     levers = scenario.levers
     team = _teams(inputs)
     managers = _managers(inputs, team)
-    booked = days_booked(inputs, managers, levers)
+    settings = inputs.settings
+    months = pd.DatetimeIndex(month_starts(settings.starts_on, settings.ends_on))
+    booked = days_booked(inputs, managers, months, levers.hours_a_day)
+    booked = booked.rename(columns={"rep_id": "manager_id"})
     calendar = _calendar(inputs, managers, booked, levers)
     rows = pd.MultiIndex.from_frame(calendar[KEYS])
     present = _presence(inputs, team, calendar)

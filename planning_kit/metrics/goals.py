@@ -283,7 +283,7 @@ def _activity(
         "coverage": np.broadcast_to(coverage[:, None], goal.shape),
     }
     for name in ("open_proposals", "pipeline_amount"):
-        cells[name] = np.where(there.days > 0, cells[name], 0.0 * cells[name])
+        cells[name] = np.where(there.employed, cells[name], 0.0 * cells[name])
     done = presented.sum(axis=1)
     # Nobody worked before a newcomer: what closes too late is not made up for by earlier work.
     counted = np.where(there.steady, done, done * (1.0 - late))

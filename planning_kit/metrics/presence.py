@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from planning_kit.data import Region, working_days
+from planning_kit.data import Region, days_off, working_days
 from planning_kit.numbers.phasing import shift_earlier
 from planning_kit.numbers.rounding import split_rows
 from planning_kit.numbers.shrinkage import Numbers
@@ -21,7 +21,11 @@ TYPICAL = 0.9  # of ten people nine did no more than their hours allowed
 
 
 def selling_days(inputs: Region, people: pd.Index, months: pd.DatetimeIndex) -> Numbers:
-    """Count the working days of everybody in every month, none before hiring and after leaving."""
+    """Count the days everybody works in every month: none before hiring, on leave, after leaving."""
+    return np.maximum(_days_there(inputs, people, months) - days_off(inputs, people, months), 0.0)
+
+
+def _days_there(inputs: Region, people: pd.Index, months: pd.DatetimeIndex) -> Numbers:
     reps = inputs.reps.drop_duplicates("rep_id").set_index("rep_id").reindex(people)
     return working_days(months, reps["hired_on"], reps["left_on"])
 
@@ -29,8 +33,9 @@ def selling_days(inputs: Region, people: pd.Index, months: pd.DatetimeIndex) -> 
 def selling_hours(inputs: Region, people: pd.Index, months: pd.DatetimeIndex) -> Numbers:
     """Give everybody's selling hours by month.
 
-    ``hours_a_month x selling_share`` of the settings is an average month; a month has them by its
-    working days, a person by the days there and, new here, by the plan's ramp.
+    ``hours_a_month x selling_share`` of the settings is an average month without days off; a month
+    has them by its working days, a person by the days there less holidays and leave of the table
+    ``calendar`` and, new here, by the plan's ramp.
     """
     settings = inputs.settings
     usual = working_days(months).mean()
@@ -48,28 +53,33 @@ class Presence:
 
     Attributes
     ----------
-    days, before : array of float
-        Working days of people x months, in the plan and before it.
+    days : array of float
+        Days that people work, people x months of the plan.
+    employed, before : array of bool
+        Whether they are there at all, on leave or not, in the plan and before it.
+    steady : array of bool
+        Who is there from before the plan to its end: their last months work for the next.
     """
 
     days: Numbers
-    before: Numbers
+    employed: npt.NDArray[np.bool_]
+    before: npt.NDArray[np.bool_]
+    steady: npt.NDArray[np.bool_]
 
     @classmethod
     def of(cls, inputs: Region, amount: pd.DataFrame) -> Presence:
         """Take it from the days of hiring and leaving; ``amount`` is people x months."""
         months = pd.DatetimeIndex(amount.columns)
         early = pd.date_range(end=months[0], periods=len(months) + 1, freq="MS", unit="us")[:-1]
-        days = selling_days(inputs, amount.index, pd.DatetimeIndex(early.append(months)))
-        return cls(days[:, len(months) :], days[:, : len(months)])
-
-    @property
-    def steady(self) -> npt.NDArray[np.bool_]:
-        """Say who is there from before the plan to its end: their last months work for the next."""
-        return (self.before[:, -1] > 0) & (self.days[:, -1] > 0)
+        there = _days_there(inputs, amount.index, pd.DatetimeIndex(early.append(months))) > 0
+        before, employed = there[:, : len(months)], there[:, len(months) :]
+        days = selling_days(inputs, amount.index, months)
+        return cls(days, employed, before, before[:, -1] & employed[:, -1])
 
     def place(self, amounts: Numbers, months: Numbers) -> Numbers:
         """Move amounts earlier by the months their deals take, into months the person is there.
+
+        What falls into a month of leave goes to the month before it, else to the next.
 
         Returns
         -------
@@ -81,8 +91,13 @@ class Presence:
         whole, count = amounts.sum(axis=1, keepdims=True), amounts.shape[1]
         wide = np.hstack([np.zeros_like(amounts), amounts])
         moved = shift_earlier(wide, np.minimum(months, count))
-        early = moved[:, :count] * ((self.before > 0) & self.steady[:, None])
-        inside = (moved[:, count:] + early) * (self.days > 0)
+        early = moved[:, :count] * (self.before & self.steady[:, None])
+        inside = (moved[:, count:] + early) * self.employed
+        for row, month in np.argwhere(self.employed & (self.days <= 0)):
+            works = np.flatnonzero(self.days[row] > 0)
+            if len(works):
+                inside[row, works[max(np.searchsorted(works, month) - 1, 0)]] += inside[row, month]
+            inside[row, month] = 0.0
         return np.divide(inside, whole, out=np.zeros_like(inside), where=whole > 0)
 
     def split(self, amounts: Numbers, months: Numbers, total: Numbers) -> Numbers:

@@ -8,12 +8,11 @@ from planning_kit.data import Region
 from planning_kit.plan.formulas import Formula
 from planning_kit.review.measured import counted_rows
 from planning_kit.review.periods import first_of_month, goal_spans
-from planning_kit.review.rates import STEPS
+from planning_kit.review.rates import STEPS, step_rows
 
 RATIOS = ("closing_ratio",)
 LEVELS = ("open_proposals", "pipeline_amount")
 _STEP_OF = {f"{step}s": step for step in STEPS}
-_DATED_BY = {"presentation": "presented_on", "proposal": "proposed_on"}
 COUNTED = (*_STEP_OF, "sales_needed", *RATIOS, *LEVELS)
 COUNTED_CUTS = ("rep_id", "manager_id", "quarter", "month", "goal_period")
 
@@ -106,11 +105,8 @@ def _formula(inputs: Region, formula: Formula) -> pd.DataFrame:
 
 
 def _steps(inputs: Region, step: str) -> pd.DataFrame:
-    done = inputs.activities
-    done = done[done["activity"].str.strip().str.casefold().str.startswith(step).fillna(False)]
-    if done.empty and step in _DATED_BY:
-        return _dated(inputs.opportunities, inputs.opportunities[_DATED_BY[step]])
-    return _dated(done, done["done_on"], done["count"])
+    rows = step_rows(inputs, step)
+    return _dated(rows, rows["day"], rows["count"])
 
 
 def _deals(inputs: Region, *outcomes: str) -> pd.DataFrame:

@@ -96,6 +96,7 @@ def expected_open(inputs: Region, months: float = 3.0) -> pd.Series:
     return level + (now - level) * stay / months * (1.0 - np.exp(-months / stay))
 
 
+@cached
 def _spans(inputs: Region, days: tuple[str, ...]) -> pd.DataFrame:
     deals = inputs.opportunities.sort_values("opportunity_id")
     start = next((day for day in days if deals[day].notna().any()), days[0])

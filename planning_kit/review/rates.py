@@ -22,6 +22,7 @@ from planning_kit.review.pipeline import DAYS_A_MONTH, time_open
 THIN_DEALS = 20  # below this the team weighs about as much as the person's own deals
 MORE_DONE = 1.1  # a step may be counted this much more often than the step before it
 STEPS = ("prospect", "presentation", "proposal")
+_DATED_BY = {"presentation": "presented_on", "proposal": "proposed_on"}
 RATIO_COLUMNS = (
     "closed",
     "won",
@@ -125,16 +126,14 @@ def _note(closed: float, every: float, won: float) -> str:
     return ""
 
 
+@cached
 def closed_deals(inputs: Region) -> pd.DataFrame:
     """List the won and lost deals that ratios are measured on, with ``is_won``, by id."""
     deals = inputs.opportunities
     deals = deals[deals["outcome"].isin(["won", "lost"])].sort_values("opportunity_id")
-    closed_on, settings = deals["closed_on"], inputs.settings
-    lately = (closed_on >= pd.Timestamp(settings.review_starts_on)) & (
-        closed_on < pd.Timestamp(settings.starts_on)
-    )
+    lately = _lately(inputs, deals["closed_on"])
     if lately.any():
-        deals = deals[lately | closed_on.isna()]
+        deals = deals[lately | deals["closed_on"].isna()]
     return deals.assign(
         is_won=deals["outcome"].eq("won").astype(float),
         product_line=inputs.line_of(deals["product_id"]),
@@ -145,29 +144,47 @@ def closed_deals(inputs: Region) -> pd.DataFrame:
 def count_steps(inputs: Region) -> pd.DataFrame:
     """Count prospects, presentations and proposals by person, reviewed period or since.
 
-    Steps that activities do not count are read off the dates of the deals where these are
-    known. An activity belongs to a step when its name starts with the step's name.
+    See `step_rows`.
 
     Returns
     -------
     DataFrame
         Indexed by rep_id; one column a step, empty where nothing was recorded for anybody.
     """
+    people = pd.Index(sorted(_people(inputs)), name="rep_id")
+    table = pd.DataFrame(index=people)
+    for step in STEPS:
+        rows = step_rows(inputs, step)
+        counted = rows[_lately(inputs, rows["day"])].groupby("rep_id")["count"].sum()
+        table[step] = counted.reindex(people, fill_value=0.0 if len(counted) else np.nan)
+    return table.astype(float)
+
+
+def step_rows(inputs: Region, step: str) -> pd.DataFrame:
+    """List what was done of a step of the funnel, ever.
+
+    An activity belongs to a step when its name starts with the step's name. Where nobody counted
+    it in the reviewed period or since, the days of the deals say when it was done.
+
+    Returns
+    -------
+    DataFrame
+        rep_id, day, count.
+    """
+    done = inputs.activities
+    done = done[done["activity"].str.strip().str.casefold().str.startswith(step).fillna(False)]
+    counted = done.rename(columns={"done_on": "day"})[["rep_id", "day", "count"]]
+    if step not in _DATED_BY or _lately(inputs, counted["day"]).any():
+        return counted
+    dated = inputs.opportunities.rename(columns={_DATED_BY[step]: "day"})
+    dated = dated[["rep_id", "day"]].dropna(subset="day").assign(count=1.0)
+    return dated if _lately(inputs, dated["day"]).any() else counted
+
+
+def _lately(inputs: Region, day: pd.Series) -> pd.Series:
     settings = inputs.settings
     since, until = pd.Timestamp(settings.review_starts_on), pd.Timestamp(settings.starts_on)
-    done = inputs.activities
-    done = done[(done["done_on"] >= since) & (done["done_on"] < until)]
-    step = done["activity"].str.strip().str.casefold()
-    table = pd.DataFrame(index=pd.Index(sorted(_people(inputs)), name="rep_id"))
-    for name in STEPS:
-        counted = done[step.str.startswith(name).fillna(False)].groupby("rep_id")["count"].sum()
-        day = {"presentation": "presented_on", "proposal": "proposed_on"}.get(name)
-        if counted.empty and day:
-            dated = inputs.opportunities[day]
-            rows = inputs.opportunities[(dated >= since) & (dated < until)]
-            counted = rows.groupby("rep_id").size().astype(float)
-        table[name] = counted.reindex(table.index, fill_value=0.0 if len(counted) else np.nan)
-    return table.astype(float)
+    return (day >= since) & (day < until)
 
 
 def activity_done(inputs: Region) -> pd.DataFrame:
