@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -148,10 +149,13 @@ class ActivityHours:
         Starting values are not believed where the activity recorded would not have fitted into the
         selling hours: of nine in ten people, or of the person. Stated ones are.
         """
-        if self.stated or self.load.empty:
+        if self.stated:
             return pd.Series(1.0, people)
-        usual = max(float(self.load.quantile(TYPICAL)), 1.0)
-        return self.load.reindex(people).fillna(usual).clip(lower=usual)
+        return self.load.reindex(people).fillna(self._usual).clip(lower=self._usual)
+
+    @cached_property
+    def _usual(self) -> float:
+        return float(self.load.clip(lower=1.0).quantile(TYPICAL)) if len(self.load) else 1.0
 
     def describe(self, rep_id: str = "") -> str:
         """Say the hours of a person (of those without a history: empty), and whose they are.
@@ -161,7 +165,7 @@ class ActivityHours:
         >>> ActivityHours({"presentation": 2.5}, False, pd.Series({"a": 2.0}).iloc[:0]).describe()
         "at 2.5 h a presentation (the kit's starting values)"
         """
-        pace = float(self.pace(pd.Index([rep_id])).iloc[0])
+        pace = 1.0 if self.stated else max(float(self.load.get(rep_id, 0.0)), self._usual)
         each = ", ".join(f"{hours / pace:.2g} h a {step}" for step, hours in self.hours.items())
         usual = "learned from last period's activity" if pace > 1 else "the kit's starting values"
         return f"at {each} ({_STATED if self.stated else usual})"
