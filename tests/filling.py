@@ -1,4 +1,4 @@
-"""Fill forms as people do: in LibreOffice, which opens, changes and saves them. One start for all."""
+"""Fill forms, copy cells as people do: in LibreOffice. One start for all."""
 
 from __future__ import annotations
 
@@ -16,13 +16,34 @@ SOFFICE = shutil.which("soffice")
 _LIBRARY = "http://openoffice.org/2000/library"
 _SCRIPT = "http://openoffice.org/2000/script"
 _DOCTYPE = '<!DOCTYPE library:{0} PUBLIC "-//OpenOffice.org//DTD OfficeDocument 1.0//EN" "{0}.dtd">'
-# Lines of orders: open, store and pdf have a file, the others a cell and what goes there.
+# Lines of orders: open, store and pdf have a file, copy a block and where what lands on the
+# clipboard is kept, the others a cell and what goes there.
 _MACRO = """
 Function Pair(name As String, value) As Object
   Dim p As New com.sun.star.beans.PropertyValue
   p.Name = name : p.Value = value
   Pair = p
 End Function
+
+Sub Keep(held, kind, path)
+  Dim file, flavor
+  flavor = CreateUnoStruct("com.sun.star.datatransfer.DataFlavor")
+  For Each flavor In held.getTransferDataFlavors()
+    If flavor.MimeType = kind Then
+      file = CreateUnoService("com.sun.star.ucb.SimpleFileAccess").openFileWrite(ConvertToURL(path))
+      If kind = "text/html" Then
+        file.writeBytes(held.getTransferData(flavor))
+      Else
+        Dim texts
+        texts = CreateUnoService("com.sun.star.io.TextOutputStream")
+        texts.setOutputStream(file)
+        texts.setEncoding("UTF-8")
+        texts.writeString(held.getTransferData(flavor))
+      End If
+      file.closeOutput()
+    End If
+  Next
+End Sub
 
 Sub Main
   Dim files, orders, words, doc, sheet, line As String
@@ -44,6 +65,10 @@ Sub Main
     Case "clear" : sheet.getCellRangeByName(words(1)).clearContents(1023)
     Case "merge" : sheet.getCellRangeByName(words(1)).merge(True)
     Case "row" : sheet.Rows.insertByIndex(CInt(words(1)), 1)
+    Case "copy"
+      doc.CurrentController.select(sheet.getCellRangeByName(words(1)))
+      Keep(doc.CurrentController.getTransferable(), "text/plain;charset=utf-16", words(2) & ".txt")
+      Keep(doc.CurrentController.getTransferable(), "text/html", words(2) & ".html")
     Case "store"
       doc.calculateAll()
       doc.storeToURL(ConvertToURL(words(1)), Array(Pair("FilterName", "Calc MS Excel 2007 XML")))
