@@ -83,6 +83,7 @@ lint: $(INSTALLED) ## check style and types
 	$(BIN)/ruff check . || failed=1; \
 	$(BIN)/ruff format --check . || failed=1; \
 	$(BIN)/mypy || failed=1; \
+	$(BIN)/oxlint || failed=1; \
 	exit $$failed
 
 .PHONY: docs

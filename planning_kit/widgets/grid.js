@@ -10,7 +10,7 @@ const GRID_ROW = 28; // px, the height of a row: where a row lies is computed, n
 const GRID_BEYOND = 6; // rows drawn above and below those in sight
 const GRID_NAMED = 5; // at most so many are named in a message
 const GRID_EMPTY = "–";
-const GRID_WIDTHS = { name: 12, amount: 7.5, share: 6, chance: 6, flag: 5.5, text: 14 }; // em
+const GRID_WIDTHS = { name: 12, amount: 8, share: 6, chance: 6, flag: 5.5, text: 14 }; // em, least
 
 // --- numbers and texts, written as planning_kit.messages.amounts does -----------------------------
 
@@ -299,6 +299,7 @@ class Grid {
     this.sent.clear();
     this.rows.update(view);
     if (newColumns) this.drawColumns();
+    this.drawWidths();
     this.clamp();
     this.stale(false);
     this.draw();
@@ -320,15 +321,23 @@ class Grid {
   drawColumns() {
     for (const line of this.lines.values()) line.remove();
     this.lines.clear();
-    const widths = this.columns.map(({ kind }) => GRID_WIDTHS[kind]);
-    this.widths.replaceChildren(
-      ...widths.map((width) => gridMake("col", { style: `width:${width}em` })),
-    );
-    this.table.style.width = `${widths.reduce((sum, width) => sum + width, 0)}em`;
-    this.head.replaceChildren(...this.columns.map((column) => this.makeHeader(column)));
+    this.head.replaceChildren(...this.columns.map(this.makeHeader));
     this.sums.replaceChildren(...this.makeCells());
     this.gap.replaceChildren(...this.makeCells().slice(0, 2));
     gridSet(this.gap.cells[1] ?? this.gap, { colspan: this.columns.length - 1 });
+  }
+
+  /* A column is wide enough for its sum; no number is ever cut off. */
+  drawWidths() {
+    const { totals, digits } = this.view;
+    const widths = this.columns.map(({ key, kind }) => {
+      const sum = key in totals ? gridShown(totals[key], kind, digits) : "";
+      return Math.max(GRID_WIDTHS[kind], 0.7 * sum.length + 1.5);
+    });
+    this.widths.replaceChildren(
+      ...widths.map((width) => gridMake("col", { style: `width:${width}em` })),
+    );
+    this.table.style.width = `${widths.reduce((all, width) => all + width, 0)}em`;
   }
 
   makeHeader({ label, unit, help, kind }, at) {
@@ -592,7 +601,7 @@ class Grid {
     const acts = {
       Enter: this.enter,
       F2: this.edit,
-      " ": this.toggle,
+      " ": this.active.row < 0 ? this.enter : this.toggle,
       Delete: this.clear,
       Backspace: this.clear,
       Escape: () => this.moveBy(0, 0),
