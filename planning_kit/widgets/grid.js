@@ -219,6 +219,8 @@ class GridRows {
 
 /* Places are {row, column}, counted in the order shown; the header is row -1. */
 class Grid {
+  static made = 0;
+
   constructor(host, handlers) {
     this.handlers = handlers;
     this.view = { seq: -Infinity, columns: [], rows: [], errors: {}, totals: {} };
@@ -243,8 +245,6 @@ class Grid {
   // --- building
 
   build(host) {
-    Grid.made = (Grid.made ?? 0) + 1;
-    const noteId = `pk-grid-note-${Grid.made}`;
     this.filter = gridMake("input", { type: "search", "aria-label": "filter people" });
     this.filter.placeholder = "filter by name or note";
     this.count = gridMake("span", { class: "pk-count" });
@@ -265,7 +265,7 @@ class Grid {
     );
     this.editor = gridMake("input", { class: "pk-editor", autocomplete: "off", hidden: "" });
     this.scroller = gridMake("div", { class: "pk-scroll" }, this.table, this.editor);
-    this.note = gridMake("p", { class: "pk-note", id: noteId });
+    this.note = gridMake("p", { class: "pk-note", id: `pk-grid-note-${Grid.made++}` });
     this.status = gridMake("p", { class: "pk-status", role: "status", "aria-live": "polite" });
     // JupyterLab would take keys that are typed here for its own shortcuts.
     this.root = gridMake("div", { class: "pk-grid", "data-lm-suppress-shortcuts": "true" });
@@ -313,6 +313,7 @@ class Grid {
 
   focus() {
     this.reveal(this.active);
+    this.draw();
     (this.cellAt(this.active) ?? this.scroller).focus({ preventScroll: true });
   }
 
@@ -404,10 +405,11 @@ class Grid {
     const lock = this.lockOf(row, column);
     const marks = { "pk-on": row.values[column.key] === true, "pk-locked": lock };
     const classes = Object.keys(marks).filter((name) => marks[name]);
-    gridWrite(cell, this.said(row, column).shown, {
+    const { shown } = this.said(row, column);
+    gridWrite(cell, shown, {
       ...this.marksOf(place),
       class: [`pk-${column.kind}`, ...classes].join(" "),
-      title: error?.message ?? lock ?? null,
+      title: error?.message ?? lock ?? (column.kind === "text" ? shown : null),
       "aria-readonly": String(!column.edit || Boolean(lock)),
       "aria-invalid": error ? "true" : null,
       "aria-selected": String(this.isSelected(place)),
@@ -501,7 +503,7 @@ class Grid {
   // --- where one is
 
   get block() {
-    const rows = [this.anchor.row, this.active.row].map((row) => Math.max(0, row));
+    const rows = [this.anchor.row, this.active.row];
     const columns = [this.anchor.column, this.active.column];
     return {
       top: Math.min(...rows),
@@ -529,7 +531,7 @@ class Grid {
 
   within({ row, column }, first = -1) {
     return {
-      row: Math.max(first, Math.min(row, this.last.row)),
+      row: Math.min(Math.max(first, row), this.last.row),
       column: Math.max(0, Math.min(column, this.last.column)),
     };
   }
@@ -542,9 +544,7 @@ class Grid {
   /* Go to a place; or, extending, draw the selected block up to it. */
   moveTo(place, extend = false) {
     this.active = this.within(place, extend ? 0 : -1);
-    if (!extend) this.anchor = this.active;
-    this.reveal(this.active);
-    this.draw();
+    this.anchor = extend ? this.within(this.anchor, 0) : this.active;
     this.focus();
   }
 
@@ -606,9 +606,13 @@ class Grid {
       Backspace: this.clear,
       Escape: () => this.moveBy(0, 0),
     };
-    if (acts[event.key]) return acts[event.key].bind(this);
-    const types = event.key.length === 1 || event.key === "Process" || event.key === "Dead";
-    if (types && this.active.row >= 0) this.edit(""); // the key itself goes into the editor
+    return acts[event.key]?.bind(this) ?? this.startTyping(event.key);
+  }
+
+  /* Open an empty editor in time for the key itself to go into it. */
+  startTyping(key) {
+    const types = key.length === 1 || key === "Process" || key === "Dead";
+    if (types) this.edit("");
     return null;
   }
 
@@ -636,7 +640,6 @@ class Grid {
   selectAll() {
     this.anchor = this.last;
     this.active = this.within({ row: 0, column: 0 });
-    this.draw();
     this.focus();
   }
 
@@ -684,8 +687,8 @@ class Grid {
 
   // --- order and filter
 
-  sortBy(column) {
-    this.rows.sortBy(column.key);
+  sortBy({ key }) {
+    this.rows.sortBy(key);
     this.draw();
   }
 
@@ -702,17 +705,12 @@ class Grid {
     const row = this.rows.shown[this.active.row];
     const column = this.columns[this.active.column];
     if (!row) return;
+    if (!this.isFree({ row, column })) return this.say(...this.refusals([{ row, column }]));
+    if (column.kind === "flag") return this.toggle();
     const { typed } = this.said(row, column);
-    if (!column.edit || this.lockOf(row, column)) {
-      this.change([{ row, column, text: null }]);
-    } else if (column.kind === "flag") {
-      this.toggle();
-    } else {
-      this.editing = { row, column, typed };
-      this.reveal(this.active);
-      this.draw();
-      this.showEditor(text ?? typed);
-    }
+    this.editing = { row, column, typed };
+    this.focus();
+    this.showEditor(text ?? typed);
   }
 
   showEditor(text) {
@@ -774,28 +772,34 @@ class Grid {
 
   /* Send what may be changed, as one act; say what may not, and what found no place. */
   change(targets, lost = { rows: [], cells: [] }) {
-    const news = targets.filter(({ row, column, text }) => {
-      return !Object.values(this.said(row, column)).includes(text);
-    });
-    const locked = news.filter(({ row, column }) => this.lockOf(row, column));
-    const fixed = news.filter(({ row, column }) => !column.edit && !this.lockOf(row, column));
-    const free = news.filter(({ row, column }) => column.edit && !this.lockOf(row, column));
-    const name = ({ row, column }) => `${column.label} of ${this.nameOf(row)}`;
+    const says = ({ row, column, text }) => Object.values(this.said(row, column)).includes(text);
+    const news = targets.filter((cell) => !says(cell));
+    const free = news.filter((cell) => this.isFree(cell));
     this.say(
       free.length > 1 ? `${free.length} cells changed.` : "",
-      gridReport(
-        locked.map((cell) => `${name(cell)} (${this.lockOf(cell.row, cell.column)})`),
-        ["cell is locked", "cells are locked"],
-      ),
-      gridReport(fixed.map(name), ["cell cannot be edited", "cells cannot be edited"]),
+      ...this.refusals(news.filter((cell) => !this.isFree(cell))),
       gridReport(lost.rows, ["row past the last person", "rows past the last person"]),
       gridReport(lost.cells, ["cell past the last column", "cells past the last column"]),
     );
-    this.send(free.map(({ row, column, text }) => [row.id, column.key, text]));
+    if (free.length) this.send(free.map(({ row, column, text }) => [row.id, column.key, text]));
+  }
+
+  isFree({ row, column }) {
+    return column.edit && !this.lockOf(row, column);
+  }
+
+  refusals(cells) {
+    const name = ({ row, column }) => `${column.label} of ${this.nameOf(row)}`;
+    const lock = ({ row, column }) => this.lockOf(row, column);
+    const locked = cells.filter(lock).map((cell) => `${name(cell)} (${lock(cell)})`);
+    const fixed = cells.filter((cell) => !lock(cell)).map(name);
+    return [
+      gridReport(locked, ["cell is locked", "cells are locked"]),
+      gridReport(fixed, ["cell cannot be edited", "cells cannot be edited"]),
+    ];
   }
 
   send(cells) {
-    if (!cells.length) return;
     for (const [id, key, text] of cells) this.sent.set(gridPlace(id, key), text);
     this.draw();
     this.handlers.edit(cells);
@@ -804,15 +808,13 @@ class Grid {
   // --- copy and paste, by their events: the clipboard's own interface needs https
 
   onCopy(event) {
-    if (event.target === this.editor) return;
+    const { top, bottom, left, right } = this.block;
+    if (event.target === this.editor || top < 0) return;
     event.preventDefault();
-    const { left, right } = this.block;
-    const texts = this.selected().map(({ row, column }) => this.said(row, column).copied);
-    const width = right - left + 1;
-    const block = Array.from({ length: texts.length / width }, (_, at) =>
-      texts.slice(at * width, (at + 1) * width),
-    );
-    event.clipboardData.setData("text/plain", gridWriteBlock(block));
+    const columns = this.columns.slice(left, right + 1);
+    const rows = this.rows.shown.slice(top, bottom + 1);
+    const texts = rows.map((row) => columns.map((column) => this.said(row, column).copied));
+    event.clipboardData.setData("text/plain", gridWriteBlock(texts));
   }
 
   onPaste(event) {
@@ -825,7 +827,8 @@ class Grid {
 
   /* Lay a block on the rows as they are shown; it is repeated where that fills the selection. */
   paste(block) {
-    const { top, bottom, left, right } = this.block;
+    const { bottom, left, right } = this.block;
+    const top = Math.max(0, this.block.top);
     const width = Math.max(...block.map((texts) => texts.length));
     const fills = (bottom - top + 1) % block.length === 0 && (right - left + 1) % width === 0;
     const rows = fills ? bottom - top + 1 : block.length;
@@ -840,8 +843,8 @@ class Grid {
     }
     this.anchor = this.within({ row: top + rows - 1, column: left + columns - 1 });
     this.active = { row: top, column: left };
-    this.change(targets, lost);
     this.draw();
+    this.change(targets, lost);
   }
 
   layLine({ row, texts, left, columns, width }, targets, lost) {
