@@ -10,6 +10,7 @@ const GRID_ROW = 28; // px, the height of a row: where a row lies is computed, n
 const GRID_BEYOND = 6; // rows drawn above and below those in sight
 const GRID_NAMED = 5; // at most so many are named in a message
 const GRID_EMPTY = "–";
+const GRID_FORMULA = /^\s*['=+\-@＝＋－＠]/; // so begins what a spreadsheet would run
 const GRID_WIDTHS = { name: 12, amount: 8, share: 6, chance: 6, flag: 5.5, text: 14 }; // em, least
 
 // --- numbers and texts, written as planning_kit.messages.amounts does -----------------------------
@@ -112,11 +113,16 @@ function gridWriteBlock(block) {
 
 /* An apostrophe keeps a spreadsheet from running a text; it comes off when it comes back. */
 function gridGuard(text) {
-  return /^\s*['=+\-@]/.test(text) ? `'${text}` : text;
+  return GRID_FORMULA.test(text) ? `'${text}` : text;
 }
 
 function gridUnguard(text) {
-  return /^'\s*['=+\-@]/.test(text) ? text.slice(1) : text;
+  return text.startsWith("'") && GRID_FORMULA.test(text.slice(1)) ? text.slice(1) : text;
+}
+
+/* So that "asa" finds Åsa. */
+function gridFold(text) {
+  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
 // --- elements --------------------------------------------------------------------------------------
@@ -193,11 +199,11 @@ class GridRows {
 
   /* Every word must stand in a name or a text of the row. */
   keeps() {
-    const words = this.filter.toLocaleLowerCase().split(/\s+/);
+    const words = gridFold(this.filter).split(/\s+/);
     const columns = this.columns.filter(({ kind }) => kind === "name" || kind === "text");
     return (row) => {
       const texts = columns.map(({ key }) => row.values[key] ?? "");
-      const text = texts.join("\n").toLocaleLowerCase();
+      const text = gridFold(texts.join("\n"));
       return words.every((word) => text.includes(word));
     };
   }
