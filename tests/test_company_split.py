@@ -30,7 +30,7 @@ from planning_kit.walk.company import company_split, resolver
 from planning_kit.walk.first_words import step_today
 from planning_kit.walk.logged import log_end_today, totals_agreed
 from planning_kit.walk.totals import target_findings
-from planning_kit.walk.what_if import WhatIf, changed_scenario
+from planning_kit.walk.what_if import WhatIf, scenario_of
 from tests.conftest import PlanMaker
 from tests.making import make_settings
 from tests.walking import NOTEBOOKS, run_cells, table
@@ -251,7 +251,7 @@ def test_a_company_section_reads_back_as_it_was():
 def test_a_what_if_of_a_region_keeps_the_company_s_rules(make_plan: PlanMaker):
     plan = make(make_plan)
     step = open_step("07_what_if", "South", str(plan.folder))
-    changed = changed_scenario(step, WhatIf(0.05), 420.0)
+    changed = scenario_of(step, WhatIf(0.05))
     write(plan, changed.to_toml(), "more")
     assert targets_of(plan, "more") == {"North": 430.0, "South": 420.0, "West": 150.0}
 

@@ -15,6 +15,7 @@ import pytest
 from scipy.stats import norm
 
 from planning_kit.data import read_table, write_table
+from planning_kit.messages.amounts import chance_text
 from planning_kit.numbers.intervals import HIGH, LOW, RANGE_SHARE, Z80, deviation
 from planning_kit.numbers.lognormal import chance_of_reaching
 from planning_kit.outlook import Outlook, coming_year
@@ -85,7 +86,7 @@ def test_two_people_have_one_chance_in_every_notebook(two_people: Plan, tmp_path
     said = table(run, "North", "assumption_findings")["message"].str.cat()
     assert f"reached in {100 * one:.0f} of 100 years" in said
     shown = what_if(steps[-1]).summary.set_index("what")["value"]
-    assert shown["chance that the region reaches the target"] == f"{one:.0%}"
+    assert shown["chance that the region reaches the target"] == chance_text(one)
     first, second = table(run, "North", "chances")["chance"]  # alike, but for their own luck
     assert first == pytest.approx(second, abs=0.03)
 

@@ -37,9 +37,9 @@ from planning_kit.plan import (
 )
 from planning_kit.run import BatchOptions, run_plan
 from planning_kit.walk import open_step
+from planning_kit.walk.scenario_file import write_scenario
 from planning_kit.walk.split import solved_cells
-from planning_kit.walk.what_if import WhatIf, what_if
-from planning_kit.widgets.scenario_file import save_scenario
+from planning_kit.walk.what_if import WhatIf, scenario_of, what_if
 from tests.conftest import PlanMaker
 
 # --- what is written reads back --------------------------------------------------------------
@@ -441,6 +441,11 @@ def test_a_scenario_says_the_levers_it_does_not_name_by_their_default():
 @pytest.fixture
 def opened(sample: Plan, tmp_path):
     return lambda name: open_step("07_what_if", "West", str(sample.folder), str(tmp_path), name)
+
+
+def save_scenario(step, name: str, change: WhatIf):
+    """Write a what-if as a scenario file."""
+    return write_scenario(step, name, scenario_of(step, change))
 
 
 def test_the_target_of_a_what_if_is_said_in_its_scenario(opened):

@@ -10,9 +10,9 @@ from planning_kit.messages import UsageError
 from planning_kit.outlook import read_assumptions
 from planning_kit.plan import SECTIONS, Plan, Scenario, load_scenario
 from planning_kit.walk import Step, open_step
-from planning_kit.walk.what_if import WhatIf, compare_scenarios, what_if
+from planning_kit.walk.scenario_file import write_scenario
+from planning_kit.walk.what_if import WhatIf, compare_scenarios, scenario_of, what_if
 from planning_kit.widgets import register_panel, what_if_panel
-from planning_kit.widgets.scenario_file import save_scenario
 
 
 @pytest.fixture
@@ -25,6 +25,11 @@ def step(sample: Plan, tmp_path, monkeypatch) -> Step:
 
 def value(result, what: str) -> str:
     return result.summary.set_index("what")["value"][what]
+
+
+def save_scenario(step, name: str, change: WhatIf):
+    """Write a what-if as a scenario file."""
+    return write_scenario(step, name, scenario_of(step, change))
 
 
 def test_without_a_change_it_is_the_scenario(step: Step):

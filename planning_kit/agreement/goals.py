@@ -143,6 +143,21 @@ class Goals:
         table["basis"] = groups["basis"].agg(_together)
         return table.reset_index()
 
+    def of_people(self, people: pd.Index) -> pd.Series:
+        """Give everybody's goal that stands, exactly, by rep_id; empty: nobody planned one."""
+        at, units = people.get_indexer(self.cells["rep_id"]), self._numbers["goal"]
+        there = (at >= 0) & ~np.isnan(units)
+        sums = np.bincount(at[there], units[there], len(people))
+        count = np.bincount(at[there], minlength=len(people))
+        amounts = np.where(count > 0, from_units(np.rint(sums), self.unit), np.nan)
+        return pd.Series(amounts, people)
+
+    def held_by(self, people: pd.Index) -> list[str]:
+        """Name the rules that hold a cell of everybody, in the order given."""
+        held = self.cells[self.cells["held_by"] != ""].groupby("rep_id")["held_by"]
+        named = held.agg(_together)
+        return [named.get(person, "") for person in people]
+
     def why(self, rep_id: str = "") -> pd.DataFrame:
         """Give the steps of one person's goal (empty: everybody's); they add up to it exactly.
 
@@ -192,8 +207,13 @@ class Goals:
             there &= self.cells["basis"] == basis
         return sorted(self.cells.loc[there, "rep_id"].unique())
 
+    @cached_property
+    def _numbers(self) -> dict[str, np.ndarray]:
+        """Amounts of the cells in whole units; NaN where they are empty."""
+        return {name: np.rint(self.cells[name].to_numpy(float) / self.unit) for name in _AMOUNTS}
+
     def _sum(self, name: str) -> int:
-        return int(_units(self.cells[name], self.unit).sum())
+        return int(np.nansum(self._numbers[name]))
 
     def _amount(self, units: int) -> float:
         return from_units(units, self.unit)

@@ -40,12 +40,29 @@ class RulesConflictError(InfeasiblePlanError):
     gives : DataFrame
         How much each rule must give, the lowest priority first: ``rule``, ``group``,
         ``priority``, ``side``, ``asked``, ``gives``, ``becomes`` (plan currency, whole units).
+    alike : DataFrame
+        The one share by which all limits of a rule would have to give instead, see `gives_alike`.
+    total : float or None
+        The nearest total with which all rules can hold, plan currency; None: there is none.
     """
 
-    def __init__(self, message: str, conflict: pd.DataFrame, gives: pd.DataFrame) -> None:
+    def __init__(
+        self,
+        message: str,
+        conflict: pd.DataFrame,
+        gives: pd.DataFrame,
+        alike: pd.DataFrame,
+        total: float | None,
+    ) -> None:
         super().__init__(message)
         self.conflict = conflict
         self.gives = gives
+        self.alike = alike
+        self.total = total
+
+    def saying(self, message: str) -> RulesConflictError:
+        """Give the same conflict in other words."""
+        return RulesConflictError(message, self.conflict, self.gives, self.alike, self.total)
 
 
 @dataclass(frozen=True)
@@ -341,7 +358,9 @@ def _given(soft: _Soft, gives: pd.DataFrame) -> Array:
     return np.array([amount.get(key, 0.0) for key in keys])
 
 
-def explain_conflict(grid: Grid, limits: Limits, gives: pd.DataFrame) -> RulesConflictError:
+def explain_conflict(
+    grid: Grid, limits: Limits, gives: pd.DataFrame, unit: float
+) -> RulesConflictError:
     """Say which rules cannot all hold and by how much each must give."""
     conflict = find_conflict(grid, limits)
     shares = gives_alike(grid, limits, gives)
@@ -358,7 +377,17 @@ def explain_conflict(grid: Grid, limits: Limits, gives: pd.DataFrame) -> RulesCo
         f"{_by_rule(gives, 'gives', _given_text)}.{also} Change one of them, "
         f"or allow rules to give in [relax].{why}"
     )
-    return RulesConflictError(message, conflict[list(CONFLICT_COLUMNS)], gives[list(GIVE_COLUMNS)])
+    tables = (conflict[list(CONFLICT_COLUMNS)], gives[list(GIVE_COLUMNS)], shares)
+    return RulesConflictError(message, *tables, _nearest_total(grid, limits, unit))
+
+
+def _nearest_total(grid: Grid, limits: Limits, unit: float) -> float | None:
+    """Find the total that is nearest to the one asked for, if it alone can make all rules hold."""
+    first = limits.blocks[0]
+    giving = replace(first, rule=replace(first.rule, priority=0))
+    gives = gives_needed(grid, replace(limits, blocks=[giving, *limits.blocks[1:]]), unit)
+    alone = len(gives) == 1 and gives["block"].iloc[0] == 0
+    return float(gives["becomes"].iloc[0]) if alone else None
 
 
 def _limit_text(row: Any) -> str:
@@ -410,7 +439,7 @@ def relax_limits(
     if gives.empty:
         return limits, gives[list(GIVE_COLUMNS)]
     if not relax.allow or (gives["priority"] > relax.up_to_priority).any():
-        raise explain_conflict(grid, limits, gives)
+        raise explain_conflict(grid, limits, gives, unit)
     return give_way(grid, limits, gives), gives[list(GIVE_COLUMNS)]
 
 

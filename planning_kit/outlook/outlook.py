@@ -340,13 +340,23 @@ class Outlook:
         chance[asked.notna() & self.expected.notna()] = self._reached(asked).mean(axis=1)
         return chance
 
-    def _likely(self, target: float, totals: np.ndarray | None = None) -> float:
+    def likely(self, target: float, totals: np.ndarray | None = None) -> float:
         """Give the share of years in which the total reaches a target; NaN: nothing is expected."""
         totals = self._totals if totals is None else totals
         is_known = self.expected.notna().any()
         return (
             float((totals >= np.rint(target / self.unit * _GRAIN)).mean()) if is_known else np.nan
         )
+
+    def each(self, goals: pd.DataFrame) -> pd.Series:
+        """Give everybody's chance of reaching the sum of their goals, by rep_id, see `chances`."""
+        return self._each(self._asked(goals))
+
+    @cached_property
+    def whole(self) -> tuple[float, float, float]:
+        """What is expected of all together, with its 80 % range (plan currency)."""
+        expected, low, high = self.ranges().to_numpy()[0].tolist()
+        return expected, low, high
 
     def chance(self, target: float, goals: pd.DataFrame | None = None) -> ChanceOfTarget:
         """Count how often all together reach a target, and how many of them their goals.
@@ -367,7 +377,7 @@ class Outlook:
         if goals is not None:
             require_labels(goals["rep_id"], self.expected.index, "goals: rep_id")
         asked = self._in_proportion(target) if goals is None else self._asked(goals)
-        likely, share = self._likely(target), self.share_reaching(asked)
+        likely, share = self.likely(target), self.share_reaching(asked)
         low, high = (
             wilson(round(likely * self.runs), self.runs) if likely == likely else (np.nan,) * 2
         )
@@ -399,9 +409,9 @@ class Outlook:
         The others are drawn as they go with it.
         """
         if assumption_id not in self.model.assumptions:  # it moves nothing here
-            return self._likely(target)
+            return self.likely(target)
         number = self.model.assumptions.index(assumption_id)
-        return self._likely(target, self._drawn((number, end * Z80)).sum(axis=0))
+        return self.likely(target, self._drawn((number, end * Z80)).sum(axis=0))
 
     def chances(self, goals: pd.DataFrame) -> pd.DataFrame:
         """Give everybody's chance of reaching the sum of their goals.
@@ -414,7 +424,7 @@ class Outlook:
         """
         people = self.ranges(["rep_id"]).set_index("rep_id").reindex(self.expected.index)
         people["middle"] = self.years().set_index("rep_id")["middle"]
-        people["chance"] = self._each(self._asked(goals))
+        people["chance"] = self.each(goals)
         people["cv"] = deviation(people["low"], people["high"]) / people["expected"]
         people["cv"] = people["cv"].where(people["expected"] > 0)
         sums = goals.groupby("rep_id")["goal"].sum(min_count=1)
@@ -451,7 +461,7 @@ class Outlook:
         for share in shares if level > 0 and target > 0 else ():
             asked, covered = target * (1 + share), target / (1 + share)
             reaching = self.share_reaching(self._in_proportion(asked))[0]
-            chances = [self._likely(amount) for amount in (target, asked, covered)]
+            chances = [self.likely(amount) for amount in (target, asked, covered)]
             status = "review" if asked > level else "pass"
             rows.append((1 + share, asked, asked / level, reaching, *chances, covered, status))
         return pd.DataFrame(rows, columns=list(FRONTIER_COLUMNS)).astype(FRONTIER_TYPES)

@@ -6,14 +6,15 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from planning_kit.data import Region
-from planning_kit.messages import require_labels
-from planning_kit.plan import DRIVERS, AssumptionEntry, Driver, Scenario
+from planning_kit.messages import Written, require_labels
+from planning_kit.plan import DRIVERS, AssumptionEntry, Driver, Scenario, read_register
 from planning_kit.plan.drivers import scale_to_unit
 
 CONFIRMED, CARRIED = "this plan", "carried over, not yet confirmed"
@@ -167,3 +168,87 @@ def read_correlations(scenario: Scenario, register: Sequence[Assumption]) -> np.
         a, b = (names.index(name) for name in one.between)
         matrix[a, b] = matrix[b, a] = one.coefficient
     return matrix
+
+
+_SAME = ("statement", "driver", "unit", "owner", "evidence", "product_line")
+
+
+def entry_of(assumption: Assumption) -> dict[str, Any]:
+    """Write an assumption as a scenario file has it, without what is empty."""
+    names = (*_SAME, "low", "base", "high", "actual")
+    entry: dict[str, Any] = {name: getattr(assumption, name) for name in names}
+    entry["territories"] = list(assumption.territories)
+    if assumption.check_on is not None:
+        entry["check_on"] = assumption.check_on.date()
+    return {k: v for k, v in entry.items() if v not in ("", []) and v == v}
+
+
+def with_register(scenario: Scenario, entries: Mapping[str, Mapping[str, Any]]) -> Scenario:
+    """Give the scenario with another register; what names an assumption that is gone goes too.
+
+    Raises
+    ------
+    DataError
+        The register has faults: all of them named.
+    """
+    section = Written(entries, "[assumptions]")
+    register = read_register(section)
+    section.stop(f"scenario {scenario.name!r}")
+    return scenario.with_(assumptions=register)
+
+
+def register_of(inputs: Region, scenario: Scenario) -> Mapping[str, AssumptionEntry]:
+    """Give the register as a scenario writes it: its own, else last year's, taken over."""
+    if scenario.assumptions:
+        return scenario.assumptions
+    known = [a for a in read_assumptions(inputs, scenario) if a.moves]
+    return with_register(scenario, {a.assumption_id: entry_of(a) for a in known}).assumptions
+
+
+def overall(inputs: Region, scenario: Scenario, driver: str) -> Assumption | None:
+    """Give the assumption about a driver that is about all territories and lines, if there is one."""
+    register = read_assumptions(inputs, scenario)
+    alike = (a for a in register if a.driver == driver and not (a.territories or a.product_line))
+    return next(alike, None)
+
+
+def move_driver(inputs: Region, scenario: Scenario, driver: str, value: float) -> Scenario:
+    """Give the scenario with a driver at another value, in its unit, for all territories and lines.
+
+    Its range moves along, cut to what the driver can be; the rest of the register stays as it was
+    written (without one last year's is taken over). A driver that nobody has assumed anything about
+    becomes a sure assumption.
+
+    Raises
+    ------
+    DataError
+        The driver cannot have the value.
+    """
+    known, what, ends = overall(inputs, scenario, driver), DRIVERS[driver], (value, value, value)
+    if known is not None:
+        low, high = (end + value - known.base for end in (known.low, known.high))
+        ends = (max(what.least, low), value, min(what.most, high))
+    register = register_of(inputs, scenario)
+    name = known.assumption_id if known is not None else _free_name(driver, register)
+    said = {"driver": driver, "unit": what.unit} if known is None else entry_of(known)
+    entry = {**said, **dict(zip(("low", "base", "high"), ends, strict=True))}
+    moved = with_register(scenario, {name: entry}).assumptions
+    return scenario.with_(assumptions={**register, **moved})
+
+
+def restore_driver(inputs: Region, scenario: Scenario, driver: str, opened: Scenario) -> Scenario:
+    """Give the scenario with what another one assumes about a driver."""
+    before, now = register_of(inputs, opened), register_of(inputs, scenario)
+    both = (overall(inputs, other, driver) for other in (scenario, opened))
+    names = {assumption.assumption_id for assumption in both if assumption is not None}
+    said = {name: before.get(name) if name in names else entry for name, entry in now.items()}
+    said |= {name: before[name] for name in names if name in before}
+    kept = {name: entry for name, entry in said.items() if entry is not None}
+    if kept == before:
+        return scenario.with_(assumptions=opened.assumptions, correlations=opened.correlations)
+    return scenario.with_(assumptions=kept)
+
+
+def _free_name(driver: str, register: Mapping[str, Any]) -> str:
+    names = (f"{driver}_{number}" for number in count(2))
+    return next(name for name in chain([driver], names) if name not in register)

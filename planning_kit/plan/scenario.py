@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
@@ -204,7 +205,7 @@ class Scenario:
 
     def _faults_together(self) -> list[str]:
         names = [rule.name for rule in self.all_rules]
-        double = sorted({name for name in names if names.count(name) > 1})
+        double = sorted(name for name, count in Counter(names).items() if count > 1)
         faults = [f"names used twice: {', '.join(map(repr, double))}"] if double else []
         if self.company is not None:
             faults += [f"[company] {fault}" for fault in self.company._faults_together()]

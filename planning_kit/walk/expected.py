@@ -27,11 +27,13 @@ def outlook_of(step: Step) -> Outlook:
 
 
 def _kept_outlook(step: Step) -> Outlook:
-    tables = [step.table(name) for name in OUTLOOK_TABLES]
-    if step.like is not None and step.like.table("outlook") is tables[0]:
+    if step.like is not None and step.like.key("outlook") == step.key("outlook"):
         return outlook_of(step.like)  # another target changes nothing in the draws
+    if step.like is not None and not step.is_kept("outlook"):
+        found: Outlook = step.shared(step.key("outlook"), lambda: estimated_outlook(step))
+        return found
     parts = partial(baseline_totals, step.inputs, step.scenario)
-    return replace(_of_tables(step, *tables), parts=parts)
+    return replace(_of_tables(step, *(step.table(name) for name in OUTLOOK_TABLES)), parts=parts)
 
 
 def estimated_outlook(step: Step) -> Outlook:

@@ -144,8 +144,7 @@ def _allocate(step: Step) -> Allocation | None:
             today=step.inputs.settings.starts_on,
         )
     except RulesConflictError as error:
-        said = named_text(str(error), step.inputs)
-        raise RulesConflictError(said, error.conflict, error.gives) from None
+        raise error.saying(named_text(str(error), step.inputs)) from None
 
 
 def allocation_table(step: Step) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from planning_kit.walk.logged import log_end, log_words, logged_events, totals_a
 # The own target stands for these in what a region's tables are made from: another one's changes
 # nothing here.
 _OF_TARGETS = ("targets", "company")
+_SHARED = 12  # results that are kept beside the first scenario's
 
 
 @dataclass
@@ -97,6 +98,19 @@ class Step:
             self._asked[key] = work()
         found = self._asked[key]
         return found.copy(deep=False) if isinstance(found, pd.DataFrame) else found
+
+    def shared(self, key: Any, work: Callable[[], Any]) -> Any:
+        """Work something out once for every scenario of this region that is asked after this one.
+
+        The first step keeps the last few of such results.
+        """
+        if self.like is not None:
+            return self.like.shared(key, work)
+        kept = self._asked.setdefault("shared", {})
+        kept[key] = kept.pop(key) if key in kept else work()
+        while len(kept) > _SHARED:
+            del kept[next(iter(kept))]
+        return kept[key]
 
     def exclusions(self) -> Exclusions:
         """Give what the scenario takes out of the results, and the totals with and without it."""
@@ -217,18 +231,25 @@ class Step:
             No step makes a table of that name.
         """
         if name not in self._tables:
-            path, maker = self.folder / "tables" / f"{name}.csv", MADE_BY.get(name)
-            maker = None if maker == self.notebook else maker  # what it makes itself it makes anew
-            if maker and path.is_file() and self._made().get(name) == self.key(name):
-                self._tables[name] = read_table(path)
-                self._origins[name] = f"written by {maker}"
-            elif maker and self.like is not None and self.like.key(name) == self.key(name):
-                self._tables[name] = self.like.table(name)
-            else:
-                self._tables[name] = self.make(name)
-                if maker:
-                    self._origins[name] = f"computed here; {maker} has not written it yet"
+            self._tables[name] = self._found(name)
         return self._tables[name]
+
+    def _found(self, name: str) -> pd.DataFrame:
+        maker = MADE_BY.get(name)
+        if maker in (None, self.notebook):  # what it makes itself it makes anew
+            return self.make(name)
+        if self.like is not None and self.like.key(name) == self.key(name):
+            return self.like.table(name)
+        if self.is_kept(name):
+            self._origins[name] = f"written by {maker}"
+            return read_table(self.folder / "tables" / f"{name}.csv")
+        self._origins[name] = f"computed here; {maker} has not written it yet"
+        return self.make(name)
+
+    def is_kept(self, name: str) -> bool:
+        """Say if a table lies in this run as it would be computed now."""
+        path = self.folder / "tables" / f"{name}.csv"
+        return path.is_file() and self._made().get(name) == self.key(name)
 
     def origins(self) -> pd.DataFrame:
         """Say where each table of earlier steps came from."""

@@ -7,7 +7,7 @@ import pandas as pd
 from planning_kit import agreement, metrics, outlook, review
 from planning_kit.agreement import Goals
 from planning_kit.agreement.promises import promised_hours, promises_of
-from planning_kit.agreement.state import NO_WORD
+from planning_kit.agreement.state import CLOSED, NO_WORD
 from planning_kit.allocation import phase
 from planning_kit.numbers.units import from_units, to_units
 from planning_kit.plan import month_starts
@@ -72,13 +72,11 @@ def goals_of(step: Step) -> Goals:
 
 
 def _standing(step: Step) -> Goals:
-    lines = _lines_here(step)
-    moves = lines[~lines["kind"].isin(NO_WORD)]
     return agreement.standing_goals(
         step.table("allocation"),
         step.inputs.settings.rounding_unit,
-        _of_this_scenario(step, agreement.play_log(lines)),
-        log_digest="".join(moves["digest"].iloc[-1:]),
+        settled(step),
+        log_digest=lines_digest(step),
         tables=step.table,
     )
 
@@ -108,8 +106,34 @@ def _of_this_scenario(step: Step, state: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lines_here(step: Step) -> pd.DataFrame:
+    lines: pd.DataFrame = step.once("lines", lambda: _read_lines(step))
+    return lines
+
+
+def _read_lines(step: Step) -> pd.DataFrame:
+    if step.like is not None and step.like.folder == step.folder:
+        return _lines_here(step.like)  # another scenario changes nothing in what was said
     lines = logged_events(step.plan, step.folder.parent)
     return lines[lines["rep_id"].isin(step.inputs.team()["rep_id"])].reset_index(drop=True)
+
+
+def lines_digest(step: Step) -> str:
+    """Digest of the last line here that moves a number; empty: there is none."""
+    lines = _lines_here(step)
+    return "".join(lines.loc[~lines["kind"].isin(NO_WORD), "digest"].iloc[-1:])
+
+
+def settled(step: Step) -> pd.DataFrame:
+    """Give the talks here whose number stands under this scenario, see `agreement.play_log`."""
+    state: pd.DataFrame = step.once("settled", lambda: _said(step))
+    return state[state["status"].isin(CLOSED)]
+
+
+def _said(step: Step) -> pd.DataFrame:
+    like = step.like
+    if like is not None and (like.folder, like.scenario.name) == (step.folder, step.scenario.name):
+        return settled(like)
+    return _of_this_scenario(step, agreement.play_log(_lines_here(step)))
 
 
 def promises(step: Step) -> pd.DataFrame:

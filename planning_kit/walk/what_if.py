@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from planning_kit.data import asked_targets
-from planning_kit.messages import PlanningError
+from planning_kit.agreement import Goals
+from planning_kit.allocation import RulesConflictError
+from planning_kit.messages import DataError, PlanningError
+from planning_kit.messages.amounts import EMPTY, chance_text, money_text
 from planning_kit.numbers.units import from_units
-from planning_kit.plan import CELL, MaxChange, Scenario
+from planning_kit.outlook import Outlook
+from planning_kit.output.cards import Card
+from planning_kit.plan import Scenario
+from planning_kit.walk.edits import Cell, edited, locks_of, notes
 from planning_kit.walk.expected import outlook_of
+from planning_kit.walk.levers import LEVERS, target_under
+from planning_kit.walk.split import allocate_region
 from planning_kit.walk.step import Step
-from planning_kit.walk.talks import goals_of
+from planning_kit.walk.talks import goals_of, lines_digest
+from planning_kit.walk.ways import WayOut, ways_out
 
-RULE_NAME = "what if: largest change"
+PEOPLE = (
+    *("rep_id", "rep_name", "last_year", "last_goal", "base", "expected", "goal", "change"),
+    *("chance", "hold", "least", "most", "note", "held_by", "locks"),
+)
+_LIKELY = 0.5  # from this chance on somebody is more likely to reach than to miss
 
 
 @dataclass(frozen=True)
 class WhatIf:
-    """The values a planner moves.
+    """The values a planner moves in the parameters of notebook 07.
 
     Attributes
     ----------
@@ -38,16 +54,15 @@ class WhatIf:
 
 @dataclass(frozen=True)
 class WhatIfResult:
-    """Goals under a what-if.
+    """Goals under a what-if, as notebook 07 shows them.
 
     Attributes
     ----------
     summary : DataFrame
-        What and value: target, allocated, goals that stand and their gap to the target, people more
-        likely to reach than to miss, ...
+        What and value: the cards of the answer; no rows where there is no result.
     people : DataFrame
         ``rep_id``, ``base``, ``before`` (the goal that stands now), ``goal`` (that would stand),
-        ``change``, ``change_share``, ``chance``.
+        ``change``, ``change_share`` (on the base), ``chance``. Plan currency.
     message : str
         Why there is no result, in the planner's words; empty: there is one.
     """
@@ -57,80 +72,211 @@ class WhatIfResult:
     message: str = ""
 
 
-def with_change(step: Step, change: WhatIf) -> Step:
-    """Give the step with the what-if applied to target and rules."""
-    unit = step.inputs.settings.rounding_unit
-    target = round(step.inputs.target * (1 + change.target_change) / unit)
-    amount = from_units(target, unit)
-    return step.under(changed_scenario(step, change, amount), amount)
+@dataclass(frozen=True)
+class Answer:
+    """What a scenario gives in a region.
+
+    Attributes
+    ----------
+    digest : str
+        Of everything it was computed from: the scenario, the inputs, the settings and the talks.
+    cards : tuple of Card
+        Target, allocated, gap, expected, chance of the region, people who are likely to reach; none
+        where there is no result.
+    people : DataFrame
+        ``rep_id``, ``rep_name``; ``last_year``, ``last_goal``, ``base``, ``expected``; ``goal``
+        (that would stand), ``change`` (on the goal of the scenario that was opened), ``chance``;
+        ``hold``, ``least``, ``most``, ``note`` (what edits said); ``held_by`` (rules that hold it),
+        ``locks`` (why it cannot be edited; empty: it can). Plan currency, by rep_id; what only a
+        result can tell is empty where there is none.
+    message : str
+        Why there is no result, in the planner's words; empty: there is one.
+    ways : tuple of WayOut
+        Ways out of rules that cannot all hold.
+    """
+
+    digest: str
+    cards: tuple[Card, ...]
+    people: pd.DataFrame
+    message: str = ""
+    ways: tuple[WayOut, ...] = ()
 
 
-def changed_scenario(step: Step, change: WhatIf, target: float) -> Scenario:
-    """Write a what-if into the scenario: the region's target (plan currency) and the limits."""
-    scenario, inputs = step.scenario, step.inputs
-    if change.target_change:
-        asked = asked_targets(step.plan, scenario)
-        asked = asked.with_region(inputs.name, target, inputs.regions)
-        scenario = scenario.with_(targets=asked)
-    if not (change.most_up or change.most_down):
-        return scenario
-    rule = MaxChange(
-        name=RULE_NAME,
-        each=(CELL,),
-        most_up_share=change.most_up or None,
-        most_down_share=change.most_down or None,
-    )
-    return scenario.with_(rule=rule)
+def scenario_of(step: Step, change: WhatIf) -> Scenario:
+    """Write a what-if into the step's scenario."""
+    scenario = step.scenario
+    for key in ("target_change", "most_up", "most_down"):
+        if value := getattr(change, key):
+            scenario = LEVERS[key].write(step, scenario, value)
+    return scenario
 
 
 def what_if(step: Step, change: WhatIf | None = None) -> WhatIfResult:
-    """Split the region's target again with the what-if's values; what is agreed stays.
+    """Split the region's target again with the what-if's values, see `ask`."""
+    answer = ask(step, scenario_of(step, change or WhatIf()))
+    people, cards = answer.people, answer.cards
+    before = people["goal"] - people["change"]
+    share = (people["goal"] / people["base"] - 1).where(people["base"] > 0)
+    table = people.assign(before=before, change_share=share)
+    names = ["rep_id", "base", "before", "goal", "change", "change_share", "chance"]
+    rows = {"what": [card.label for card in cards], "value": [card.value for card in cards]}
+    return WhatIfResult(pd.DataFrame(rows, dtype="str"), table[names], answer.message)
 
-    A what-if that cannot be kept gives a message with the conflicting rules, not an error: moving
-    a slider must never break a panel.
+
+def edit(step: Step, scenario: Scenario, rep_id: str, column: str, value: Any) -> Scenario:
+    """Edit one cell of a person's row, see `edit_cells`.
+
+    Raises
+    ------
+    DataError
+        It cannot be edited like this; the message says what can.
     """
-    before = goals_of(step).by("rep").set_index("rep_id")
+    changed, errors = edit_cells(step, scenario, [(rep_id, column, value)])
+    for message in errors.values():
+        raise DataError(message)
+    return changed
+
+
+def edit_cells(
+    step: Step, scenario: Scenario, cells: Iterable[Cell]
+) -> tuple[Scenario, dict[tuple[str, str], str]]:
+    """Edit cells of people's rows as one act, see `planning_kit.walk.edits.edited`."""
+
+    def shown(scenario: Scenario) -> dict[str, float]:
+        people = ask(step, scenario).people
+        return dict(zip(people["rep_id"], people["goal"], strict=True))
+
+    return edited(step, scenario, cells, shown)
+
+
+def moved_step(step: Step, scenario: Scenario) -> Step:
+    """Give the opened step under another scenario, with the target it asks for.
+
+    Raises
+    ------
+    PlanningError
+        The targets do not fit together.
+    """
+    return step.under(scenario, target_under(step, scenario))
+
+
+def ask(step: Step, scenario: Scenario) -> Answer:
+    """Say what a scenario gives in the step's region; what is agreed stays.
+
+    What cannot be kept gives a message with the conflicting rules and ways out, not an error:
+    moving a lever must never break a panel. Goals and chances are those that the walk gives where
+    the scenario is written to a file and opened.
+
+    Parameters
+    ----------
+    step
+        The opened step; nothing in it is changed.
+    scenario
+        What it is asked for.
+    """
+    digest = digest_of(step, scenario)
+    found: Answer = step.shared(("answer", digest), lambda: _ask(step, scenario, digest))
+    return found
+
+
+def digest_of(step: Step, scenario: Scenario) -> str:
+    """Digest everything an answer is computed from."""
+    of_plan = repr(step.plan.settings.targets)
+    said = [step.key("allocation"), of_plan, lines_digest(step), scenario.digest()]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+
+def _ask(step: Step, scenario: Scenario, digest: str) -> Answer:
+    people = _known(step, scenario)
     try:
-        moved = with_change(step, change or WhatIf())
-        goals = goals_of(moved if change else step)
+        moved = moved_step(step, scenario)
+        goals, outlook = goals_of(moved), outlook_of(moved)
+        people = _with_goals(step, people, goals, outlook)
+        return Answer(digest, _cards(moved, goals, outlook, people), people)
+    except RulesConflictError as error:
+        ways = ways_out(step, scenario, error, partial(can_hold, step))
+        return Answer(digest, (), people, str(error), ways)
     except PlanningError as error:
-        return WhatIfResult(
-            _summary({}), _people(before, before, pd.Series(dtype=float)), str(error)
-        )
-    people = goals.by("rep").set_index("rep_id")
-    outlook, target = outlook_of(moved), moved.inputs.target
-    table = _people(before, people, outlook.chances(goals.cells).set_index("rep_id")["chance"])
-    team = outlook.chance(target).probability
-    currency = step.inputs.settings.currency
-    return WhatIfResult(
-        _summary(
-            {
-                "target": f"{target:,.0f} {currency}",
-                "allocated": f"{goals.allocated():,.0f} {currency}",
-                "goals that stand": f"{goals.standing():,.0f} {currency}",
-                "gap": f"{goals.gap(moved.street_target):,.0f} {currency}",
-                "expected": f"{people['base'].sum():,.0f} {currency}",
-                "people": f"{len(people)}",
-                "more likely to reach than to miss": f"{int((table['chance'] >= 0.5).sum())}",
-                "chance that the region reaches the target": "–" if team != team else f"{team:.0%}",
-            }
+        return Answer(digest, (), people, str(error))
+
+
+def can_hold(step: Step, scenario: Scenario) -> bool:
+    """Say if a scenario has a result here."""
+    try:
+        allocate_region(moved_step(step, scenario))
+    except PlanningError:
+        return False
+    return True
+
+
+def _known(step: Step, scenario: Scenario) -> pd.DataFrame:
+    """Give what is known of everybody without a result."""
+    facts: pd.DataFrame = step.once("facts", lambda: _facts(step))
+    none = dict.fromkeys(("base", "expected", "goal", "change", "chance"), np.nan)
+    said = notes(scenario, facts.index)
+    table = facts.assign(**none, **{name: said[name] for name in said}, held_by="")
+    return table.reset_index()[list(PEOPLE)]
+
+
+def _facts(step: Step) -> pd.DataFrame:
+    team, locks = step.inputs.team().set_index("rep_id"), locks_of(step)
+    names = team["rep_name"].fillna(pd.Series(team.index, team.index)).astype("str")
+    sums = step.table("cells").groupby("rep_id")[["last_year", "last_goal"]].sum(min_count=1)
+    people = pd.DataFrame({"rep_name": names}).join(sums)
+    return people.assign(locks=[locks.get(rep, "") for rep in people.index])
+
+
+def _with_goals(step: Step, people: pd.DataFrame, goals: Goals, outlook: Outlook) -> pd.DataFrame:
+    ids = pd.Index(people["rep_id"])
+    goal, unit = goals.of_people(ids), step.inputs.settings.rounding_unit
+    opened = _opened_goals(step, ids)
+    change = from_units(np.rint((goal - opened).fillna(0.0).to_numpy() / unit), unit)
+    columns = {
+        "base": goals.cells.groupby("rep_id")["base"].sum(min_count=1).reindex(ids),
+        "expected": outlook.expected.reindex(ids),
+        "goal": goal,
+        "change": np.where((goal - opened).notna(), change, np.nan),
+        "chance": outlook.each(goals.cells).reindex(ids),
+        "held_by": goals.held_by(ids),
+    }
+    return people.assign(**{name: np.asarray(column) for name, column in columns.items()})
+
+
+def _opened_goals(step: Step, ids: pd.Index) -> pd.Series:
+    """Give the goals under the scenario that was opened; empty where it has no result."""
+    try:
+        return goals_of(step).of_people(ids)
+    except PlanningError:
+        return pd.Series(np.nan, ids)
+
+
+def _cards(moved: Step, goals: Goals, outlook: Outlook, people: pd.DataFrame) -> tuple[Card, ...]:
+    settings, target = moved.inputs.settings, moved.inputs.target
+
+    def money(amount: float) -> str:
+        return money_text(amount, settings.currency, settings.rounding_unit)
+
+    gap, (expected, low, high) = goals.gap(moved.street_target), outlook.whole
+    chance, both = outlook.likely(target), people["chance"].notna()
+    ends = f" ({money(low)} to {money(high)})" if expected == expected else ""
+    likely = int((people["chance"] >= _LIKELY).sum())
+    return (
+        Card("target", money(target), _padded(moved, target, money)),
+        Card("allocated", money(goals.standing()), "goals that stand; agreed ones as agreed"),
+        Card("gap", money(gap), "goals less the target", "review" if gap else "pass"),
+        Card("expected", money(expected) + ends, "in eight of ten years within the range"),
+        Card(
+            "chance that the region reaches the target",
+            EMPTY if chance != chance else chance_text(chance),
+            "" if outlook.is_measured else "cannot tell surely: usual spreads, not measured ones",
         ),
-        table,
+        Card("more likely to reach than to miss", f"{likely} of {int(both.sum())}", "people"),
     )
 
 
-def _summary(rows: Mapping[str, str]) -> pd.DataFrame:
-    return pd.DataFrame({"what": list(rows), "value": list(rows.values())}, dtype="str")
-
-
-def _people(before: pd.DataFrame, after: pd.DataFrame, chance: pd.Series) -> pd.DataFrame:
-    table = after[["base", "goal"]].copy()
-    table["before"] = before["goal"]
-    table["change"] = table["goal"] - table["before"]
-    table["change_share"] = (table["goal"] / table["base"] - 1).where(table["base"] > 0)
-    table["chance"] = chance.reindex(table.index)
-    names = ["rep_id", "base", "before", "goal", "change", "change_share", "chance"]
-    return table.reset_index()[names]
+def _padded(moved: Step, target: float, money: Any) -> str:
+    asked = moved.street_target
+    return "" if asked == target else f"with over-assignment all goals add up to {money(asked)}"
 
 
 def compare_scenarios(step: Step) -> pd.DataFrame:

@@ -12,8 +12,8 @@ from planning_kit.output.charts import chart_allocation
 from planning_kit.output.charts.renderer import chart_svg, draws_pictures
 from planning_kit.output.shown import show_table
 from planning_kit.walk import Step
-from planning_kit.walk.what_if import WhatIf, what_if
-from planning_kit.widgets.scenario_file import save_scenario
+from planning_kit.walk.scenario_file import write_scenario
+from planning_kit.walk.what_if import WhatIf, scenario_of, what_if
 
 _COLUMNS = ["rep", "base", "before", "goal", "change", "change_share", "chance"]
 _WIDE = w.Layout(width="560px")
@@ -80,7 +80,7 @@ class _Panel:
 
     def save(self) -> None:
         try:
-            path = save_scenario(self.step, self.name.value, self.values())
+            path = write_scenario(self.step, self.name.value, scenario_of(self.step, self.values()))
         except PlanningError as error:
             self.message.value = note(str(error), "#B00020")
             return

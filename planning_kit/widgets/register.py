@@ -10,12 +10,13 @@ from typing import Any
 
 import ipywidgets as w
 
-from planning_kit.messages import PlanningError, UsageError, Written
-from planning_kit.outlook import Assumption, ChanceOfTarget, coming_year, read_assumptions
-from planning_kit.plan import DRIVERS, Scenario, read_register
+from planning_kit.messages import PlanningError, UsageError
+from planning_kit.outlook import ChanceOfTarget, coming_year, read_assumptions
+from planning_kit.outlook.register import entry_of, with_register
+from planning_kit.plan import DRIVERS, Scenario
 from planning_kit.walk import Step
+from planning_kit.walk.scenario_file import write_scenario
 from planning_kit.widgets.panel import note
-from planning_kit.widgets.scenario_file import write_scenario
 
 _COLUMNS = {
     "": "24px",
@@ -31,30 +32,6 @@ _COLUMNS = {
 }
 _NUMBERS = ("low", "base", "high", "actual")
 _SAME = ("statement", "driver", "unit", "territories", "product_line")
-
-
-def entry_of(assumption: Assumption) -> dict[str, Any]:
-    """Write an assumption as a scenario file has it, without what is empty."""
-    entry = {name: getattr(assumption, name) for name in (*_SAME, "owner", "evidence")}
-    entry |= {name: getattr(assumption, name) for name in _NUMBERS}
-    entry["territories"] = list(assumption.territories)
-    if assumption.check_on is not None:
-        entry["check_on"] = assumption.check_on.date()
-    return {k: v for k, v in entry.items() if v not in ("", []) and v == v}
-
-
-def with_register(scenario: Scenario, entries: Mapping[str, Mapping[str, Any]]) -> Scenario:
-    """Give the scenario with another register; what names an assumption that is gone goes too.
-
-    Raises
-    ------
-    DataError
-        The register has faults: all of them named.
-    """
-    section = Written(entries, "[assumptions]")
-    register = read_register(section)
-    section.stop(f"scenario {scenario.name!r}")
-    return scenario.with_(assumptions=register)
 
 
 def save_register(step: Step, name: str, entries: Mapping[str, Mapping[str, Any]]) -> Path:
