@@ -145,7 +145,7 @@ class Goals:
 
     def of_people(self, people: pd.Index) -> pd.Series:
         """Give everybody's goal that stands, exactly, by rep_id; empty: nobody planned one."""
-        at, units = people.get_indexer(self.cells["rep_id"]), self._numbers["goal"]
+        at, units = people.get_indexer(pd.Index(self.cells["rep_id"])), self._numbers["goal"]
         there = (at >= 0) & ~np.isnan(units)
         sums = np.bincount(at[there], units[there], len(people))
         count = np.bincount(at[there], minlength=len(people))
@@ -154,9 +154,11 @@ class Goals:
 
     def held_by(self, people: pd.Index) -> list[str]:
         """Name the rules that hold a cell of everybody, in the order given."""
-        held = self.cells[self.cells["held_by"] != ""].groupby("rep_id")["held_by"]
-        named = held.agg(_together)
-        return [named.get(person, "") for person in people]
+        held = self.cells.loc[self.cells["held_by"] != "", ["rep_id", "held_by"]]
+        named: dict[str, set[str]] = {}
+        for person, rules in held.drop_duplicates().to_numpy():
+            named.setdefault(person, set()).add(rules)
+        return [", ".join(sorted(named.get(person, ()))) for person in people]
 
     def why(self, rep_id: str = "") -> pd.DataFrame:
         """Give the steps of one person's goal (empty: everybody's); they add up to it exactly.
@@ -262,20 +264,21 @@ def standing_goals(
     (300.0, -10.0, [])
     """
     goals = check_goals(allocation, unit)
-    settled = pd.Series(pd.NA, goals.index, dtype="Int64")
-    basis = pd.Series("allocated", goals.index, dtype="str").where(goals["units"].notna())
+    units = goals["units"].to_numpy(float, na_value=np.nan)
+    settled = np.full(len(goals), np.nan)
+    basis = pd.Series("allocated", goals.index, dtype="str").where(~np.isnan(units))
     off_hold = []
     for status, _, part, whole in agreed_parts(goals, unit, state):
         spread, kept = _spread(whole, part, unit)
-        settled[part.index] = spread
+        settled[part.index] = spread.to_numpy(float, na_value=np.nan)
         basis[part.index] = _BASIS[status]
         if not kept:
             off_hold.append(str(part["rep_id"].iloc[0]))
     columns = ["rep_id", *LABELS, "region", "base", "held_by"]
     cells = goals[[name for name in columns if name in goals]].assign(
-        allocated=_amounts(goals["units"], unit),
-        goal=_amounts(settled.fillna(goals["units"]), unit),
-        agreed=_amounts(settled.where(basis == "agreed"), unit),
+        allocated=_whole(units, unit),
+        goal=_whole(np.where(np.isnan(settled), units, settled), unit),
+        agreed=_whole(np.where(basis == "agreed", settled, np.nan), unit),
         basis=basis,
     )
     return Goals(cells, unit, log_digest, tables, tuple(sorted(set(off_hold))))
@@ -293,11 +296,11 @@ def check_goals(allocation: pd.DataFrame, unit: float) -> pd.DataFrame:
         raise DataError(f"allocation goals: no column {shorten(missing)}.")
     keys = ["rep_id", *(name for name in LABELS if name in allocation)]
     goals = allocation.sort_values(keys, ignore_index=True)
-    known = goals["goal"].dropna()
-    units = to_units(known, unit)
-    twice = goals.loc[goals.duplicated(keys), "rep_id"]
-    below = goals.loc[known.index[known < 0], "rep_id"]
-    uneven = goals.loc[known.index[(from_units(units, unit) - known).abs() > unit * 1e-6], "rep_id"]
+    amounts = goals["goal"].to_numpy(float)
+    whole = np.rint(amounts / unit)
+    off = np.abs(_whole(whole, unit) - amounts) > unit * 1e-6
+    reps = goals["rep_id"]
+    twice, below, uneven = reps[goals.duplicated(keys)], reps[amounts < 0], reps[off]
     faults = [
         f"{len(rows)} rows {what}: {shorten(rows.unique())}"
         for rows, what in (
@@ -309,7 +312,7 @@ def check_goals(allocation: pd.DataFrame, unit: float) -> pd.DataFrame:
     ]
     if faults:
         raise DataError(f"allocation goals: {'; '.join(faults)}.")
-    return goals.assign(units=units.astype("Int64"))
+    return goals.assign(units=pd.array(whole, dtype="Int64"))
 
 
 def agreed_parts(
@@ -384,6 +387,11 @@ def _units(amounts: pd.Series, unit: float) -> pd.Series:
 
 def _amounts(units: pd.Series, unit: float) -> pd.Series:
     return from_units(units.fillna(0), unit).where(units.notna())
+
+
+def _whole(units: np.ndarray, unit: float) -> np.ndarray:
+    """Turn whole units into amounts; an empty cell stays empty."""
+    return np.where(np.isnan(units), np.nan, from_units(np.nan_to_num(units), unit))
 
 
 def _together(texts: pd.Series) -> str:

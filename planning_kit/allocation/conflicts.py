@@ -42,8 +42,8 @@ class RulesConflictError(InfeasiblePlanError):
         ``priority``, ``side``, ``asked``, ``gives``, ``becomes`` (plan currency, whole units).
     alike : DataFrame
         The one share by which all limits of a rule would have to give instead, see `gives_alike`.
-    total : float or None
-        The nearest total with which all rules can hold, plan currency; None: there is none.
+    by_total : DataFrame
+        What gives, as in ``gives``, where the total gives first.
     """
 
     def __init__(
@@ -52,17 +52,17 @@ class RulesConflictError(InfeasiblePlanError):
         conflict: pd.DataFrame,
         gives: pd.DataFrame,
         alike: pd.DataFrame,
-        total: float | None,
+        by_total: pd.DataFrame,
     ) -> None:
         super().__init__(message)
         self.conflict = conflict
         self.gives = gives
         self.alike = alike
-        self.total = total
+        self.by_total = by_total
 
     def saying(self, message: str) -> RulesConflictError:
         """Give the same conflict in other words."""
-        return RulesConflictError(message, self.conflict, self.gives, self.alike, self.total)
+        return RulesConflictError(message, self.conflict, self.gives, self.alike, self.by_total)
 
 
 @dataclass(frozen=True)
@@ -283,6 +283,7 @@ def _surely_needed(soft: _Soft, rows: Codes, multiples: Array) -> set[int]:
         asked = np.repeat(bound[:, None], len(at), axis=1)
         asked[at, np.arange(len(at))] -= miss[at]
         goals = ease[:, None] * (part.T @ solver.solve(asked))
+        goals += ease[:, None] * (part.T @ solver.solve(asked - part @ goals))  # the last digits
         off = np.abs(part @ goals - asked).max(axis=0)
         needed += rows[at[(off < _TINY) & (goals.min(axis=0, initial=0.0) >= -_TINY)]].tolist()
     return set(needed)
@@ -378,16 +379,15 @@ def explain_conflict(
         f"or allow rules to give in [relax].{why}"
     )
     tables = (conflict[list(CONFLICT_COLUMNS)], gives[list(GIVE_COLUMNS)], shares)
-    return RulesConflictError(message, *tables, _nearest_total(grid, limits, unit))
+    return RulesConflictError(message, *tables, _gives_by_total(grid, limits, unit))
 
 
-def _nearest_total(grid: Grid, limits: Limits, unit: float) -> float | None:
-    """Find the total that is nearest to the one asked for, if it alone can make all rules hold."""
+def _gives_by_total(grid: Grid, limits: Limits, unit: float) -> pd.DataFrame:
+    """Find by how much rules must give, where it is the total that gives first."""
     first = limits.blocks[0]
     giving = replace(first, rule=replace(first.rule, priority=0))
     gives = gives_needed(grid, replace(limits, blocks=[giving, *limits.blocks[1:]]), unit)
-    alone = len(gives) == 1 and gives["block"].iloc[0] == 0
-    return float(gives["becomes"].iloc[0]) if alone else None
+    return gives[list(GIVE_COLUMNS)]
 
 
 def _limit_text(row: Any) -> str:

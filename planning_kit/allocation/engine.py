@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -205,33 +206,53 @@ def _check_total(total: float, unit: float) -> float:
 def _report(
     task: Task, limits: Limits, answer: Answer, rounded: Array, gave: pd.DataFrame, notes: Findings
 ) -> Allocation:
-    grid = task.grid
-    rules = rules_table(grid, limits, answer, rounded)
-    flat = _proportional(grid, task.total)
-    measured = measure(grid, answer.goals, task.aim.weight)
-    even = measure(grid, flat, task.aim.weight)
-    objective = pd.DataFrame(
-        {
-            "measure": list(measured),
-            "goals": list(measured.values()),
-            "proportional": list(even.values()),
-        }
-    )
     gap = float(np.round((rounded.sum() - task.total) / task.unit, 6) * task.unit)
-    notes = [*limits.findings, *notes, *_findings(task, answer, rules, gave, gap)]
+    proof = _Proof(task, limits, answer, rounded, gave, notes, gap)
     return Allocation(
-        goals=goals_table(task.cells, grid, limits, answer, rounded),
-        rules=rules,
-        steps=steps_table(grid, _stages(task, limits, answer, rounded), task.unit),
-        objective=objective,
+        goals=goals_table(task.cells, task.grid, limits, answer, rounded),
         total=task.total,
         target=task.target,
         gap=gap,
         unit=task.unit,
-        findings=findings_table(notes),
         relaxed=gave,
         padding=task.padding,
+        proof=lambda name: getattr(proof, name),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Proof:
+    """What was solved, and the tables that prove it."""
+
+    task: Task
+    limits: Limits
+    answer: Answer
+    rounded: Array
+    gave: pd.DataFrame
+    notes: Findings
+    gap: float
+
+    @cached_property
+    def rules(self) -> pd.DataFrame:
+        return rules_table(self.task.grid, self.limits, self.answer, self.rounded)
+
+    @property
+    def steps(self) -> pd.DataFrame:
+        stages = _stages(self.task, self.limits, self.answer, self.rounded)
+        return steps_table(self.task.grid, stages, self.task.unit)
+
+    @property
+    def objective(self) -> pd.DataFrame:
+        grid, weight = self.task.grid, self.task.aim.weight
+        measured = measure(grid, self.answer.goals, weight)
+        even = measure(grid, _proportional(grid, self.task.total), weight)
+        columns = {"goals": list(measured.values()), "proportional": list(even.values())}
+        return pd.DataFrame({"measure": list(measured), **columns})
+
+    @property
+    def findings(self) -> pd.DataFrame:
+        found = _findings(self.task, self.answer, self.rules, self.gave, self.gap)
+        return findings_table([*self.limits.findings, *self.notes, *found])
 
 
 def _proportional(grid: Grid, total: float) -> Array:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,9 +44,9 @@ STEPS = (
 TOUCH = 1e-9  # share of the mean goal within which a goal counts as standing at its limit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Allocation:
-    """Goals by cell with the proof that they keep the rules.
+    """Goals by cell with the proof that they keep the rules, worked out when somebody asks for it.
 
     Attributes
     ----------
@@ -70,19 +72,38 @@ class Allocation:
         goals minus the total; the rounding unit. Plan currency.
     findings, relaxed, padding : DataFrame
         Odd things; which rule gave how much; the ledger of over-assignment by level.
+    proof : callable
+        Gives rules, steps, objective and findings by name.
     """
 
     goals: pd.DataFrame
-    rules: pd.DataFrame
-    steps: pd.DataFrame
-    objective: pd.DataFrame
     total: float
     target: float
     gap: float
     unit: float
-    findings: pd.DataFrame
     relaxed: pd.DataFrame
     padding: pd.DataFrame
+    proof: Callable[[str], pd.DataFrame] = field(repr=False)
+
+    @cached_property
+    def rules(self) -> pd.DataFrame:
+        """What each rule asked and got, see the class."""
+        return self.proof("rules")
+
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """How every person's goal came about, see the class."""
+        return self.proof("steps")
+
+    @cached_property
+    def objective(self) -> pd.DataFrame:
+        """How far the goals are from the base, see the class."""
+        return self.proof("objective")
+
+    @cached_property
+    def findings(self) -> pd.DataFrame:
+        """Odd things, see the class."""
+        return self.proof("findings")
 
 
 @dataclass(frozen=True)
@@ -98,42 +119,25 @@ def goals_table(
     cells: pd.DataFrame, grid: Grid, limits: Limits, answer: Answer, rounded: Array
 ) -> pd.DataFrame:
     """Lay the goals beside their cells, in the order given."""
+    change = np.full(len(grid), np.nan)
+    np.divide(rounded - grid.base, np.abs(grid.base), out=change, where=grid.base != 0)
+
+    def column(values: Array) -> Any:
+        given = np.full(len(cells), "" if values.dtype == object else np.nan, values.dtype)
+        given[grid.order] = values
+        return pd.array(given, dtype="str") if values.dtype == object else given
+
     columns = {
-        "base": grid.base,
-        "goal": rounded,
-        "exact": answer.goals,
-        "lower": limits.lower,
-        "upper": limits.upper,
-        "change_share": np.divide(
-            rounded - grid.base,
-            np.abs(grid.base),
-            out=np.full(len(grid), np.nan),
-            where=grid.base != 0,
-        ),
+        "base": column(grid.base),
+        "filled_by": column(grid.filled_by),
+        "goal": column(rounded.astype(float)),
+        "exact": column(answer.goals),
+        "lower": column(limits.lower),
+        "upper": column(limits.upper),
+        "held_by": column(held_by(limits, answer)),
+        "change_share": column(change),
     }
-    texts = {"held_by": held_by(limits, answer), "filled_by": grid.filled_by}
-    table = cells[grid.labels].copy()
-    for name, values in columns.items():
-        column = np.full(len(cells), np.nan)
-        column[grid.order] = values
-        table[name] = column
-    for name, texts_of in texts.items():
-        words = np.full(len(cells), "", dtype=object)
-        words[grid.order] = texts_of
-        table[name] = pd.array(words, dtype="str")
-    return table[
-        [
-            *grid.labels,
-            "base",
-            "filled_by",
-            "goal",
-            "exact",
-            "lower",
-            "upper",
-            "held_by",
-            "change_share",
-        ]
-    ]
+    return pd.DataFrame({**{name: cells[name] for name in grid.labels}, **columns}, cells.index)
 
 
 def held_by(limits: Limits, answer: Answer) -> np.ndarray:

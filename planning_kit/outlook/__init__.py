@@ -4,6 +4,7 @@ from planning_kit.outlook.baseline import (
     baseline,
     baseline_totals,
     capacity,
+    expected_rows,
     seasonal_profile,
     unheld_territories,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "baseline_totals",
     "capacity",
     "coming_year",
+    "expected_rows",
     "interval_coverage",
     "measured_calibration",
     "method_tournament",

@@ -77,6 +77,17 @@ def baseline(inputs: Region, scenario: Scenario) -> pd.DataFrame:
     return _with_unknown(rows[list(BASELINE_COLUMNS)])
 
 
+def expected_rows(inputs: Region, scenario: Scenario) -> pd.DataFrame:
+    """Give the rows of the baseline with what is expected in them, without ranges.
+
+    Returns
+    -------
+    pandas.DataFrame
+        rep_id, territory_id, product_line, month, expected (plan currency).
+    """
+    return _with_unknown(look_ahead(inputs, scenario).expected_rows()[[*ROW, "expected"]])
+
+
 def baseline_totals(
     inputs: Region, scenario: Scenario, by: Sequence[str] = ("rep_id",)
 ) -> pd.DataFrame:

@@ -348,9 +348,9 @@ class Outlook:
             float((totals >= np.rint(target / self.unit * _GRAIN)).mean()) if is_known else np.nan
         )
 
-    def each(self, goals: pd.DataFrame) -> pd.Series:
-        """Give everybody's chance of reaching the sum of their goals, by rep_id, see `chances`."""
-        return self._each(self._asked(goals))
+    def each(self, goals: pd.Series) -> pd.Series:
+        """Give everybody's chance of reaching a goal, both by rep_id; empty: no goal, or nothing known."""
+        return self._each(goals.reindex(self.expected.index))
 
     @cached_property
     def whole(self) -> tuple[float, float, float]:
@@ -424,7 +424,7 @@ class Outlook:
         """
         people = self.ranges(["rep_id"]).set_index("rep_id").reindex(self.expected.index)
         people["middle"] = self.years().set_index("rep_id")["middle"]
-        people["chance"] = self.each(goals)
+        people["chance"] = self._each(self._asked(goals))
         people["cv"] = deviation(people["low"], people["high"]) / people["expected"]
         people["cv"] = people["cv"].where(people["expected"] > 0)
         sums = goals.groupby("rep_id")["goal"].sum(min_count=1)

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region
+from planning_kit.data import Region, cached
 from planning_kit.numbers.intervals import Z80
 from planning_kit.numbers.staffing import Staffing
 from planning_kit.outlook.history import (
@@ -174,6 +174,14 @@ class Seats:
 def look_ahead(inputs: Region, scenario: Scenario) -> Seats:
     """Read the register (see `read_assumptions`) and estimate what it is applied to."""
     assumptions = read_assumptions(inputs, scenario)
+    levels, rows, tenure = _seats_held(inputs)
+    return Seats(
+        inputs, levels, assumptions, rows, tenure, read_correlations(scenario, assumptions)
+    )
+
+
+def _held(inputs: Region) -> tuple[Levels, pd.DataFrame, pd.Series]:
+    """Give what no assumption changes: levels, rows and tenure of `Seats`."""
     first = pd.Timestamp(inputs.settings.starts_on)
     levels = estimate_levels(inputs, first)
     months = plan_months(inputs)
@@ -185,8 +193,10 @@ def look_ahead(inputs: Region, scenario: Scenario) -> Seats:
     tenure = (first.year * 12 + first.month - month_number(hired)).fillna(_LONG_HERE)
     begin = levels.history.first  # a roster that begins with the data shows no new hires
     tenure = tenure.mask(month_number(hired) <= begin.year * 12 + begin.month, _LONG_HERE)
-    correlation = read_correlations(scenario, assumptions)
-    return Seats(inputs, levels, assumptions, rows, tenure.astype("int64"), correlation)
+    return levels, rows, tenure.astype("int64")
+
+
+_seats_held = cached(_held)
 
 
 def coming_places(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -70,6 +71,15 @@ def stream(seed: int, *about: str) -> np.random.Generator:
     return np.random.default_rng(int.from_bytes(hashlib.blake2b(words, digest_size=16).digest()))
 
 
+@lru_cache(maxsize=2048)
+def _drawn(seed: int, about: str, name: str, runs: int) -> np.ndarray:
+    """Draw what every register leaves as it is: normals, or for leaving even ones."""
+    random = stream(seed, about, name)
+    drawn = random.random(runs) if about == "leaving" else random.standard_normal(runs)
+    drawn.flags.writeable = False
+    return drawn
+
+
 @dataclass(frozen=True)
 class World:
     """What is drawn once for every simulated year, whatever part of it is asked for.
@@ -95,13 +105,11 @@ def draw_people(model: YearModel, runs: int, seed: int) -> World:
     leaving, months = np.empty(luck.shape, dtype=np.int16), model.years.shape[1] - 1
     for row, name in enumerate(model.people):
         spread = log_spread(model.own[row])
-        luck[row] = np.exp(
-            spread * stream(seed, "luck", name).standard_normal(runs) - spread**2 / 2
-        )
-        off = stream(seed, "doubt", name).standard_normal(runs) if model.doubt[row] else 0.0
+        luck[row] = np.exp(spread * _drawn(seed, "luck", name, runs) - spread**2 / 2)
+        off = _drawn(seed, "doubt", name, runs) if model.doubt[row] else 0.0
         luck[row] *= np.maximum(0.0, 1 + model.doubt[row] * off)
         gone_by = 1 - model.stay[row] ** np.arange(1, months - model.start[row] + 1)
-        when = np.searchsorted(gone_by, stream(seed, "leaving", name).random(runs), side="right")
+        when = np.searchsorted(gone_by, _drawn(seed, "leaving", name, runs), side="right")
         leaving[row] = model.start[row] + when
     return World(luck, leaving)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from planning_kit.agreement.log import login
@@ -32,6 +33,23 @@ def hold_name(rep_id: str) -> str:
 def limits_name(rep_id: str) -> str:
     """Give the name of the rule that an edit of limits writes."""
     return f"what if: limits of {rep_id}"
+
+
+def called(step: Step, rule: Rule) -> str:
+    """Name a rule as people say it: those that edits wrote with the person's name."""
+    for rep_id in rule.where.get("rep_id", ())[:1]:
+        words = {hold_name(rep_id): "the hold of", limits_name(rep_id): "the limits of"}
+        if rule.name in words:
+            return f"{words[rule.name]} {step.inputs.names.get(rep_id, rep_id)}"
+    return repr(rule.name)
+
+
+def in_words(step: Step, scenario: Scenario, text: str) -> str:
+    """Say the rules that edits wrote with people's names in a text."""
+    for rule in scenario.all_rules:
+        if rule.name in text and (words := called(step, rule)) != repr(rule.name):
+            text = text.replace(repr(rule.name), words).replace(rule.name, words)
+    return text
 
 
 def holds_of(scenario: Scenario) -> dict[str, Hold]:
@@ -97,7 +115,7 @@ class _Desk:
 
     def __init__(self, step: Step, scenario: Scenario, shown: Shown) -> None:
         self.step, self.scenario, self.shown = step, scenario, shown
-        self.holds: dict[str, Rule] = {rule.name: rule for rule in scenario.holds}
+        self.holds: dict[str, Hold] = {rule.name: rule for rule in scenario.holds}
         self.rules: dict[str, Rule] = {rule.name: rule for rule in scenario.rules}
         self.own, self.limits = holds_of(scenario), limits_of(scenario)
         self.locks = locks_of(step)
@@ -164,7 +182,8 @@ class _Desk:
     def _limit(self, rep_id: str, side: str, amount: float | None) -> None:
         name, where = limits_name(rep_id), {"rep_id": (rep_id,)}
         rule = self.limits.get(rep_id) or GroupRange(name=name, where=where, reason=_REASON)
-        rule = replace(rule, **{side: amount})
+        is_least = side == "at_least"
+        rule = replace(rule, at_least=amount) if is_least else replace(rule, at_most=amount)
         least, most = rule.at_least, rule.at_most
         if least is not None and most is not None and least > most:
             settings = self.step.inputs.settings
@@ -180,26 +199,26 @@ class _Desk:
 
     def _note(self, rep_id: str, value: Any) -> None:
         reason = " ".join(str(value if value is not None else "").split()) or _REASON
-        places = ((self.own, self.holds), (self.limits, self.rules))
-        there = [(mine, kept, mine[rep_id]) for mine, kept in places if rep_id in mine]
-        if not there:
+        if rep_id not in self.own and rep_id not in self.limits:
             raise DataError(
                 f"{self.names[rep_id]}: a note says why a goal is held or limited; hold it first."
             )
-        for mine, kept, rule in there:
-            mine[rep_id] = kept[rule.name] = replace(rule, reason=reason)
+        if hold := self.own.get(rep_id):
+            self.own[rep_id] = self.holds[hold.name] = replace(hold, reason=reason)
+        if rule := self.limits.get(rep_id):
+            self.limits[rep_id] = self.rules[rule.name] = replace(rule, reason=reason)
 
 
-def notes(scenario: Scenario, people: pd.Index) -> pd.DataFrame:
-    """Give what edits said, by rep_id: ``hold``, ``least``, ``most``, ``note``."""
+def notes(scenario: Scenario, people: Sequence[str]) -> dict[str, Any]:
+    """Give what edits said of people, in their order: ``hold``, ``least``, ``most``, ``note``."""
     held, limits = holds_of(scenario), limits_of(scenario)
     said = {rep: rule.reason for rep, rule in (*limits.items(), *held.items())}
-    return pd.DataFrame(
-        {
-            "hold": [rep in held for rep in people],
-            "least": [limits[rep].at_least if rep in limits else None for rep in people],
-            "most": [limits[rep].at_most if rep in limits else None for rep in people],
-            "note": [("" if said.get(rep, _REASON) == _REASON else said[rep]) for rep in people],
-        },
-        index=people,
-    ).astype({"hold": bool, "least": "float64", "most": "float64", "note": "str"})
+    nothing = GroupRange(name="")
+    of = [limits.get(rep, nothing) for rep in people]
+    words = [said.get(rep, _REASON) for rep in people]
+    return {
+        "hold": [rep in held for rep in people],
+        "least": np.array([rule.at_least for rule in of], dtype=float),
+        "most": np.array([rule.at_most for rule in of], dtype=float),
+        "note": pd.array(["" if text == _REASON else text for text in words], dtype="str"),
+    }

@@ -13,7 +13,7 @@ from planning_kit.messages import DataError, UsageError, require_labels
 from planning_kit.messages.amounts import EMPTY, money_text, number_text, read_amount, read_share
 from planning_kit.numbers.units import from_units
 from planning_kit.outlook.register import move_driver, overall, restore_driver
-from planning_kit.plan import CELL, DRIVERS, OBJECTIVES, MaxChange, Rule, Scenario
+from planning_kit.plan import CELL, OBJECTIVES, MaxChange, Rule, Scenario
 from planning_kit.walk.company import resolver
 from planning_kit.walk.logged import totals_agreed
 from planning_kit.walk.step import Step
@@ -113,6 +113,20 @@ def target_under(step: Step, scenario: Scenario) -> float:
     resolve: Resolve = step.once("resolver", lambda: _resolver(step))
     found = resolve(step.plan, step.prepared, scenario)
     return _whole(step, found) if step.inputs.is_company else found[step.inputs.name]
+
+
+def moved_step(step: Step, scenario: Scenario) -> Step:
+    """Give the opened step under another scenario, with the target it asks for.
+
+    Raises
+    ------
+    PlanningError
+        The targets do not fit together.
+    """
+    if scenario.review != step.scenario.review:  # other results
+        region: Any = None if step.inputs.is_company else step.inputs.name
+        return step.other(region, scenario, step.folder)
+    return step.under(scenario, target_under(step, scenario))
 
 
 def _resolver(step: Step) -> Resolve:
@@ -229,7 +243,7 @@ def largest_change(scenario: Scenario) -> MaxChange | None:
 
 def _side(name: str, _: Step, scenario: Scenario) -> float | None:
     rule = largest_change(scenario)
-    share: float | None = rule and getattr(rule, name)
+    share: float | None = None if rule is None else getattr(rule, name)
     return share
 
 
@@ -241,7 +255,8 @@ def _put_side(name: str, step: Step, scenario: Scenario, value: Value) -> Scenar
     rule = rule or MaxChange(name=RULE_NAME, each=(CELL,))
     if largest_change(scenario) is None:
         rule = replace(rule, most_up_share=None, most_down_share=None)
-    rule = replace(rule, **{name: share})
+    is_up = name == "most_up_share"
+    rule = replace(rule, most_up_share=share) if is_up else replace(rule, most_down_share=share)
     is_empty = rule.most_up_share is None and rule.most_down_share is None
     return scenario.with_(rules=with_rule(scenario.rules, RULE_NAME, None if is_empty else rule))
 
@@ -254,9 +269,12 @@ def with_rule(rules: tuple[Any, ...], name: str, rule: Rule | None) -> tuple[Any
 
 
 def _driver_lever(key: str, label: str, driver: str, least: float, most: float) -> Lever:
-    parts = (partial(f, driver) for f in (_assumed, _put_driver, _entry))
-    least = max(least, DRIVERS[driver].least)
-    return Lever(key, label, "share", *parts, least=least, most=most, step=0.005)
+    now, put, part = (
+        partial(_assumed, driver),
+        partial(_put_driver, driver),
+        partial(_entry, driver),
+    )
+    return Lever(key, label, "share", now, put, part, least=least, most=most, step=0.005)
 
 
 def _view_lever(key: str, label: str, level: Callable[[Step], float]) -> Lever:

@@ -101,16 +101,58 @@ def solved_cells(step: Step) -> pd.DataFrame:
 
 
 def _solved_cells(step: Step) -> pd.DataFrame:
-    cells = step.table("cells").drop(columns=["base_from"])
+    cells = plain_cells(step)
     # Chances are those of the person's drawn year, whatever base the scenario blends.
     fit = _years_of_equal_chance(step, cells)
     over = cells["rep_id"].map(fit["likely"] / outlook_of(step).expected).fillna(1.0)
-    cv = cells["rep_id"].map(fit["cv"]).fillna(cells["cv"])
-    cells = cells.assign(expected=cells["forecast"] * over, cv=cv)
+    cells = cells.assign(expected=cells["forecast"] * over)
+    if "cv" in cells or fit["cv"].notna().any():
+        cells["cv"] = cells["rep_id"].map(fit["cv"]).fillna(cells.get("cv", np.nan))
+    return cells
+
+
+def plain_cells(step: Step) -> pd.DataFrame:
+    """Give these cells without what only goals of equal chance need, the same for every target."""
+    cells: pd.DataFrame = step.once("plain cells", lambda: _plain_cells(step))
+    return cells
+
+
+def _plain_cells(step: Step) -> pd.DataFrame:
+    if step.like is not None and step.like.key("cells") == step.key("cells"):
+        return plain_cells(step.like)
+    if step.like is not None and not _asks_ranges(step) and not step.is_kept("cells"):
+        return _expected_anew(step, plain_cells(step.like))
+    cells = step.table("cells").drop(columns=["base_from"])
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]
     cells = cells.drop(columns=unknown)  # without any history no spread is known
     return cells.assign(region=NOT_KNOWN if step.inputs.is_company else step.inputs.name)
+
+
+def _asks_ranges(step: Step) -> bool:
+    """Say if the split needs how sure every cell is, or other results than the like step's."""
+    scenario, like = step.scenario, step.like
+    asked = {rule.reference for rule in scenario.all_rules} & {"variance", "cv"}
+    by_range = scenario.objective.weights == "variance" or scenario.objective.kind == "equal_chance"
+    return bool(asked) or by_range or like is None or scenario.review != like.scenario.review
+
+
+def _expected_anew(step: Step, cells: pd.DataFrame) -> pd.DataFrame:
+    """Give the same cells under other assumptions: what is expected in them is another."""
+    rows = labelled(outlook.expected_rows(step.inputs, step.scenario))
+    sums = rows.groupby(CELL_LABELS)["expected"].sum(min_count=1)
+    base = sums.reindex(pd.MultiIndex.from_frame(cells[CELL_LABELS])).to_numpy()
+    cells = cells.drop(columns=["variance", "cv"], errors="ignore")
+    cells = cells.assign(base=base, forecast=base)
+    return cells.assign(potential=_potential(step, cells))
+
+
+def _cells_of_split(step: Step) -> pd.DataFrame:
+    """Give the cells with what this scenario asks of them, and no more."""
+    scenario = step.scenario
+    asked = {rule.reference for rule in scenario.all_rules} & {"expected", "cv"}
+    is_fitted = asked or scenario.objective.kind == "equal_chance"
+    return solved_cells(step) if is_fitted else plain_cells(step)
 
 
 def _years_of_equal_chance(step: Step, cells: pd.DataFrame) -> pd.DataFrame:
@@ -121,8 +163,17 @@ def _years_of_equal_chance(step: Step, cells: pd.DataFrame) -> pd.DataFrame:
 
 def scenario_here(step: Step) -> Scenario:
     """Give the scenario with what speaks of this region, see `planning_kit.plan.Scenario.for_region`."""
-    cells = solved_cells(step)
-    return step.scenario.for_region({name: set(cells[name]) for name in CELL_COLUMNS})
+    return step.scenario.for_region(_labels(step))
+
+
+def _labels(step: Step) -> dict[str, set[str]]:
+    if step.like is not None and step.like.key("cells") == step.key("cells"):
+        return _labels(step.like)
+    cells = plain_cells(step)
+    labels: dict[str, set[str]] = step.once(
+        "labels", lambda: {name: set(cells[name].unique()) for name in CELL_COLUMNS}
+    )
+    return labels
 
 
 def allocate_region(step: Step) -> Allocation | None:
@@ -132,12 +183,11 @@ def allocate_region(step: Step) -> Allocation | None:
 
 
 def _allocate(step: Step) -> Allocation | None:
-    cells = step.table("cells")
-    if cells.empty:
+    if plain_cells(step).empty:
         return None
     try:
         return allocate(
-            solved_cells(step),
+            _cells_of_split(step),
             step.inputs.target,
             scenario_here(step),
             rounding_unit=step.inputs.settings.rounding_unit,

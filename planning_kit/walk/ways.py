@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+
+import pandas as pd
 
 from planning_kit.allocation import RulesConflictError
 from planning_kit.data import asked_targets
 from planning_kit.messages.amounts import money_text
 from planning_kit.numbers.units import from_units
 from planning_kit.plan import GroupRange, Hold, MaxChange, Rule, Scenario
-from planning_kit.walk.edits import hold_name, limits_name
+from planning_kit.walk.edits import called
 from planning_kit.walk.levers import target_under, with_rule
 from planning_kit.walk.step import Step
 
@@ -55,49 +57,53 @@ def ways_out(
     for number, way in enumerate(_candidates(step, scenario, error)):
         if number >= _TRIED or len(found) >= _MOST:
             break
-        if can_hold(way.scenario):
+        is_new = all(way.scenario != other.scenario for other in found)
+        if is_new and can_hold(way.scenario):
             found.append(way)
     return tuple(found)
 
 
 def _candidates(step: Step, scenario: Scenario, error: RulesConflictError) -> Iterator[WayOut]:
     rules = {rule.name: rule for rule in scenario.all_rules}
-    given = _giving(step, scenario, error, rules)
-    if given is not None:
-        yield given
-    if error.total is not None and (way := _other_target(step, scenario, error.total)):
-        yield way
+    keys = zip(error.alike["rule"], error.alike["side"], strict=True)
+    alike = dict(zip(keys, error.alike["gives_share"].tolist(), strict=True))
+    for gives, shares in ((error.gives, alike), (error.by_total, {})):
+        if given := _giving(step, scenario, gives, shares):
+            yield given
     names = [name for name in dict.fromkeys(error.conflict["rule"]) if name in rules]
     for name in sorted(names, key=lambda name: not isinstance(rules[name], Hold)):
         rule = rules[name]
         verb = "drop" if isinstance(rule, Hold) else "leave out"
-        yield WayOut(f"{verb} {_called(step, rule)}", _changed(scenario, rule, None))
+        yield WayOut(f"{verb} {called(step, rule)}", _changed(scenario, rule, None))
 
 
 def _giving(
-    step: Step, scenario: Scenario, error: RulesConflictError, rules: dict[str, Rule]
+    step: Step, scenario: Scenario, gives: pd.DataFrame, alike: Mapping[tuple[str, str], float]
 ) -> WayOut | None:
     """Let every rule give what it must; None: one of them cannot give a little."""
-    keys = zip(error.alike["rule"], error.alike["side"], strict=True)
-    alike = dict(zip(keys, error.alike["gives_share"].tolist(), strict=True))
-    said, changed, settings = [], scenario, step.inputs.settings
-    for key, mine in error.gives.groupby(["rule", "side"], sort=False):
+    said, way, settings = [], scenario, step.inputs.settings
+    for key, mine in gives.groupby(["rule", "side"], sort=False):
         name, side = map(str, key)
-        rule, share = rules.get(name), float((mine["gives"] / mine["asked"].abs()).max())
-        share = alike.get((name, side), share)
-        if rule is None or not math.isfinite(share):
-            return None
-        share = math.ceil(share * _GRAIN - 1e-6) / _GRAIN
         becomes = float(mine["becomes"].iloc[0]) if len(mine) == 1 else None
+        rule = next((rule for rule in way.all_rules if rule.name == name), None)
+        if rule is None:
+            moved = _other_target(step, way, becomes) if name == _TOTAL and becomes else None
+            if moved is None:
+                return None
+            way = moved.scenario
+            said.append(moved.text)
+            continue
+        share = alike.get((name, side), float((mine["gives"] / mine["asked"].abs()).max()))
+        share = math.ceil(share * _GRAIN - 1e-6) / _GRAIN if math.isfinite(share) else 0.0
         given = _given(rule, side, share, becomes)
         if given is None:
             return None
-        changed, rules[name] = _changed(changed, rule, given), given
+        way = _changed(way, rule, given)
         to = money_text(becomes, settings.currency, settings.rounding_unit)
         is_amount = becomes is not None and _amount_of(given, side) == becomes
-        how = f"move {_called(step, rule)} to {to}" if is_amount else ""
-        said.append(how or f"give {100 * share:g} % on {_called(step, rule)}")
-    return WayOut(" and ".join(said), changed) if said else None
+        how = f"move {called(step, rule)} to {to}" if is_amount else ""
+        said.append(how or f"give {100 * share:g} % on {called(step, rule)}")
+    return WayOut(" and ".join(said), way) if said else None
 
 
 def _amount_of(rule: Rule, side: str) -> float | None:
@@ -148,13 +154,3 @@ def _changed(scenario: Scenario, rule: Rule, new: Rule | None) -> Scenario:
     if isinstance(rule, Hold):
         return scenario.with_(holds=with_rule(scenario.holds, rule.name, new))
     return scenario.with_(rules=with_rule(scenario.rules, rule.name, new))
-
-
-def _called(step: Step, rule: Rule) -> str:
-    for rep_id in rule.where.get("rep_id", ())[:1]:
-        name = step.name_of(rep_id) if hasattr(step, "name_of") else rep_id
-        if rule.name == hold_name(rep_id):
-            return f"the hold of {name}"
-        if rule.name == limits_name(rep_id):
-            return f"the limits of {name}"
-    return f"{rule.name!r}"

@@ -20,9 +20,9 @@ from planning_kit.numbers.units import from_units
 from planning_kit.outlook import Outlook
 from planning_kit.output.cards import Card
 from planning_kit.plan import Scenario
-from planning_kit.walk.edits import Cell, edited, locks_of, notes
+from planning_kit.walk.edits import Cell, edited, hold_name, in_words, limits_name, locks_of, notes
 from planning_kit.walk.expected import outlook_of
-from planning_kit.walk.levers import LEVERS, target_under
+from planning_kit.walk.levers import LEVERS, moved_step
 from planning_kit.walk.split import allocate_region
 from planning_kit.walk.step import Step
 from planning_kit.walk.talks import goals_of, lines_digest
@@ -149,17 +149,6 @@ def edit_cells(
     return edited(step, scenario, cells, shown)
 
 
-def moved_step(step: Step, scenario: Scenario) -> Step:
-    """Give the opened step under another scenario, with the target it asks for.
-
-    Raises
-    ------
-    PlanningError
-        The targets do not fit together.
-    """
-    return step.under(scenario, target_under(step, scenario))
-
-
 def ask(step: Step, scenario: Scenario) -> Answer:
     """Say what a scenario gives in the step's region; what is agreed stays.
 
@@ -195,7 +184,7 @@ def _ask(step: Step, scenario: Scenario, digest: str) -> Answer:
         return Answer(digest, _cards(moved, goals, outlook, people), people)
     except RulesConflictError as error:
         ways = ways_out(step, scenario, error, partial(can_hold, step))
-        return Answer(digest, (), people, str(error), ways)
+        return Answer(digest, (), people, in_words(step, scenario, str(error)), ways)
     except PlanningError as error:
         return Answer(digest, (), people, str(error))
 
@@ -213,9 +202,8 @@ def _known(step: Step, scenario: Scenario) -> pd.DataFrame:
     """Give what is known of everybody without a result."""
     facts: pd.DataFrame = step.once("facts", lambda: _facts(step))
     none = dict.fromkeys(("base", "expected", "goal", "change", "chance"), np.nan)
-    said = notes(scenario, facts.index)
-    table = facts.assign(**none, **{name: said[name] for name in said}, held_by="")
-    return table.reset_index()[list(PEOPLE)]
+    columns: dict[str, Any] = {**none, **notes(scenario, facts["rep_id"].tolist()), "held_by": ""}
+    return facts.assign(**columns)[list(PEOPLE)]
 
 
 def _facts(step: Step) -> pd.DataFrame:
@@ -223,7 +211,7 @@ def _facts(step: Step) -> pd.DataFrame:
     names = team["rep_name"].fillna(pd.Series(team.index, team.index)).astype("str")
     sums = step.table("cells").groupby("rep_id")[["last_year", "last_goal"]].sum(min_count=1)
     people = pd.DataFrame({"rep_name": names}).join(sums)
-    return people.assign(locks=[locks.get(rep, "") for rep in people.index])
+    return people.assign(locks=[locks.get(rep, "") for rep in people.index]).reset_index()
 
 
 def _with_goals(step: Step, people: pd.DataFrame, goals: Goals, outlook: Outlook) -> pd.DataFrame:
@@ -236,8 +224,11 @@ def _with_goals(step: Step, people: pd.DataFrame, goals: Goals, outlook: Outlook
         "expected": outlook.expected.reindex(ids),
         "goal": goal,
         "change": np.where((goal - opened).notna(), change, np.nan),
-        "chance": outlook.each(goals.cells).reindex(ids),
-        "held_by": goals.held_by(ids),
+        "chance": outlook.each(goal).reindex(ids),
+        "held_by": [
+            text.replace(hold_name(rep), "held here").replace(limits_name(rep), "limits here")
+            for rep, text in zip(ids, goals.held_by(ids), strict=True)
+        ],
     }
     return people.assign(**{name: np.asarray(column) for name, column in columns.items()})
 
