@@ -136,7 +136,7 @@ def test_the_number_to_accept_is_filled_in_for_each_side(door: Door):
 
 def test_a_refused_move_says_why_and_loses_nothing(door: Door):
     panel = Panel(door)
-    typed = {"amount": "97,0", "reason": "half way"}
+    typed = {"amount": "97 %", "reason": "half way"}
     assert "is no amount" in panel.move("counter", "mia", **typed)
     assert (panel["amount"].value, panel["reason"].value) == ("97,0", "half way")
     assert "975 is no multiple of 10" in panel.move("counter", amount="975")

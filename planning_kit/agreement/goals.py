@@ -157,7 +157,8 @@ class Goals:
         held = self.cells.loc[self.cells["held_by"] != "", ["rep_id", "held_by"]]
         named: dict[str, set[str]] = {}
         for person, rules in held.drop_duplicates().to_numpy():
-            named.setdefault(person, set()).add(rules)
+            if isinstance(rules, str):  # a table that was read has no empty texts
+                named.setdefault(person, set()).add(rules)
         return [", ".join(sorted(named.get(person, ()))) for person in people]
 
     def why(self, rep_id: str = "") -> pd.DataFrame:

@@ -276,10 +276,11 @@ def _surely_needed(soft: _Soft, rows: Codes, multiples: Array) -> set[int]:
     system = (part @ sp.diags_array(ease) @ part.T).tocsc()
     system += sp.diags_array(np.full(len(rows), 1e-13 * system.diagonal().max(initial=1.0)))
     solver = splu(system.tocsc())
-    needed: list[int] = []
     bound = soft.bound[rows]
     miss = float(bound @ multiples) / multiples
-    for at in np.array_split(np.arange(len(rows)), 1 + matrix.size * len(rows) // 10**7):
+    needed: list[int] = rows[_alone_with(part, ease, solver.solve, bound, miss)].tolist()
+    left = np.flatnonzero(~np.isin(rows, needed))
+    for at in np.array_split(left, 1 + matrix.size * len(left) // 10**7):
         asked = np.repeat(bound[:, None], len(at), axis=1)
         asked[at, np.arange(len(at))] -= miss[at]
         goals = ease[:, None] * (part.T @ solver.solve(asked))
@@ -287,6 +288,29 @@ def _surely_needed(soft: _Soft, rows: Codes, multiples: Array) -> set[int]:
         off = np.abs(part @ goals - asked).max(axis=0)
         needed += rows[at[(off < _TINY) & (goals.min(axis=0, initial=0.0) >= -_TINY)]].tolist()
     return set(needed)
+
+
+def _alone_with(
+    part: Any, ease: Array, solve: Callable[[Array], Array], bound: Array, miss: Array
+) -> Codes:
+    """Find limits whose cells stand in one other limit only, the widest, which they make up for.
+
+    With goals that meet every limit but the widest, one such cell can take all that the widest
+    lacks: every limit holds then but that cell's own.
+    """
+    widest = int(np.diff(part.tocsr().indptr).argmax())
+    asked = bound.copy()
+    asked[widest] -= miss[widest]
+    goals = ease * (part.T @ solve(asked))
+    goals += ease * (part.T @ solve(asked - part @ goals))
+    columns = part.tocsc()
+    two = np.diff(columns.indptr) == 2
+    of_widest = np.asarray(part[[widest]].todense()).ravel()
+    takes = two & (of_widest != 0)
+    takes &= goals + miss[widest] / np.where(takes, of_widest, 1.0) >= 0
+    is_met = np.abs(part @ goals - asked).max() < _TINY and goals.min(initial=0.0) >= -_TINY
+    rows_of = columns[:, np.flatnonzero(takes)].nonzero()[0]
+    return np.unique(rows_of[rows_of != widest]) if is_met else np.zeros(0, dtype=np.int64)
 
 
 def _fewest(soft: _Soft, known: tuple[Codes, Array]) -> tuple[Codes, Array]:

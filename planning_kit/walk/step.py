@@ -31,6 +31,7 @@ from planning_kit.walk.logged import log_end, log_words, logged_events, totals_a
 # The own target stands for these in what a region's tables are made from: another one's changes
 # nothing here.
 _OF_TARGETS = ("targets", "company")
+_SAID = ("lines", "played")  # what is known of the log
 _SHARED = 12  # results that are kept beside the first scenario's
 
 
@@ -70,7 +71,9 @@ class Step:
     def under(self, scenario: Scenario, target: float) -> Self:
         """Give the same step under another scenario and target (plan currency)."""
         inputs = replace(self.inputs, target=target)
-        fresh: dict[str, Any] = {name: {} for name in ("_origins", "_tables", "_keys", "_asked")}
+        fresh: dict[str, Any] = {name: {} for name in ("_origins", "_tables", "_keys")}
+        # What was said stays: the log is read once for all scenarios that are asked.
+        fresh["_asked"] = {key: self._asked[key] for key in _SAID if key in self._asked}
         return replace(self, scenario=scenario, inputs=inputs, like=self, **fresh)
 
     @property

@@ -111,8 +111,6 @@ def _lines_here(step: Step) -> pd.DataFrame:
 
 
 def _read_lines(step: Step) -> pd.DataFrame:
-    if step.like is not None and step.like.folder == step.folder:
-        return _lines_here(step.like)  # another scenario changes nothing in what was said
     lines = logged_events(step.plan, step.folder.parent)
     return lines[lines["rep_id"].isin(step.inputs.team()["rep_id"])].reset_index(drop=True)
 
@@ -125,15 +123,8 @@ def lines_digest(step: Step) -> str:
 
 def settled(step: Step) -> pd.DataFrame:
     """Give the talks here whose number stands under this scenario, see `agreement.play_log`."""
-    state: pd.DataFrame = step.once("settled", lambda: _said(step))
-    return state[state["status"].isin(CLOSED)]
-
-
-def _said(step: Step) -> pd.DataFrame:
-    like = step.like
-    if like is not None and (like.folder, like.scenario.name) == (step.folder, step.scenario.name):
-        return settled(like)
-    return _of_this_scenario(step, agreement.play_log(_lines_here(step)))
+    state: pd.DataFrame = step.once("played", lambda: agreement.play_log(_lines_here(step)))
+    return _of_this_scenario(step, state[state["status"].isin(CLOSED)])
 
 
 def promises(step: Step) -> pd.DataFrame:
