@@ -11,7 +11,7 @@ from planning_kit.review import questions
 from planning_kit.review.questions import PLANNER
 from planning_kit.walk import Step
 from planning_kit.walk.told import keep_answer
-from planning_kit.widgets.panel import note
+from planning_kit.widgets.notes import note
 
 _WIDE = w.Layout(width="680px")
 _LABEL = {"description_width": "110px"}

@@ -16,7 +16,7 @@ from planning_kit.outlook.register import entry_of, with_register
 from planning_kit.plan import DRIVERS, Scenario
 from planning_kit.walk import Step
 from planning_kit.walk.scenario_file import write_scenario
-from planning_kit.widgets.panel import note
+from planning_kit.widgets.notes import note
 
 _COLUMNS = {
     "": "24px",

@@ -22,7 +22,7 @@ from planning_kit.output.shown import show_table
 from planning_kit.walk.first_words import after_every_line
 from planning_kit.walk.notebook import NotebookStep
 from planning_kit.walk.one_on_one import names_of_people
-from planning_kit.widgets.panel import note
+from planning_kit.widgets.notes import note
 
 # Who is logged in, as JupyterHub, Voila behind a proxy and web servers tell a kernel.
 _LOGINS = ("JUPYTERHUB_USER", "HTTP_X_FORWARDED_USER", "REMOTE_USER")

@@ -1,0 +1,354 @@
+// The what-if panel: levers, the answer, the way out, the grid, scenarios. Python holds the state
+// and reads every text; here it is shown, and what people do is sent as acts.
+
+const NO_ANSWER_MS = 15000;
+const MOST_COMPARED = 5;
+
+function element(tag, attributes = {}, ...children) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+    else if (value === true) made.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+  }
+  made.append(...children);
+  return made;
+}
+
+// Redraws a part only where what it is drawn from has changed.
+function part(host, draw) {
+  let drawn = null;
+  return (content) => {
+    const text = JSON.stringify(content);
+    if (text === drawn) return;
+    drawn = text;
+    host.replaceChildren(...draw(content));
+  };
+}
+
+// One message is under way at a time; meanwhile moves of a lever replace each other, so that the
+// newest is sent next and nothing else of it waits.
+function makeLine(model, onChange) {
+  const client = Math.random().toString(36).slice(2);
+  const waiting = [];
+  let sent = 0;
+  let answered = 0;
+  let timer = 0;
+
+  const isLate = () => sent > answered || waiting.length > 0;
+
+  function send() {
+    if (sent > answered || !waiting.length) return;
+    sent += 1;
+    model.send({ client, seq: sent, acts: waiting.splice(0) });
+    clearTimeout(timer);
+    timer = setTimeout(() => onChange(true, true), NO_ANSWER_MS);
+  }
+
+  return {
+    isLate,
+    act(one) {
+      const last = waiting.at(-1);
+      const replaces = last?.act === "lever" && one.act === "lever" && last.key === one.key;
+      if (replaces) waiting.pop();
+      waiting.push(one);
+      onChange(true, false);
+      send();
+    },
+    hear(view) {
+      if (view.client === client) answered = Math.max(answered, view.acted);
+      if (answered === sent) clearTimeout(timer);
+      onChange(isLate(), false);
+      send();
+    },
+  };
+}
+
+function makeStrip(host) {
+  return part(host, (cards) =>
+    cards.map((card) =>
+      element(
+        "div",
+        { class: `pk-card pk-${card.status || "plain"}`, title: card.help || "" },
+        element("div", { class: "pk-card-label" }, card.label),
+        element("div", { class: "pk-card-value" }, card.value),
+        ...(card.note ? [element("div", { class: "pk-card-note" }, card.note)] : []),
+      ),
+    ),
+  );
+}
+
+function makeLever(lever, act) {
+  const id = `pk-${Math.random().toString(36).slice(2)}`;
+  const say = (text, drag = false) => act({ act: "lever", key: lever.key, text, drag });
+  const hint = element("div", { class: "pk-hint", id: `${id}-hint` });
+  const state = element("span", { class: "pk-state" }, "as in the scenario");
+  const back = element(
+    "button",
+    { type: "button", "aria-label": `${lever.label}: as in the scenario`, onclick: () => say(null) },
+    "↺ as it was",
+  );
+  const text =
+    lever.kind === "choice"
+      ? element(
+          "select",
+          { id, onchange: (event) => say(event.target.value) },
+          ...lever.choices.map(([value, label]) => element("option", { value }, label)),
+        )
+      : element("input", {
+          id,
+          type: "text",
+          inputmode: "decimal",
+          autocomplete: "off",
+          "aria-describedby": `${id}-hint`,
+          onchange: (event) => say(event.target.value),
+        });
+  const slider =
+    lever.kind === "choice"
+      ? null
+      : element("input", {
+          type: "range",
+          min: lever.least,
+          max: lever.most,
+          step: lever.step,
+          "aria-label": `${lever.label}, slider`,
+          oninput: (event) => say(sliderText(event.target.value, lever.kind), true),
+          onchange: (event) => say(sliderText(event.target.value, lever.kind)),
+        });
+  const row = element(
+    "div",
+    { class: "pk-lever" },
+    element("label", { for: id }, lever.label),
+    ...(slider ? [slider] : [element("span")]),
+    element("span", { class: "pk-typed" }, text, element("span", { class: "pk-unit" }, lever.unit || "")),
+    element("span", {}, state, back),
+    hint,
+  );
+  const parts = { text, slider, state, back, hint, row };
+  return { row, update: (now, isLate) => showLever(now, isLate, parts) };
+}
+
+// What a slider says is written as somebody would type it: a share in per cent.
+function sliderText(value, kind) {
+  return kind === "share" ? `${Number((100 * value).toFixed(6))}%` : value;
+}
+
+function showLever(now, isLate, { text, slider, state, back, hint, row }) {
+  const wrong = now.error || null;
+  const typing = document.activeElement === text || text.getRootNode().activeElement === text;
+  if (!(isLate && typing)) text.value = wrong ? wrong.text : now.kind === "choice" ? now.value : now.text;
+  if (slider && !isLate) {
+    slider.value = now.value ?? now.least;
+    slider.setAttribute("aria-valuetext", now.text || "as in the scenario");
+  }
+  text.setAttribute("aria-invalid", wrong ? "true" : "false");
+  const isMoved = !now.as_in_scenario || wrong !== null;
+  state.hidden = isMoved;
+  back.hidden = !isMoved;
+  hint.textContent = wrong ? `⚠ ${wrong.message}` : "";
+  row.classList.toggle("pk-moved", isMoved);
+}
+
+function makeLevers(host, act) {
+  const made = new Map();
+  return (levers, isLate) => {
+    for (const lever of levers) {
+      if (!made.has(lever.key)) {
+        const control = makeLever(lever, act);
+        made.set(lever.key, control);
+        host.append(control.row);
+      }
+      made.get(lever.key).update(lever, isLate);
+    }
+  };
+}
+
+function makeConflict(host, act) {
+  return part(host, ({ message, ways }) => {
+    if (!message) return [];
+    const buttons = ways.map((text, at) =>
+      element("button", { type: "button", class: "pk-way", onclick: () => act({ act: "way", at }) }, text),
+    );
+    const lead = ways.length ? [element("p", {}, "Ways out, each can be undone:")] : [];
+    return [element("p", { class: "pk-message" }, `⚠ ${message}`), ...lead, ...buttons];
+  });
+}
+
+function table(caption, heads, rows) {
+  return element(
+    "table",
+    { class: "pk-table" },
+    element("caption", {}, caption),
+    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
+    element(
+      "tbody",
+      {},
+      ...rows.map(([first, ...others]) =>
+        element(
+          "tr",
+          {},
+          element("th", { scope: "row" }, first),
+          ...others.map((text) => element("td", {}, text)),
+        ),
+      ),
+    ),
+  );
+}
+
+function makePerson(host, act) {
+  return part(host, (person) => {
+    if (!person) return [];
+    const close = element(
+      "button",
+      { type: "button", class: "pk-back", "aria-label": "close", onclick: () => act({ act: "open", id: null }) },
+      "×",
+    );
+    const words = person.words.map((text) => element("p", {}, text));
+    return [element("div", { class: "pk-person-head" }, element("h3", {}, person.name), close), ...words,
+      table("How the goal comes about", ["step", "amount"], person.steps)];
+  });
+}
+
+function makeFiles(host, act) {
+  const name = element("input", { type: "text", "aria-label": "scenario name", placeholder: "stretch" });
+  const pick = element("select", { "aria-label": "scenario to open" });
+  const said = element("span", { role: "status", class: "pk-said" });
+  const button = (label, tip, one) =>
+    element("button", { type: "button", title: tip, onclick: () => act(one()) }, label);
+  const undo = button("Undo", "Ctrl+Z", () => ({ act: "undo" }));
+  const redo = button("Redo", "Ctrl+Y", () => ({ act: "redo" }));
+  const save = button("Save", "Write what is shown into the scenario's file", () => ({ act: "save" }));
+  const theirs = button("Take theirs", "Read the file again; can be undone", () => ({ act: "take" }));
+  const mine = button("Keep mine", "Write over what somebody else wrote", () => ({ act: "save", over: true }));
+  const group = (...parts) => element("span", { class: "pk-group" }, ...parts);
+  host.append(
+    group(undo, redo, button("Reset", "Back to the file", () => ({ act: "reset" }))),
+    group(save, theirs, mine),
+    group(name, button("Save as", "Write a new scenario file", () => ({ act: "save_as", name: name.value }))),
+    group(pick, button("Open", "Open another scenario", () => ({ act: "load", name: pick.value }))),
+    group(button("Use in the batch", "How to run it for every region", () => ({ act: "use" }))),
+    said,
+  );
+  const options = part(pick, (names) => names.map((one) => element("option", { value: one }, one)));
+  return (view, isLate) => {
+    undo.disabled = !view.can_undo;
+    redo.disabled = !view.can_redo;
+    save.disabled = isLate || !view.file.is_changed;
+    theirs.hidden = mine.hidden = !view.file.is_overtaken;
+    options(view.scenarios);
+    said.textContent = view.said;
+  };
+}
+
+function makeCompare(host, act) {
+  const choices = element("span", { class: "pk-group" });
+  const found = element("div", { class: "pk-wide", "aria-live": "polite" });
+  const chosen = () => [...choices.querySelectorAll("input:checked")].map((box) => box.value);
+  const limit = () => {
+    const full = chosen().length >= MOST_COMPARED;
+    for (const box of choices.querySelectorAll("input:not(:checked)")) box.disabled = full;
+  };
+  const change = () => {
+    limit();
+    act({ act: "compare", names: chosen() });
+  };
+  host.append(
+    element("summary", {}, "Compare scenarios"),
+    element("p", {}, `Two to ${MOST_COMPARED} of them; the first is what the others differ from.`),
+    choices,
+    found,
+  );
+  const options = part(choices, (names) =>
+    names.map((one) => element("label", {}, element("input", { type: "checkbox", value: one, onchange: change }), ` ${one}`)),
+  );
+  const tables = part(found, (all) => all.map(({ caption, heads, rows }) => table(caption, heads, rows)));
+  return (view) => {
+    options(["what is shown", ...view.scenarios]);
+    tables(view.compared);
+  };
+}
+
+function render({ model, el }) {
+  const host = (tag, name, attributes = {}) => element(tag, { class: name, ...attributes });
+  const strip = host("div", "pk-strip", { role: "status", "aria-live": "polite", "aria-label": "the answer" });
+  const stale = host("p", "pk-stale-word", { role: "status" });
+  const conflict = host("div", "pk-conflict", { role: "alert" });
+  const levers = host("div", "pk-levers", { role: "group", "aria-label": "levers" });
+  const picture = host("div", "pk-picture");
+  const person = host("div", "pk-person", { "aria-live": "polite" });
+  const grid = host("div", "pk-people");
+  const files = host("div", "pk-files", { role: "group", "aria-label": "scenario" });
+  const compare = host("details", "pk-compare");
+  const root = element(
+    "section",
+    { class: "pk-what-if", "aria-label": "what if" },
+    strip,
+    stale,
+    conflict,
+    element("div", { class: "pk-middle" }, levers, picture),
+    files,
+    grid,
+    person,
+    compare,
+  );
+  el.append(root);
+
+  const line = makeLine(model, (isLate, isSilent) => {
+    root.classList.toggle("pk-stale", isLate);
+    root.setAttribute("aria-busy", String(isLate));
+    people.stale(isLate);
+    stale.textContent = isSilent
+      ? "No answer from the kernel: run the cell again. What was done is kept as a draft."
+      : isLate
+        ? "computing…"
+        : "";
+  });
+  const { act } = line;
+  const people = makeGrid(grid, {
+    edit: (cells) => act({ act: "edit", cells }),
+    open: (id) => act({ act: "open", id }),
+    undo: () => act({ act: "undo" }),
+    redo: () => act({ act: "redo" }),
+  });
+  const drawing = makePicture(picture, model);
+  const parts = {
+    strip: makeStrip(strip),
+    conflict: makeConflict(conflict, act),
+    levers: makeLevers(levers, act),
+    person: makePerson(person, act),
+    files: makeFiles(files, act),
+    compare: makeCompare(compare, act),
+  };
+
+  function update() {
+    const view = model.get("view");
+    line.hear(view);
+    const isLate = line.isLate();
+    root.dataset.digest = view.digest;
+    parts.strip(view.cards);
+    parts.conflict({ message: view.message, ways: view.ways });
+    parts.levers(view.levers, isLate);
+    people.update(view);
+    drawing.update(view.picture, view.digest);
+    parts.person(view.person);
+    parts.files(view, isLate);
+    parts.compare(view);
+  }
+
+  root.addEventListener("keydown", (event) => {
+    if (!(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
+    const isText = event.target.matches("input[type=text]") && event.target.value !== event.target.defaultValue;
+    const key = event.key.toLowerCase();
+    if (isText || !["z", "y"].includes(key)) return;
+    event.preventDefault();
+    act({ act: key === "y" || event.shiftKey ? "redo" : "undo" });
+  });
+  model.on("change:view", update);
+  update();
+  return () => {
+    model.off("change:view", update);
+    drawing.close();
+  };
+}
+
+export default { render };
