@@ -8,13 +8,15 @@ from typing import Any
 import pandas as pd
 
 from planning_kit.messages import PlanningError
-from planning_kit.messages.amounts import chance_text, money_text
+from planning_kit.messages.amounts import chance_text, money_text, share_text
 from planning_kit.output.shown import named_text
+from planning_kit.walk import Step
+from planning_kit.walk.differences import Comparison, compare, differences
 from planning_kit.walk.edits import hold_name, limits_name
 from planning_kit.walk.levers import LEVERS, RULE_NAME, Lever
 from planning_kit.walk.split import allocation_steps
 from planning_kit.walk.what_if import Answer, moved_step
-from planning_kit.widgets.desk import Desk
+from planning_kit.widgets.desk import NOW, Desk
 
 _DRAWN = 20  # people in the picture, the last of them the rest
 _COLUMNS = (  # key, label, kind, whether it can be edited, what it is
@@ -169,3 +171,62 @@ def _person(desk: Desk, answer: Answer) -> dict[str, Any] | None:
             for step, x in amounts
         ],
     }
+
+
+def _compared(desk: Desk) -> list[dict[str, Any]]:
+    """Write the chosen scenarios side by side, then what makes each differ from the first."""
+    if len(desk.compared) < 2:
+        return []
+    step = desk.step
+    scenarios = {
+        name: desk.now if name == NOW else step.plan.scenario(name) for name in desk.compared
+    }
+    found = compare(step, scenarios)
+    first, *others = scenarios
+    tables = [_side_by_side(step, found, list(scenarios))]
+    for name in (other for other in others if {first, other}.isdisjoint(found.messages)):
+        parts = differences(step, scenarios[first], scenarios[name])
+        tables.append(_parts(parts, f"{name} against {first}: what makes the difference", step))
+    said = [[name, message] for name, message in found.messages.items()]
+    if said:
+        tables.append({"caption": "Without a result", "heads": ["scenario", "why"], "rows": said})
+    return tables
+
+
+def _side_by_side(step: Step, found: Comparison, names: list[str]) -> dict[str, Any]:
+    settings = step.inputs.settings
+    known = found.people.assign(
+        text=[
+            f"{money_text(goal, settings.currency, settings.rounding_unit)} · {chance_text(chance)}"
+            for goal, chance in zip(found.people["goal"], found.people["chance"], strict=True)
+        ]
+    )
+    wide = known.pivot(index="rep_id", columns="scenario", values="text")[names]
+    people = step.inputs.with_names(wide.reset_index().rename_axis(columns=None))
+    rows = people[["rep", *names]].to_numpy().tolist()
+    whole = [
+        ["all together", *row[1:]] for row, rep in zip(rows, wide.index, strict=True) if not rep
+    ]
+    each = [row for row, rep in zip(rows, wide.index, strict=True) if rep]
+    return {
+        "caption": "Goals, and the chance of reaching them",
+        "heads": ["person", *names],
+        "rows": [*whole, *each],
+    }
+
+
+def _parts(parts: pd.DataFrame, caption: str, step: Step) -> dict[str, Any]:
+    settings = step.inputs.settings
+    whole = parts[parts["rep_id"] == ""]
+    rows = [
+        [
+            row.part,
+            *(
+                money_text(x, settings.currency, settings.rounding_unit)
+                for x in (row.goal, row.expected)
+            ),
+            share_text(row.chance, 0).replace(" %", " points"),
+        ]
+        for row in whole.itertuples()
+    ]
+    return {"caption": caption, "heads": ["what", "goals", "expected", "chance"], "rows": rows}
