@@ -76,7 +76,11 @@ def make_plan(tmp_path: Path) -> PlanMaker:
 @pytest.fixture
 def sample(tmp_path: Path) -> Plan:
     """Give a copy of the sample plan that a test may change."""
-    folder = tmp_path / "sample"
+    return copy_sample(tmp_path / "sample")
+
+
+def copy_sample(folder: Path) -> Plan:
+    """Copy the sample plan without what runs left."""
     shutil.copytree(
         ROOT / "data_samples",
         folder,

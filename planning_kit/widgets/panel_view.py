@@ -12,8 +12,7 @@ from planning_kit.messages.amounts import chance_text, money_text, share_text
 from planning_kit.output.shown import named_text
 from planning_kit.walk import Step
 from planning_kit.walk.differences import Comparison, compare, differences
-from planning_kit.walk.edits import hold_name, limits_name
-from planning_kit.walk.levers import LEVERS, RULE_NAME, Lever
+from planning_kit.walk.levers import LEVERS, Lever
 from planning_kit.walk.split import allocation_steps
 from planning_kit.walk.what_if import Answer, moved_step
 from planning_kit.widgets.desk import NOW, Desk
@@ -134,21 +133,14 @@ def _picture(people: pd.DataFrame, currency: str) -> list[dict[str, Any]]:
 def _drawn_row(row: dict[Any, Any], currency: str) -> dict[str, Any]:
     amounts = {key: None if row[key] != row[key] else row[key] for key in _DRAWN_AMOUNTS}
     said = [f"{key.replace('_', ' ')} {money_text(x, currency)}" for key, x in amounts.items()]
-    held = f"held: {why}" if (why := _held(row["held_by"])) else ""
-    words = ", ".join([*said, *([held] if held else [])])
+    held = row["held_by"]
+    words = ", ".join([*said, *([f"held by: {held}"] if held else [])])
     return {
         "name": row["rep_name"],
         **amounts,
         "held": held,
         "words": f"{row['rep_name']}: {words}",
     }
-
-
-def _held(rules: str) -> str:
-    """Say what holds a goal; the panel's own rules by what they are, not by the id in their name."""
-    own = {hold_name(""): "a hold here", limits_name(""): "limits here", RULE_NAME: RULE_NAME}
-    said = [next((own[k] for k in own if rule.startswith(k)), rule) for rule in rules.split(", ")]
-    return ", ".join(dict.fromkeys(said))
 
 
 def _person(desk: Desk, answer: Answer) -> dict[str, Any] | None:
@@ -162,7 +154,7 @@ def _person(desk: Desk, answer: Answer) -> dict[str, Any] | None:
     amounts = [*zip(own["step"], own["amount"], strict=True), ("goal", row["goal"].item())]
     (one,) = row.to_dict("records")
     chance = f"Chance of reaching it: {chance_text(one['chance'])}."
-    held = f"Held by {_held(one['held_by'])}." if one["held_by"] else "Nothing holds it."
+    held = f"Held by: {one['held_by']}." if one["held_by"] else "Nothing holds it."
     return {
         "name": one["rep_name"],
         "words": [f"{chance} {held}", *([f"It was {one['locks']}."] if one["locks"] else [])],
