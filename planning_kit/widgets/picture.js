@@ -40,9 +40,16 @@ function makePicture(host, model) {
   let newest = [];
   let drawn = null;
   let colour = "";
+  let digest = "";
   let work = Promise.resolve();
   host.append(canvas);
   host.setAttribute("role", "img");
+
+  // What is drawn carries the digest of what it was computed from, and is grey until it is newest.
+  function mark() {
+    if (drawn === newest) host.dataset.drawn = digest;
+    host.classList.toggle("pk-old", drawn !== newest);
+  }
 
   async function draw() {
     const embed = await fetchVega(model);
@@ -51,7 +58,7 @@ function makePicture(host, model) {
     drawn = newest;
     if (view && colour === color) {
       await view.data("people", drawn).runAsync();
-      return;
+      return mark();
     }
     view?.finalize();
     colour = color;
@@ -59,6 +66,7 @@ function makePicture(host, model) {
     const config = inColour(chart.config, color);
     const spec = { ...chart, datasets: { people: drawn }, config };
     view = (await embed(canvas, spec, { actions: false, renderer: "svg" })).view;
+    mark();
   }
 
   // One drawing after the other; each draws the newest rows, so none is drawn for nothing.
@@ -72,12 +80,13 @@ function makePicture(host, model) {
   const watcher = new MutationObserver(redraw);
   watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
   return {
-    update(rows, digest) {
-      host.dataset.digest = digest;
+    update(rows, newDigest) {
+      digest = newDigest;
       host.setAttribute("aria-label", rows.map((row) => row.words).join("; "));
       canvas.hidden = !rows.length;
-      if (JSON.stringify(rows) === JSON.stringify(newest)) return;
+      if (JSON.stringify(rows) === JSON.stringify(newest)) return mark();
       newest = rows;
+      mark();
       redraw();
     },
     close() {
