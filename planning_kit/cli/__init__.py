@@ -18,6 +18,7 @@ import click
 from planning_kit import __version__
 from planning_kit.cli.agree import agree
 from planning_kit.cli.answer import answer
+from planning_kit.cli.app import app
 from planning_kit.cli.calendar import calendar
 from planning_kit.cli.export import export
 from planning_kit.cli.forms import forms
@@ -390,6 +391,7 @@ def doctor(as_json: bool) -> None:
 main.add_command(agree)
 main.add_command(export)
 main.add_command(answer)
+main.add_command(app)
 main.add_command(calendar)
 main.add_command(letters)
 main.add_command(report)

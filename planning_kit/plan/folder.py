@@ -28,6 +28,7 @@ _SECTIONS = (
     "checks",
     "people",
     "agreement",
+    "app",
     "metrics",
     "regions",
     "files",
@@ -52,6 +53,8 @@ class Plan:
         ``[files.<name>]`` sections: files that SQL of the sources may read.
     regions : tuple of str
         Regions in the order the plan lists them; empty: those of the data.
+    users : mapping of str to tuple of str, or None
+        Who may see which regions in the app, ``"*"`` all; None: the plan does not say.
     copy : Path or None
         A run's copy of what people write, read instead of the folder's own; see `copied`.
     """
@@ -61,6 +64,7 @@ class Plan:
     sources: Mapping[str, Mapping[str, Any]]
     files: Mapping[str, Mapping[str, Any]]
     regions: tuple[str, ...] = ()
+    users: Mapping[str, tuple[str, ...]] | None = None
     copy: Path | None = None
 
     @property
@@ -186,6 +190,7 @@ def load_plan(folder: str | Path, run: Path | None = None) -> Plan:
         sources=sources,
         files=_named_sections(written, "files"),
         regions=written.texts("regions", '["North", "01"]'),
+        users=_read_users(written),
         copy=copy,
     )
     written.stop("plan.toml")
@@ -205,6 +210,13 @@ def _find_plan(folder: str | Path) -> Path:
         if (path / "plan.toml").is_file():
             return path
     return bundled("data_samples")
+
+
+def _read_users(written: Written) -> Mapping[str, tuple[str, ...]] | None:
+    app = written.section("app", ("users",))
+    users = app.section("users")
+    read = {name: users.texts(name, '["North"]') for name in users.values}
+    return read if "users" in app else None
 
 
 def _named_sections(written: Written, name: str) -> Mapping[str, Mapping[str, Any]]:

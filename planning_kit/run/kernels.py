@@ -321,7 +321,7 @@ class PrivateKernelManager(AsyncKernelManager):
 
     async def _async_pre_start_kernel(self, **kwargs: Any) -> Any:
         if self.forking and self.provisioner is None:
-            self.kernel_id = self.kernel_id or str(uuid.uuid4())
+            self.kernel_id = self.kernel_id or kwargs.get("kernel_id") or str(uuid.uuid4())
             self.provisioner = ForkProvisioner(
                 kernel_id=self.kernel_id, kernel_spec=self.kernel_spec, parent=self
             )

@@ -56,9 +56,16 @@ def main() -> None:
 def _import_all() -> None:
     import planning_kit
 
-    names = [m.name for m in pkgutil.walk_packages(planning_kit.__path__, "planning_kit.")]
-    rooms = [n for n in names if not n.startswith(("planning_kit.cli", "planning_kit.run"))]
-    for name in [*_LIBRARIES, *rooms]:
+    rooms = {m.name: f"planning_kit.{m.name}" for m in pkgutil.iter_modules(planning_kit.__path__)}
+    for room in ("cli", "run", "widgets"):  # a widget made here would belong to no kernel
+        del rooms[room]
+    paths = [getattr(importlib.import_module(name), "__path__", []) for name in rooms.values()]
+    inner = [
+        module.name
+        for name, path in zip(rooms.values(), paths, strict=True)
+        for module in pkgutil.walk_packages(path, f"{name}.")
+    ]
+    for name in [*_LIBRARIES, *inner]:
         with contextlib.suppress(ImportError):  # what is optional is imported by whoever has it
             importlib.import_module(name)
 

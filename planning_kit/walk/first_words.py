@@ -101,11 +101,26 @@ def talks_to_reopen(door: Door, scenario: str = "base", regions: Sequence[str] =
     return [event for step in steps for event in reopening_events(step)]
 
 
-def step_today(plan: Plan, prepared: Prepared, region: str, scenario: str = "base") -> NotebookStep:
-    """Open the agreement of a region outside of a run, after every line of the log.
+def step_today(
+    plan: Plan,
+    prepared: Prepared,
+    region: str,
+    scenario: str = "base",
+    number: str = "05",
+    run: str = "",
+) -> NotebookStep:
+    """Open a step of a region outside of a run, after every line of the log.
 
-    What the newest complete run made of today's inputs and scenario is taken; the rest is worked
-    out now.
+    What the run made of today's inputs and scenario is taken; the rest is worked out now.
+
+    Parameters
+    ----------
+    plan, prepared, region, scenario
+        What it works on.
+    number
+        Of the step; by default that of the agreement.
+    run
+        Name of its folder; by default the newest complete one.
 
     Raises
     ------
@@ -114,9 +129,9 @@ def step_today(plan: Plan, prepared: Prepared, region: str, scenario: str = "bas
     """
     require_labels([region], prepared.regions, "regions")
     latest = plan.runs_folder / "latest"
-    run = latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft"
+    run = run or (latest.read_text(encoding="utf-8").strip() if latest.is_file() else "draft")
     folder = plan.runs_folder / run / folder_name(region)
-    chosen, name = plan.scenario(scenario), step_of("05").name
+    chosen, name = plan.scenario(scenario), step_of(number).name
     return after_every_line(NotebookStep.open_at(name, plan, prepared, region, chosen, folder))
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import ipywidgets as w
+import pandas as pd
 
 from planning_kit.agreement import MOVES, Event
 from planning_kit.agreement.door import Door
@@ -24,20 +25,28 @@ from planning_kit.walk.notebook import NotebookStep
 from planning_kit.walk.one_on_one import names_of_people
 from planning_kit.widgets.notes import note
 
-# Who is logged in, as JupyterHub, Voila behind a proxy and web servers tell a kernel.
-_LOGINS = ("JUPYTERHUB_USER", "HTTP_X_FORWARDED_USER", "REMOTE_USER")
+# Who is logged in, as planning-kit app, JupyterHub and web servers tell a kernel.
+LOGIN = "PLANNING_KIT_USER"
+_LOGINS = (LOGIN, "JUPYTERHUB_USER", "HTTP_X_FORWARDED_USER", "REMOTE_USER")
 _NOT_HERE = ("sign",)  # a letter is signed, see planning-kit letters sign
 _AMOUNTS = ("propose", "counter", "accept", "decide", "reopen")
 _STATE = "status assigned proposed countered agreed rounds coverage last_by"
 _LABEL = {"description_width": "120px"}
 _BUTTONS = {**_LABEL, "button_width": "auto"}
 _opened = count()
+_Table = Callable[[NotebookStep, str], pd.DataFrame]
 
 
-class _Talk:
-    """Holds the controls; JupyterLab answers widgets on another thread, so moves are locked."""
+class Talk:
+    """Holds the controls; JupyterLab answers widgets on another thread, so moves are locked.
 
-    def __init__(self, step: NotebookStep, rep_id: str) -> None:
+    ``more`` are tables about the person that are shown below, by their headings.
+    """
+
+    def __init__(
+        self, step: NotebookStep, rep_id: str, more: Mapping[str, _Table] | None = None
+    ) -> None:
+        self.more = more or {}
         self.step, self.door, self.lock = step, Door.open(step.plan), threading.Lock()
         self.names, self.filled = names_of_people(step), ""
         team = self.named(step.inputs.team()["rep_id"])
@@ -94,7 +103,12 @@ class _Talk:
             self.message.value = note(said, "#52606D")
         region = step.inputs
         self.state.value = show_table(self.row, _STATE, region=region)._repr_html_()
-        self.lines.value = show_table(step.talk_record(who), region=region)._repr_html_()
+        tables = {"What was said": step.talk_record(who)}
+        tables |= {title: table(step, who) for title, table in self.more.items()}
+        self.lines.value = "".join(
+            f"<h3>{title}</h3>{show_table(table, region=region)._repr_html_()}"
+            for title, table in tables.items()
+        )
         if draws_pictures():
             title = f"One to one: {self.names.get(who, who)}"
             chart = chart_for(step.talk_numbers(who), region=region, title=title)
@@ -192,6 +206,6 @@ def talk_panel(step: NotebookStep, rep_id: str = "") -> w.VBox:
 
 def _open(step: NotebookStep, rep_id: str) -> w.Widget:
     try:
-        return _Talk(step, step.whose_talk(rep_id)).view()
+        return Talk(step, step.whose_talk(rep_id)).view()
     except PlanningError as error:
         return w.HTML(note(str(error), "#B00020"))
