@@ -20,12 +20,11 @@ from traitlets import Unicode
 from traitlets.config import Config
 from voila.app import Voila
 
-from planning_kit.messages import UsageError, require_labels
+from planning_kit.messages import UsageError, require_labels, stop_on_faults
 from planning_kit.messages.labels import unknown_labels
 from planning_kit.plan import Plan, bundled
 from planning_kit.run.kernels import PrivateKernelManager, start_template
 
-ALL = "*"
 _PORTS = 10
 # Scripts, pictures and sockets of this server only, whatever a table or a note may hold.
 _POLICY = (
@@ -91,8 +90,7 @@ class Page:
     def __post_init__(self) -> None:
         if self.region:
             require_labels([self.region], self.regions, "region")
-        for user, given in (self.plan.users or {}).items():
-            require_labels(given, {*self.regions, ALL}, f"plan.toml: [app.users] {user!r}")
+        stop_on_faults(self.plan.user_faults(self.regions), "plan.toml")
 
     def user(self, handler: Any) -> str:
         """Say who asks: whom the trusted proxy names, else whose server of a JupyterHub this is."""
@@ -100,17 +98,10 @@ class Page:
             return str(handler.current_user.username)
         return os.environ.get("JUPYTERHUB_USER", "")
 
-    def regions_of(self, user: str) -> list[str]:
-        """Give the regions somebody may see; those of everybody where the plan does not say."""
-        if self.plan.users is None:
-            return list(self.regions)
-        given = self.plan.users.get(user, ())
-        return [name for name in self.regions if name in given or ALL in given]
-
     def open(self, handler: Any, notebook: Any, cwd: str) -> Any:
         """Write into the notebook what this request may see, before a kernel is started."""
         user = self.user(handler)
-        regions = self.regions_of(user)
+        regions = self.plan.regions_of(user, self.regions)
         if not regions:
             raise HTTPError(403, _nothing_for(user))
         asked = handler.get_query_argument("region", "")
@@ -144,7 +135,7 @@ class PageKernel(PrivateKernelManager, ServerKernelManager):
     forking = True
 
 
-class _Server(Voila):
+class _Server(Voila):  # type: ignore[misc]
     """Voilà with our template before its own, and without anybody's settings."""
 
     name = "voila"

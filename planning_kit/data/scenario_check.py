@@ -90,6 +90,7 @@ def check_scenarios(
     found: dict[str, list[str]] = {"plan.toml": []}
     if prepared is not None:
         found["plan.toml"] = target_faults(plan.settings, plan.settings.targets, prepared.regions)
+        found["plan.toml"] += plan.user_faults(prepared.regions)
     for name in plan.scenario_names():
         try:
             path = plan.scenario_path(name)

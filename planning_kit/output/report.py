@@ -158,7 +158,7 @@ def _one_type(content: Any) -> dict[str, Any]:
     spec = next((v for k, v in content.items() if k.startswith("application/vnd.vegalite.")), None)
     if spec is not None:
         return _drawing(spec) or _picture_or_words(content, words)
-    if _WIDGET in content:
+    if _WIDGET in content and "text/html" not in content:
         return {"text/markdown": _WIDGET_NOTE}
     return _picture_or_words(content, words)
 

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import tomllib
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from planning_kit.plan.scenario import Scenario, load_scenario
 from planning_kit.plan.settings import Settings, read_settings
 
 COMPANY = "company"  # its folder in a run and among prepared inputs; no region's has this name
+ALL = "*"  # every region, for a user of the app
 ANSWERS = "data/answers.csv"  # what people answered, a table like the others
 COPY_FOLDER = "plan"  # of a run: its copy of what people write; no region's has this name either
 _RESERVED = re.compile(r"^(con|prn|aux|nul|com\d|lpt\d|company|plan|prepared|latest)$", re.I)
@@ -135,6 +136,18 @@ class Plan:
     def scenario_names(self) -> list[str]:
         """List the scenarios of the plan by name."""
         return sorted(path.stem for path in (self.papers / "scenarios").glob("*.toml"))
+
+    def regions_of(self, user: str, regions: Iterable[str]) -> list[str]:
+        """Give those of some regions that a user may see: all of them where the plan says nothing."""
+        may = (ALL,) if self.users is None else self.users.get(user, ())
+        return [name for name in regions if name in may or ALL in may]
+
+    def user_faults(self, regions: Iterable[str]) -> list[str]:
+        """Name the regions in ``[app.users]`` that nobody knows, with the nearest one."""
+        found, known = Written({}), {*regions, ALL}
+        for user, given in (self.users or {}).items():
+            found.known(given, known, f"[app.users] {user!r}")
+        return found.faults
 
     def notebooks(self) -> list[Path]:
         """List the notebooks in their order: the plan's own where there are any."""

@@ -22,7 +22,7 @@ from planning_kit.walk.one_on_one import (
     talk_way,
 )
 from planning_kit.widgets.panel import note, what_if_panel
-from planning_kit.widgets.talk import LOGIN, Talk
+from planning_kit.widgets.talk import LOGIN, talk_view
 
 _OF_A_PERSON = {
     "What each step towards the other does": talk_way,
@@ -115,5 +115,4 @@ class App:
 
     def talk(self) -> w.Widget:
         """Make the talks of the region, that with the largest gap first."""
-        step = self.step("05")
-        return Talk(step, step.whose_talk(), _OF_A_PERSON).view()
+        return talk_view(self.step("05"), more=_OF_A_PERSON)

@@ -24,6 +24,7 @@ from planning_kit.walk.first_words import after_every_line
 from planning_kit.walk.notebook import NotebookStep
 from planning_kit.walk.one_on_one import names_of_people
 from planning_kit.widgets.notes import note
+from planning_kit.widgets.static import with_static
 
 # Who is logged in, as planning-kit app, JupyterHub and web servers tell a kernel.
 LOGIN = "PLANNING_KIT_USER"
@@ -37,16 +38,11 @@ _opened = count()
 _Table = Callable[[NotebookStep, str], pd.DataFrame]
 
 
-class Talk:
-    """Holds the controls; JupyterLab answers widgets on another thread, so moves are locked.
+class _Talk:
+    """Holds the controls; JupyterLab answers widgets on another thread, so moves are locked."""
 
-    ``more`` are tables about the person that are shown below, by their headings.
-    """
-
-    def __init__(
-        self, step: NotebookStep, rep_id: str, more: Mapping[str, _Table] | None = None
-    ) -> None:
-        self.more = more or {}
+    def __init__(self, step: NotebookStep, rep_id: str, more: Mapping[str, _Table]) -> None:
+        self.more = more
         self.step, self.door, self.lock = step, Door.open(step.plan), threading.Lock()
         self.names, self.filled = names_of_people(step), ""
         team = self.named(step.inputs.team()["rep_id"])
@@ -200,12 +196,24 @@ def talk_panel(step: NotebookStep, rep_id: str = "") -> w.VBox:
     button = w.Button(description="Open the talk", layout=w.Layout(width="180px"))
     # An id by order, so that a notebook that is run again says the same.
     box = w.VBox([button], model_id=uuid5(NAMESPACE_URL, f"talk_panel {next(_opened)}").hex)
-    button.on_click(lambda _: setattr(box, "children", (_open(step, rep_id),)))
-    return box
+    button.on_click(lambda _: setattr(box, "children", (talk_view(step, rep_id),)))
+    words = "The moves of this talk are buttons where this notebook runs, and in planning-kit app."
+    return with_static(box, f"<p>{words}</p>", words)
 
 
-def _open(step: NotebookStep, rep_id: str) -> w.Widget:
+def talk_view(
+    step: NotebookStep, rep_id: str = "", more: Mapping[str, _Table] | None = None
+) -> w.Widget:
+    """Give the moves of a person's talk, opened.
+
+    Parameters
+    ----------
+    step, rep_id
+        See `talk_panel`.
+    more
+        Tables about the person that are shown below, by their headings.
+    """
     try:
-        return Talk(step, step.whose_talk(rep_id)).view()
+        return _Talk(step, step.whose_talk(rep_id), more or {}).view()
     except PlanningError as error:
         return w.HTML(note(str(error), "#B00020"))
