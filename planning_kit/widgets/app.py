@@ -21,7 +21,8 @@ from planning_kit.walk.one_on_one import (
     talk_proposals,
     talk_way,
 )
-from planning_kit.widgets.panel import note, what_if_panel
+from planning_kit.widgets.notes import note
+from planning_kit.widgets.panel import what_if_panel
 from planning_kit.widgets.talk import LOGIN, talk_view
 
 _OF_A_PERSON = {

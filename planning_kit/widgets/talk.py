@@ -60,7 +60,7 @@ class _Talk:
         self.message, self.state, self.picture, self.lines = (w.HTML() for _ in range(4))
         for text in (self.state, self.lines):  # tables look as they do under a cell
             text.add_class("jp-RenderedHTMLCommon")
-            text.layout.overflow = "auto"
+            text.layout.overflow, text.tabbable = "auto", True  # keys can scroll what scrolls
         self.person.observe(lambda _: self.guarded(self.turn), names="value")
         self.move.observe(lambda _: self.ask(), names="value")
         self.speaker.observe(lambda _: self.fill(), names="value")
