@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import ipywidgets as w
 
@@ -13,6 +13,7 @@ from planning_kit.output.cards import Cards
 from planning_kit.output.charts import enable
 from planning_kit.plan import load_plan
 from planning_kit.walk.first_words import step_today
+from planning_kit.walk.logged import log_end
 from planning_kit.walk.notebook import NotebookStep
 from planning_kit.walk.one_on_one import (
     talk_evidence,
@@ -72,14 +73,18 @@ class App:
         names = list(regions or self.prepared.regions)
         self.region = w.Dropdown(options=names, value=region or names[0], description="region")
         self.tabs = w.Tab([w.VBox(), w.VBox()], titles=["What if", "One to one"], selected_index=0)
-        self.region.observe(lambda _: self.turn(), names="value")
-        self.tabs.observe(lambda _: self.open(), names="selected_index")
+        self._steps: dict[tuple[str, str], NotebookStep] = {}
+        self._shown: dict[int, str] = {}
+        for chosen, name in ((self.region, "value"), (self.tabs, "selected_index")):
+            chosen.observe(lambda _: self.open(), names=name)
 
     def step(self, number: str) -> NotebookStep:
-        """Open a step of the region that is chosen."""
-        return step_today(
-            self.plan, self.prepared, self.region.value, self.scenario, number, self.run
-        )
+        """Open a step of the region that is chosen; again only where the log has gone on."""
+        key = number, self._state()
+        if key not in self._steps:
+            where = (self.plan, self.prepared, self.region.value, self.scenario)
+            self._steps[key] = step_today(*where, number, self.run)
+        return self._steps[key]
 
     def answer(self) -> Cards:
         """Give the answer in one line, before there is anything to move."""
@@ -93,27 +98,25 @@ class App:
         page.add_class("planning-kit-app")
         return page
 
-    def turn(self) -> None:
-        """Turn to another region."""
-        for tab in self.tabs.children:
-            tab.children = ()
-        self.open()
-
     def open(self) -> None:
-        """Fill the tab that is looked at, unless it is full."""
-        made: list[Callable[[], w.Widget]] = [self.what_if, self.talk]
+        """Fill the tab that is looked at, unless what it shows is still so."""
         at = self.tabs.selected_index or 0
-        tab = self.tabs.children[at]
-        if not tab.children:
-            try:
-                tab.children = (made[at](),)
-            except PlanningError as error:
-                tab.children = (w.HTML(note(str(error), "#B00020")),)
+        # The talks read every new line by themselves.
+        state = self.region.value if at else self._state()
+        if self._shown.get(at) == state:
+            return
+        try:
+            made = (
+                talk_view(self.step("05"), more=_OF_A_PERSON)
+                if at
+                else what_if_panel(self.step("07"))
+            )
+        except PlanningError as error:
+            made = w.HTML(note(str(error), "#B00020"))
+        self.tabs.children[at].children = (made,)
+        self._shown[at] = state
 
-    def what_if(self) -> w.Widget:
-        """Make the what-if of the region."""
-        return what_if_panel(self.step("07"))
-
-    def talk(self) -> w.Widget:
-        """Make the talks of the region, that with the largest gap first."""
-        return talk_view(self.step("05"), more=_OF_A_PERSON)
+    def _state(self) -> str:
+        """Say what a step was opened on: a region, and the last line of the log."""
+        end = log_end(self.plan, self.plan.runs_folder / "draft")
+        return f"{end['digest']} {self.region.value}"
