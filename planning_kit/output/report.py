@@ -117,6 +117,24 @@ def export_html(
     return html_path
 
 
+def without_widgets(notebook: str) -> str:
+    """Take the widgets out of an executed notebook that have a table to stand for them.
+
+    Their state is not kept, and JupyterLab would show "model not found" in place of the table.
+    """
+    import nbformat
+
+    if _WIDGET not in notebook:
+        return notebook
+    content = nbformat.reads(notebook, as_version=4)
+    for cell in content.cells:
+        for output in cell.get("outputs", []):
+            if "text/html" in output.get("data", {}):
+                output.data.pop(_WIDGET, None)
+    written: str = nbformat.writes(content)
+    return written
+
+
 def _read_notebook(path: Path) -> Any:
     import nbformat
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from planning_kit.output.report import without_widgets
 from planning_kit.plan import bundled, write_atomically
 from planning_kit.run.kernels import PrivateKernelManager
 
@@ -45,7 +46,7 @@ def refresh_notebooks(folder: Path | None = None) -> Iterator[str]:
             )
             client.execute()
         _strip(content)
-        write_atomically(path, nbformat.writes(content) + "\n")
+        write_atomically(path, without_widgets(nbformat.writes(content)) + "\n")
         yield f"{path.name}: {path.stat().st_size // 1024} KB"
 
 

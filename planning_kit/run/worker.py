@@ -101,6 +101,7 @@ def _run_notebook(notebook: Path, task: RegionTask, entry: NotebookRecord) -> No
     import papermill
     from nbclient.exceptions import CellTimeoutError
 
+    from planning_kit.output.report import without_widgets
     from planning_kit.run import kernels
 
     manager = kernels.ForkedKernelManager if task.fork else kernels.BatchKernelManager
@@ -133,7 +134,7 @@ def _run_notebook(notebook: Path, task: RegionTask, entry: NotebookRecord) -> No
             finally:
                 entry.kernel = kernels.Private.last_start
                 if output.is_file():
-                    write_atomically(target, output.read_bytes())
+                    write_atomically(target, without_widgets(output.read_text("utf-8")))
                     entry.outputs.append(target.name)
         _refuse_early_end(content)
         if task.html:
