@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planning_kit.walk.levers import LEVERS
 
 from planning_kit.plan import Scenario
 from planning_kit.walk import Step, open_step
+from planning_kit.walk.levers import LEVERS
 from planning_kit.walk.what_if import WhatIf, ask
 from planning_kit.widgets import what_if_panel
 from planning_kit.widgets.desk import NOW, Desk

@@ -54,6 +54,9 @@ from planning_kit.messages import (
 )
 from planning_kit.plan import Settings
 
+APP_USER = "PLANNING_KIT_USER"  # as planning-kit app tells its kernels
+_LOGINS = (APP_USER, "JUPYTERHUB_USER", "HTTP_X_FORWARDED_USER", "REMOTE_USER")
+
 _NAMED = ("account", "product", "opportunity")
 EVIDENCE_KEYS = (*_NAMED, "amount", "probability", "month", "reason")
 _COMPARE = "Compare with a copy from before; letters sent after that line may be wrong."
@@ -539,6 +542,11 @@ def _terms(talks: Mapping[str, Talk], event: Event) -> dict[str, str]:
 
 def _basis_text(basis: Mapping[str, str]) -> str:
     return json.dumps(dict(basis), sort_keys=True) if basis else ""
+
+
+def app_user() -> str:
+    """Name who is logged in to the app or the hub this runs in; empty: it runs in neither."""
+    return next((name for key in _LOGINS if (name := os.environ.get(key, ""))), "")
 
 
 @cache

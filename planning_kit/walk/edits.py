@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.agreement.log import login
+from planning_kit.agreement.log import app_user, login
 from planning_kit.messages import DataError, PlanningError, require_labels
 from planning_kit.messages.amounts import money_text, read_amount
 from planning_kit.plan import GroupRange, Hold, Rule, Scenario
@@ -155,7 +155,7 @@ class _Desk:
         hold = kept or Hold(
             name=name,
             where={"rep_id": (rep_id,)},
-            owner=login() or "planner",
+            owner=app_user() or login() or "planner",
             reason=_REASON,
         )
         ends_on = self.step.inputs.settings.ends_on

@@ -8,7 +8,7 @@ import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from planning_kit.agreement.log import login
+from planning_kit.agreement.log import app_user, login
 from planning_kit.data import check_scenario
 from planning_kit.messages import DataError, PlanningError, UsageError
 from planning_kit.plan import Scenario, folder_name, write_atomically
@@ -94,7 +94,7 @@ class ScenarioFile:
     @property
     def draft_path(self) -> Path:
         """Where unsaved work of whoever is logged in is kept; no scenario has such a name."""
-        who = folder_name(login() or "planner")
+        who = folder_name(app_user() or login() or "planner")
         return self.path.with_name(f".{self.name}.{who}.draft")
 
     def keep(self, scenario: Scenario) -> None:
@@ -109,8 +109,25 @@ class ScenarioFile:
         """Delete the draft."""
         self.draft_path.unlink(missing_ok=True)
 
-    def save(self, scenario: Scenario) -> ScenarioFile:
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether somebody else wrote or deleted it since it was read."""
+        try:
+            return _read(self.path) != self.text
+        except DataError:
+            return True
+
+    def reread(self) -> ScenarioFile:
+        """Give the file as it is on disk now, without the unsaved work on it."""
+        return replace(ScenarioFile.open(self.step, self.name), draft=None, notice="")
+
+    def save(self, scenario: Scenario, over: bool = False) -> ScenarioFile:
         """Write the file anew, with the comments at its head, and give it as it is then.
+
+        Parameters
+        ----------
+        over
+            Write over what somebody else wrote since it was read.
 
         Raises
         ------
@@ -119,7 +136,8 @@ class ScenarioFile:
         DataError
             A run could not take the scenario (see `planning_kit.data.check_scenario`).
         """
-        self._stop_if_changed()
+        if not over:
+            self._stop_if_changed()
         written = scenario.with_(name=self.name, title=self.scenario.title)
         _check(self.step, written)
         text = _head(self.text or "") + written.to_toml()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -93,6 +94,8 @@ class Answer:
         Why there is no result, in the planner's words; empty: there is one.
     ways : tuple of WayOut
         Ways out of rules that cannot all hold.
+    gap : float
+        Goals that stand less what all goals add up to, plan currency; empty: there is no result.
     """
 
     digest: str
@@ -100,6 +103,7 @@ class Answer:
     people: pd.DataFrame
     message: str = ""
     ways: tuple[WayOut, ...] = ()
+    gap: float = math.nan
 
 
 def scenario_of(step: Step, change: WhatIf) -> Scenario:
@@ -181,7 +185,8 @@ def _ask(step: Step, scenario: Scenario, digest: str) -> Answer:
         moved = moved_step(step, scenario)
         goals, outlook = goals_of(moved), outlook_of(moved)
         people = _with_goals(step, people, goals, outlook)
-        return Answer(digest, _cards(moved, goals, outlook, people), people)
+        gap = goals.gap(moved.street_target)
+        return Answer(digest, _cards(moved, goals, outlook, people), people, gap=gap)
     except RulesConflictError as error:
         ways = ways_out(step, scenario, error, partial(can_hold, step))
         return Answer(digest, (), people, in_words(step, scenario, str(error)), ways)
@@ -249,13 +254,13 @@ def _cards(moved: Step, goals: Goals, outlook: Outlook, people: pd.DataFrame) ->
 
     gap, (expected, low, high) = goals.gap(moved.street_target), outlook.whole
     chance, both = outlook.likely(target), people["chance"].notna()
-    ends = f" ({money(low)} to {money(high)})" if expected == expected else ""
+    ends = f"{money(low)} to {money(high)} in eight of ten years" if expected == expected else ""
     likely = int((people["chance"] >= _LIKELY).sum())
     return (
         Card("target", money(target), _padded(moved, target, money)),
         Card("allocated", money(goals.standing()), "goals that stand; agreed ones as agreed"),
         Card("gap", money(gap), "goals less the target", "review" if gap else "pass"),
-        Card("expected", money(expected) + ends, "in eight of ten years within the range"),
+        Card("expected", money(expected), ends),
         Card(
             "chance that the region reaches the target",
             EMPTY if chance != chance else chance_text(chance),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import ipywidgets as w
 
+from planning_kit.agreement.log import APP_USER
 from planning_kit.data import prepare
 from planning_kit.messages import PlanningError
 from planning_kit.output.cards import Cards
@@ -24,7 +25,7 @@ from planning_kit.walk.one_on_one import (
 )
 from planning_kit.widgets.notes import note
 from planning_kit.widgets.panel import what_if_panel
-from planning_kit.widgets.talk import LOGIN, talk_view
+from planning_kit.widgets.talk import talk_view
 
 _OF_A_PERSON = {
     "What each step towards the other does": talk_way,
@@ -65,7 +66,7 @@ class App:
         region: str = "",
         user: str = "",
     ) -> None:
-        os.environ[LOGIN] = user
+        os.environ[APP_USER] = user
         enable()
         self.plan = load_plan(plan_folder)
         self.prepared = prepare(self.plan)

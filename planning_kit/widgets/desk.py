@@ -11,7 +11,7 @@ from planning_kit.plan import Scenario
 from planning_kit.walk import Step
 from planning_kit.walk.edits import EDITED
 from planning_kit.walk.levers import LEVERS
-from planning_kit.walk.scenario_file import ChangedOnDiskError, ScenarioFile
+from planning_kit.walk.scenario_file import ScenarioFile
 from planning_kit.walk.what_if import Answer, ask, edit_cells
 
 NOW = "what is shown"  # names the unsaved work among the scenarios that are compared
@@ -157,12 +157,7 @@ class Desk:
 
     def _save(self, act: Mapping[str, Any]) -> None:
         self._stop_without_result()
-        try:
-            if act.get("over"):
-                self.file = self.file.reread()
-            self._is_saved(self.file.save(self.now))
-        except ChangedOnDiskError as error:
-            self.said = str(error)
+        self._is_saved(self.file.save(self.now, over=act.get("over") is True))
 
     def _stop_without_result(self) -> None:
         if self.answer.message:

@@ -863,7 +863,7 @@ class Grid {
   }
 }
 
-function makeGrid(host, handlers) {
+export function makeGrid(host, handlers) {
   const grid = new Grid(host, handlers);
   return {
     update: (view) => grid.update(view),

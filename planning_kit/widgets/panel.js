@@ -1,15 +1,19 @@
 // The what-if panel: levers, the answer, the way out, the grid, scenarios. Python holds the state
 // and reads every text; here it is shown, and what people do is sent as acts.
 
+import { makeGrid } from "./grid.js";
+import { makePicture } from "./picture.js";
+
 const NO_ANSWER_MS = 15000;
+const NO_ANSWER =
+  "No answer from the kernel: run the cell again. What was done is kept as a draft.";
 const MOST_COMPARED = 5;
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+    else made.setAttribute(name, value);
   }
   made.append(...children);
   return made;
@@ -78,49 +82,49 @@ function makeStrip(host) {
   );
 }
 
+function makeTyped(lever, id, say) {
+  const onchange = (event) => say(event.target.value);
+  if (lever.kind === "choice") {
+    const options = lever.choices.map(([value, label]) => element("option", { value }, label));
+    return element("select", { id, onchange }, ...options);
+  }
+  const looks = { type: "text", inputmode: "decimal", autocomplete: "off" };
+  return element("input", { id, ...looks, "aria-describedby": `${id}-hint`, onchange });
+}
+
+function makeSlider({ label, kind, least, most, step }, say) {
+  if (kind === "choice") return element("span");
+  return element("input", {
+    type: "range",
+    min: least,
+    max: most,
+    step,
+    "aria-label": `${label}, slider`,
+    oninput: (event) => say(sliderText(event.target.value, kind), true),
+    onchange: (event) => say(sliderText(event.target.value, kind)),
+  });
+}
+
 function makeLever(lever, act) {
   const id = `pk-${Math.random().toString(36).slice(2)}`;
   const say = (text, drag = false) => act({ act: "lever", key: lever.key, text, drag });
   const hint = element("div", { class: "pk-hint", id: `${id}-hint` });
   const state = element("span", { class: "pk-state" }, "as in the scenario");
+  const name = `${lever.label}: as in the scenario`;
   const back = element(
     "button",
-    { type: "button", "aria-label": `${lever.label}: as in the scenario`, onclick: () => say(null) },
+    { type: "button", "aria-label": name, onclick: () => say(null) },
     "↺ as it was",
   );
-  const text =
-    lever.kind === "choice"
-      ? element(
-          "select",
-          { id, onchange: (event) => say(event.target.value) },
-          ...lever.choices.map(([value, label]) => element("option", { value }, label)),
-        )
-      : element("input", {
-          id,
-          type: "text",
-          inputmode: "decimal",
-          autocomplete: "off",
-          "aria-describedby": `${id}-hint`,
-          onchange: (event) => say(event.target.value),
-        });
-  const slider =
-    lever.kind === "choice"
-      ? null
-      : element("input", {
-          type: "range",
-          min: lever.least,
-          max: lever.most,
-          step: lever.step,
-          "aria-label": `${lever.label}, slider`,
-          oninput: (event) => say(sliderText(event.target.value, lever.kind), true),
-          onchange: (event) => say(sliderText(event.target.value, lever.kind)),
-        });
+  const text = makeTyped(lever, id, say);
+  const slider = makeSlider(lever, say);
+  const unit = element("span", { class: "pk-unit" }, lever.unit);
   const row = element(
     "div",
     { class: "pk-lever" },
     element("label", { for: id }, lever.label),
-    ...(slider ? [slider] : [element("span")]),
-    element("span", { class: "pk-typed" }, text, element("span", { class: "pk-unit" }, lever.unit || "")),
+    slider,
+    element("span", { class: "pk-typed" }, text, unit),
     element("span", {}, state, back),
     hint,
   );
@@ -133,20 +137,26 @@ function sliderText(value, kind) {
   return kind === "share" ? `${Number((100 * value).toFixed(6))}%` : value;
 }
 
+// What somebody is typing or dragging right now is not written over.
 function showLever(now, isLate, { text, slider, state, back, hint, row }) {
-  const wrong = now.error || null;
-  const typing = document.activeElement === text || text.getRootNode().activeElement === text;
-  if (!(isLate && typing)) text.value = wrong ? wrong.text : now.kind === "choice" ? now.value : now.text;
-  if (slider && !isLate) {
+  const wrong = now.error;
+  const isTyping = text.getRootNode().activeElement === text;
+  if (!(isLate && isTyping)) text.value = leverText(now);
+  if (slider.type === "range" && !isLate) {
     slider.value = now.value ?? now.least;
-    slider.setAttribute("aria-valuetext", now.text || "as in the scenario");
+    slider.setAttribute("aria-valuetext", now.text);
   }
-  text.setAttribute("aria-invalid", wrong ? "true" : "false");
-  const isMoved = !now.as_in_scenario || wrong !== null;
+  text.setAttribute("aria-invalid", String(Boolean(wrong)));
+  const isMoved = Boolean(wrong) || !now.as_in_scenario;
   state.hidden = isMoved;
   back.hidden = !isMoved;
   hint.textContent = wrong ? `⚠ ${wrong.message}` : "";
   row.classList.toggle("pk-moved", isMoved);
+}
+
+function leverText({ error, kind, value, text }) {
+  if (error) return error.text;
+  return kind === "choice" ? value : text;
 }
 
 function makeLevers(host, act) {
@@ -167,7 +177,11 @@ function makeConflict(host, act) {
   return part(host, ({ message, ways }) => {
     if (!message) return [];
     const buttons = ways.map((text, at) =>
-      element("button", { type: "button", class: "pk-way", onclick: () => act({ act: "way", at }) }, text),
+      element(
+        "button",
+        { type: "button", class: "pk-way", onclick: () => act({ act: "way", at }) },
+        text,
+      ),
     );
     const lead = ways.length ? [element("p", {}, "Ways out, each can be undone:")] : [];
     return [element("p", { class: "pk-message" }, `⚠ ${message}`), ...lead, ...buttons];
@@ -175,11 +189,12 @@ function makeConflict(host, act) {
 }
 
 function table(caption, heads, rows) {
+  const head = (text) => element("th", { scope: "col" }, text);
   return element(
     "table",
     { class: "pk-table" },
     element("caption", {}, caption),
-    element("thead", {}, element("tr", {}, ...heads.map((head) => element("th", { scope: "col" }, head)))),
+    element("thead", {}, element("tr", {}, ...heads.map(head))),
     element(
       "tbody",
       {},
@@ -200,7 +215,7 @@ function makePerson(host, act) {
     if (!person) return [];
     const close = element(
       "button",
-      { type: "button", class: "pk-back", "aria-label": "close", onclick: () => act({ act: "open", id: null }) },
+      { type: "button", "aria-label": "close", onclick: () => act({ act: "open", id: null }) },
       "×",
     );
     const words = person.words.map((text) => element("p", {}, text));
@@ -268,86 +283,97 @@ function makeCompare(host, act) {
   };
 }
 
-function render({ model, el }) {
-  const host = (tag, name, attributes = {}) => element(tag, { class: name, ...attributes });
-  const strip = host("div", "pk-strip", { role: "status", "aria-live": "polite", "aria-label": "the answer" });
-  const stale = host("p", "pk-stale-word", { role: "status" });
-  const conflict = host("div", "pk-conflict", { role: "alert" });
-  const levers = host("div", "pk-levers", { role: "group", "aria-label": "levers" });
-  const picture = host("div", "pk-picture");
-  const person = host("div", "pk-person", { "aria-live": "polite" });
-  const grid = host("div", "pk-people");
-  const files = host("div", "pk-files", { role: "group", "aria-label": "scenario" });
-  const compare = host("details", "pk-compare");
-  const root = element(
-    "section",
-    { class: "pk-what-if", "aria-label": "what if" },
-    strip,
-    stale,
-    conflict,
-    element("div", { class: "pk-middle" }, levers, picture),
-    files,
-    grid,
-    person,
-    compare,
-  );
-  el.append(root);
-
-  const line = makeLine(model, (isLate, isSilent) => {
-    root.classList.toggle("pk-stale", isLate);
-    root.setAttribute("aria-busy", String(isLate));
-    people.stale(isLate);
-    stale.textContent = isSilent
-      ? "No answer from the kernel: run the cell again. What was done is kept as a draft."
-      : isLate
-        ? "computing…"
-        : "";
-  });
-  const { act } = line;
-  const people = makeGrid(grid, {
-    edit: (cells) => act({ act: "edit", cells }),
-    open: (id) => act({ act: "open", id }),
-    undo: () => act({ act: "undo" }),
-    redo: () => act({ act: "redo" }),
-  });
-  const drawing = makePicture(picture, model);
-  const parts = {
-    strip: makeStrip(strip),
-    conflict: makeConflict(conflict, act),
-    levers: makeLevers(levers, act),
-    person: makePerson(person, act),
-    files: makeFiles(files, act),
-    compare: makeCompare(compare, act),
-  };
-
-  function update() {
-    const view = model.get("view");
-    line.hear(view);
-    const isLate = line.isLate();
-    root.dataset.digest = view.digest;
-    parts.strip(view.cards);
-    parts.conflict({ message: view.message, ways: view.ways });
-    parts.levers(view.levers, isLate);
-    people.update(view);
-    drawing.update(view.picture, view.digest);
-    parts.person(view.person);
-    parts.files(view, isLate);
-    parts.compare(view);
+class Panel {
+  constructor(model, el) {
+    this.model = model;
+    this.line = makeLine(model, (isLate, isSilent) => this.grey(isLate, isSilent));
+    const { act } = this.line;
+    const hosts = makeHosts();
+    this.root = hosts.root;
+    this.stale = hosts.stale;
+    this.people = makeGrid(hosts.grid, {
+      edit: (cells) => act({ act: "edit", cells }),
+      open: (id) => act({ act: "open", id }),
+      undo: () => act({ act: "undo" }),
+      redo: () => act({ act: "redo" }),
+    });
+    this.picture = makePicture(hosts.picture, model);
+    this.strip = makeStrip(hosts.strip);
+    this.conflict = makeConflict(hosts.conflict, act);
+    this.levers = makeLevers(hosts.levers, act);
+    this.person = makePerson(hosts.person, act);
+    this.files = makeFiles(hosts.files, act);
+    this.compare = makeCompare(hosts.compare, act);
+    this.root.addEventListener("keydown", (event) => this.onKey(event));
+    el.append(this.root);
   }
 
-  root.addEventListener("keydown", (event) => {
-    if (!(event.ctrlKey || event.metaKey) || event.defaultPrevented) return;
-    const isText = event.target.matches("input[type=text]") && event.target.value !== event.target.defaultValue;
+  // Everything that is older than the controls is grey at once, and says so.
+  grey(isLate, isSilent) {
+    this.root.classList.toggle("pk-stale", isLate);
+    this.root.setAttribute("aria-busy", String(isLate));
+    this.people.stale(isLate);
+    this.stale.textContent = isLate ? "computing…" : "";
+    if (isSilent) this.stale.textContent = NO_ANSWER;
+  }
+
+  update() {
+    const view = this.model.get("view");
+    this.line.hear(view);
+    const isLate = this.line.isLate();
+    this.root.dataset.digest = view.digest;
+    this.strip(view.cards);
+    this.conflict({ message: view.message, ways: view.ways });
+    this.levers(view.levers, isLate);
+    this.people.update(view);
+    this.people.stale(isLate);
+    this.picture.update(view.picture, view.digest);
+    this.person(view.person);
+    this.files(view, isLate);
+    this.compare(view);
+  }
+
+  // The grid undoes by itself; in a field that is being typed into, the browser does.
+  onKey(event) {
+    const { target } = event;
     const key = event.key.toLowerCase();
-    if (isText || !["z", "y"].includes(key)) return;
+    if (event.defaultPrevented || !(event.ctrlKey || event.metaKey) || !"zy".includes(key)) return;
+    if (target.matches("input[type=text], input[type=search]")) return;
     event.preventDefault();
-    act({ act: key === "y" || event.shiftKey ? "redo" : "undo" });
-  });
+    this.line.act({ act: key === "y" || event.shiftKey ? "redo" : "undo" });
+  }
+}
+
+function makeHosts() {
+  const host = (tag, name, attributes = {}) => element(tag, { class: name, ...attributes });
+  const answer = { role: "status", "aria-live": "polite", "aria-label": "the answer" };
+  const hosts = {
+    strip: host("div", "pk-strip", answer),
+    stale: host("p", "pk-stale-word", { role: "status" }),
+    conflict: host("div", "pk-conflict", { role: "alert" }),
+    levers: host("div", "pk-levers", { role: "group", "aria-label": "levers" }),
+    picture: host("div", "pk-picture"),
+    files: host("div", "pk-files", { role: "group", "aria-label": "scenario" }),
+    grid: host("div", "pk-people"),
+    person: host("div", "pk-person", { "aria-live": "polite" }),
+    compare: host("details", "pk-compare"),
+  };
+  const { strip, stale, conflict, levers, picture, files, grid, person, compare } = hosts;
+  const middle = element("div", { class: "pk-middle" }, levers, picture);
+  const parts = [strip, stale, conflict, middle, files, grid, person, compare];
+  // JupyterLab would take keys that are pressed here for its own shortcuts.
+  const look = { class: "pk-what-if", "aria-label": "what if", "data-lm-suppress-shortcuts": "true" };
+  return { ...hosts, root: element("section", look, ...parts) };
+}
+
+function render({ model, el }) {
+  const panel = new Panel(model, el);
+  const update = () => panel.update();
   model.on("change:view", update);
   update();
   return () => {
     model.off("change:view", update);
-    drawing.close();
+    panel.picture.close();
   };
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,18 +11,31 @@ from typing import Any
 import anywidget
 import traitlets
 
+from planning_kit.output.cards import Cards
+from planning_kit.output.charts import chart_allocation
 from planning_kit.output.charts.live import live_goals, vega_module
+from planning_kit.output.charts.renderer import chart_svg, draws_pictures
+from planning_kit.output.shown import show_table
 from planning_kit.walk import Step
 from planning_kit.walk.what_if import WhatIf, scenario_of
 from planning_kit.widgets.desk import Desk
+from planning_kit.widgets.notes import note
 from planning_kit.widgets.panel_view import panel_view
+from planning_kit.widgets.static import as_image, with_static
 
+_TITLE = "Goal and starting point by person"
+_COLUMNS = ["rep", "base", "goal", "change", "chance", "held_by"]
 _SCRIPTS = ("grid.js", "picture.js", "panel.js")
 _STYLES = ("grid.css", "panel.css")
 
 
+_LINKS = re.compile(r"^import .*?;\n|^export (?!default)", re.MULTILINE)
+
+
 def _joined(names: tuple[str, ...]) -> str:
-    return "\n".join(Path(__file__).with_name(name).read_text("utf-8") for name in names)
+    """Put files together; a page is sent one module, so what links them goes."""
+    texts = (Path(__file__).with_name(name).read_text("utf-8") for name in names)
+    return _LINKS.sub("", "\n".join(texts))
 
 
 class WhatIfPanel(anywidget.AnyWidget):
@@ -69,5 +83,20 @@ def what_if_panel(step: Step, start: WhatIf | None = None) -> WhatIfPanel:
     start
         The values it opens with; unsaved work on the scenario comes first where there are none.
     """
-    begun = None if start in (None, WhatIf()) else scenario_of(step, start)
-    return WhatIfPanel(Desk.open(step, begun))
+    begun = None if start is None or start == WhatIf() else scenario_of(step, start)
+    panel = WhatIfPanel(Desk.open(step, begun))
+    return with_static(panel, *_still(panel.desk))
+
+
+def _still(desk: Desk) -> tuple[str, str]:
+    """Write what stands where nobody can click, as HTML and as text."""
+    answer, inputs = desk.answer, desk.step.inputs
+    if answer.message:
+        return note(answer.message, "#B00020"), answer.message
+    currency = inputs.settings.currency
+    people = inputs.with_names(answer.people)
+    shown = Cards(answer.cards), show_table(people, _COLUMNS, unit=currency)
+    chart = chart_allocation(people, "rep", _TITLE, currency).to_dict()
+    image = as_image(chart_svg(chart), _TITLE) if draws_pictures() else ""
+    cards, table = (one._repr_html_() for one in shown)
+    return cards + image + table, "\n\n".join(map(repr, shown))

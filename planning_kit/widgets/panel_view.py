@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from typing import Any
 
@@ -9,7 +10,6 @@ import pandas as pd
 
 from planning_kit.messages import PlanningError
 from planning_kit.messages.amounts import chance_text, money_text, share_text
-from planning_kit.output.shown import named_text
 from planning_kit.walk import Step
 from planning_kit.walk.differences import Comparison, compare, differences
 from planning_kit.walk.levers import LEVERS, Lever
@@ -44,14 +44,14 @@ def panel_view(desk: Desk) -> dict[str, Any]:
     return {
         "digest": answer.digest,
         "cards": [asdict(card) for card in answer.cards],
-        "message": named_text(answer.message, step.inputs),
+        "message": answer.message,
         "ways": [way.text for way in answer.ways],
         "levers": [_lever(desk, lever) for lever in LEVERS.values()],
         "columns": _columns(settings.currency),
         "rows": _rows(people),
         "errors": _errors(desk),
         "totals": {key: float(people[key].sum()) for key in _SUMMED},
-        "gap": answer.gap,
+        "gap": None if math.isnan(answer.gap) else answer.gap,
         "digits": 2 if settings.rounding_unit < 1 else 0,
         "picture": _picture(people, settings.currency) if not answer.message else [],
         "person": _person(desk, answer),

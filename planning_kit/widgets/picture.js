@@ -34,64 +34,71 @@ function inColour(config, colour) {
   };
 }
 
-function makePicture(host, model) {
-  const canvas = document.createElement("div");
-  let view = null;
-  let newest = [];
-  let drawn = null;
-  let colour = "";
-  let digest = "";
-  let work = Promise.resolve();
-  host.append(canvas);
-  host.setAttribute("role", "img");
-
-  // What is drawn carries the digest of what it was computed from, and is grey until it is newest.
-  function mark() {
-    if (drawn === newest) host.dataset.drawn = digest;
-    host.classList.toggle("pk-old", drawn !== newest);
+class Picture {
+  constructor(host, model) {
+    this.host = host;
+    this.model = model;
+    this.canvas = document.createElement("div");
+    this.newest = [];
+    this.work = Promise.resolve();
+    this.watcher = new MutationObserver(() => this.redraw());
+    this.watcher.observe(document.body, { attributeFilter: ["data-jp-theme-light"] });
+    host.append(this.canvas);
+    host.setAttribute("role", "img");
   }
 
-  async function draw() {
-    const embed = await fetchVega(model);
-    const { color } = getComputedStyle(host);
-    if (drawn === newest && colour === color) return;
-    drawn = newest;
-    if (view && colour === color) {
-      await view.data("people", drawn).runAsync();
-      return mark();
-    }
-    view?.finalize();
-    colour = color;
-    const chart = model.get("chart");
-    const config = inColour(chart.config, color);
-    const spec = { ...chart, datasets: { people: drawn }, config };
-    view = (await embed(canvas, spec, { actions: false, renderer: "svg" })).view;
-    mark();
+  update(rows, digest) {
+    this.digest = digest;
+    this.host.setAttribute("aria-label", rows.map((row) => row.words).join("; "));
+    this.canvas.hidden = !rows.length;
+    const isNew = JSON.stringify(rows) !== JSON.stringify(this.newest);
+    if (isNew) this.newest = rows;
+    this.mark();
+    if (isNew) this.redraw();
+  }
+
+  // What is drawn carries the digest of what it was computed from, and is grey until it is newest.
+  mark() {
+    if (this.drawn === this.newest) this.host.dataset.drawn = this.digest;
+    this.host.classList.toggle("pk-old", this.drawn !== this.newest);
   }
 
   // One drawing after the other; each draws the newest rows, so none is drawn for nothing.
-  function redraw() {
-    if (!newest.length) return;
-    work = work.then(draw).catch((error) => {
-      canvas.textContent = `The picture cannot be drawn here: ${error}`;
-    });
+  redraw() {
+    if (!this.newest.length) return;
+    this.work = this.work
+      .then(() => this.draw())
+      .catch((error) => {
+        this.canvas.textContent = `The picture cannot be drawn here: ${error}`;
+      });
   }
 
-  const watcher = new MutationObserver(redraw);
-  watcher.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  return {
-    update(rows, newDigest) {
-      digest = newDigest;
-      host.setAttribute("aria-label", rows.map((row) => row.words).join("; "));
-      canvas.hidden = !rows.length;
-      if (JSON.stringify(rows) === JSON.stringify(newest)) return mark();
-      newest = rows;
-      mark();
-      redraw();
-    },
-    close() {
-      watcher.disconnect();
-      view?.finalize();
-    },
-  };
+  async draw() {
+    const embed = await fetchVega(this.model);
+    const { color } = getComputedStyle(this.host);
+    const isSameLook = this.view && this.colour === color;
+    if (this.drawn === this.newest && isSameLook) return;
+    this.drawn = this.newest;
+    if (isSameLook) await this.view.data("people", this.drawn).runAsync();
+    else await this.drawAnew(embed, color);
+    this.mark();
+  }
+
+  async drawAnew(embed, colour) {
+    this.view?.finalize();
+    this.colour = colour;
+    const chart = this.model.get("chart");
+    const config = inColour(chart.config, colour);
+    const spec = { ...chart, datasets: { people: this.drawn }, config };
+    this.view = (await embed(this.canvas, spec, { actions: false, renderer: "svg" })).view;
+  }
+
+  close() {
+    this.watcher.disconnect();
+    this.view?.finalize();
+  }
+}
+
+export function makePicture(host, model) {
+  return new Picture(host, model);
 }

@@ -32,7 +32,9 @@ def with_static(view: _View, markup: str, text: str) -> _View:
     drawn = widget._repr_mimebundle_
 
     def bundle(**asked: Any) -> dict[str, Any]:
-        return {**(drawn(**asked) or {}), "text/html": markup, "text/plain": text}
+        found = drawn(**asked) or {}
+        data = found[0] if isinstance(found, tuple) else found  # anywidget gives metadata besides
+        return {**data, "text/html": markup, "text/plain": text}
 
     widget._repr_mimebundle_ = bundle
     return view

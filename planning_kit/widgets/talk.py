@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from itertools import count
@@ -14,6 +13,7 @@ import pandas as pd
 
 from planning_kit.agreement import MOVES, Event
 from planning_kit.agreement.door import Door
+from planning_kit.agreement.log import app_user
 from planning_kit.agreement.promises import promise_basis
 from planning_kit.messages import PlanningError
 from planning_kit.messages.amounts import number_text, read_amount
@@ -26,9 +26,6 @@ from planning_kit.walk.one_on_one import names_of_people
 from planning_kit.widgets.notes import note
 from planning_kit.widgets.static import with_static
 
-# Who is logged in, as planning-kit app, JupyterHub and web servers tell a kernel.
-LOGIN = "PLANNING_KIT_USER"
-_LOGINS = (LOGIN, "JUPYTERHUB_USER", "HTTP_X_FORWARDED_USER", "REMOTE_USER")
 _NOT_HERE = ("sign",)  # a letter is signed, see planning-kit letters sign
 _AMOUNTS = ("propose", "counter", "accept", "decide", "reopen")
 _STATE = "status assigned proposed countered agreed rounds coverage last_by"
@@ -155,7 +152,7 @@ class _Talk:
             basis = promise_basis(owner, self.until.value.strip(), hours)
         move = "assign" if kind == "reopen" else kind
         event = Event(move, who, speaker, number, self.reason.value.strip(), basis=basis)
-        self.door.say(event, login())
+        self.door.say(event, app_user())
         self.turn()
         said = f"recorded: {self.names.get(speaker, speaker)}: {kind}"
         self.message.value = note(said, "#00612E")
@@ -173,11 +170,6 @@ def _wide() -> dict[str, Any]:
 def _show(is_shown: bool, *fields: Any) -> None:
     for field in fields:
         field.layout.display = "" if is_shown else "none"
-
-
-def login() -> str:
-    """Say who is logged in to the app; empty: whoever runs this process."""
-    return next((name for key in _LOGINS if (name := os.environ.get(key, ""))), "")
 
 
 def talk_panel(step: NotebookStep, rep_id: str = "") -> w.VBox:
