@@ -714,7 +714,7 @@ class Grid {
     if (!this.isFree({ row, column })) return this.say(...this.refusals([{ row, column }]));
     if (column.kind === "flag") return this.toggle();
     const { typed } = this.said(row, column);
-    this.editing = { row, column, typed };
+    this.editing = { row, column, before: text === undefined ? typed : null };
     this.focus();
     this.showEditor(text ?? typed);
   }
@@ -746,7 +746,8 @@ class Grid {
     this.editing = null; // first of all: an editor that is hidden loses its focus and comes again
     this.editor.hidden = true;
     const text = this.editor.value;
-    if (keep && text !== editing.typed) this.change([{ ...editing, text }]);
+    const row = this.view.rows.find(({ id }) => id === editing.row.id); // as it is by now
+    if (keep && row && text !== editing.before) this.change([{ ...editing, row, text }]);
   }
 
   /* Who turns to another window is not done yet. */
