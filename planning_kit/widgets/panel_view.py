@@ -12,9 +12,9 @@ from planning_kit.messages import PlanningError
 from planning_kit.messages.amounts import chance_text, money_text, share_text
 from planning_kit.walk import Step
 from planning_kit.walk.differences import Comparison, compare, differences
-from planning_kit.walk.levers import LEVERS, Lever
+from planning_kit.walk.levers import LEVERS, Lever, moved_step
 from planning_kit.walk.split import allocation_steps
-from planning_kit.walk.what_if import Answer, moved_step
+from planning_kit.walk.what_if import Answer
 from planning_kit.widgets.desk import NOW, Desk
 
 _DRAWN = 20  # people in the picture, the last of them the rest
@@ -209,16 +209,14 @@ def _side_by_side(step: Step, found: Comparison, names: list[str]) -> dict[str, 
 
 def _parts(parts: pd.DataFrame, caption: str, step: Step) -> dict[str, Any]:
     settings = step.inputs.settings
-    whole = parts[parts["rep_id"] == ""]
+    whole = parts[parts["rep_id"] == ""].to_dict("records")
     rows = [
         [
-            row.part,
-            *(
-                money_text(x, settings.currency, settings.rounding_unit)
-                for x in (row.goal, row.expected)
-            ),
-            share_text(row.chance, 0).replace(" %", " points"),
+            row["part"],
+            money_text(row["goal"], settings.currency, settings.rounding_unit),
+            money_text(row["expected"], settings.currency, settings.rounding_unit),
+            share_text(row["chance"], 0).replace(" %", " points"),
         ]
-        for row in whole.itertuples()
+        for row in whole
     ]
     return {"caption": caption, "heads": ["what", "goals", "expected", "chance"], "rows": rows}

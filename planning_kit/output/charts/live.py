@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ def vega_module() -> bytes:
     """
     import vl_convert
 
-    name = f"vega-{vl_convert.__version__}.js"
+    name = f"vega-{version('vl-convert-python')}.js"
     kept = Path(user_cache_dir("planning-kit", appauthor=False)) / name
     with suppress(OSError):
         return kept.read_bytes()
