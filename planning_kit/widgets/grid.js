@@ -127,9 +127,10 @@ function gridFold(text) {
 
 // --- elements --------------------------------------------------------------------------------------
 
+/* JupyterLab takes the keys of whatever has the focus for its own shortcuts unless that says no. */
 function gridMake(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
-  gridSet(made, attributes);
+  gridSet(made, { ...attributes, "data-lm-suppress-shortcuts": "true" });
   made.append(...children);
   return made;
 }
@@ -273,8 +274,7 @@ class Grid {
     this.scroller = gridMake("div", { class: "pk-scroll" }, this.table, this.editor);
     this.note = gridMake("p", { class: "pk-note", id: `pk-grid-note-${Grid.made++}` });
     this.status = gridMake("p", { class: "pk-status", role: "status", "aria-live": "polite" });
-    // JupyterLab would take keys that are typed here for its own shortcuts.
-    this.root = gridMake("div", { class: "pk-grid", "data-lm-suppress-shortcuts": "true" });
+    this.root = gridMake("div", { class: "pk-grid" });
     this.root.style.setProperty("--pk-row", `${GRID_ROW}px`);
     const bar = gridMake("div", { class: "pk-bar" }, this.filter, this.count, this.waiting);
     this.root.append(bar, this.scroller, this.note, this.status);

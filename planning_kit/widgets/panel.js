@@ -9,8 +9,13 @@ const NO_ANSWER =
   "No answer from the kernel: run the cell again. What was done is kept as a draft.";
 const MOST_COMPARED = 5;
 
+// JupyterLab takes the keys of whatever has the focus for its own shortcuts unless that says no.
+const KEYS_STAY = { "data-lm-suppress-shortcuts": "true" };
+const FOCUSED = new Set(["button", "input", "select", "summary"]);
+
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
+  if (FOCUSED.has(tag)) Object.assign(attributes, KEYS_STAY);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else made.setAttribute(name, value);
@@ -361,8 +366,7 @@ function makeHosts() {
   const { strip, stale, conflict, levers, picture, files, grid, person, compare } = hosts;
   const middle = element("div", { class: "pk-middle" }, levers, picture);
   const parts = [strip, stale, conflict, middle, files, grid, person, compare];
-  // JupyterLab would take keys that are pressed here for its own shortcuts.
-  const look = { class: "pk-what-if", "aria-label": "what if", "data-lm-suppress-shortcuts": "true" };
+  const look = { class: "pk-what-if", "aria-label": "what if" };
   return { ...hosts, root: element("section", look, ...parts) };
 }
 
