@@ -12,7 +12,8 @@ EMPTY = "–"
 _PERCENT = "%"
 _MOST_PERCENT = 100_000  # a share of a thousand times as much is a slip
 _LONGEST = 40  # characters of a number
-_MARKS = ",. '\u2019\u00a0\u202f\u2009"  # that people put between thousands
+_MARKS = ",. '"  # that people put between thousands
+_ALIKE = str.maketrans("\u2212\u2019\u00a0\u202f\u2009", "-'   ", "_")
 
 
 def number_text(value: float | None, digits: int = 0) -> str:
@@ -127,7 +128,7 @@ def read_share(text: str) -> Decimal:
 
 def _read_number(text: str, of_thousands: str = _MARKS) -> Decimal | None:
     """Read a number with marks between thousands; None: it is none."""
-    plain = text.strip().replace("\u2212", "-").replace("_", "")
+    plain = text.strip().translate(_ALIKE)
     if re.fullmatch(r"[+-]?\d+e[+-]?\d{1,2}", plain, re.ASCII | re.IGNORECASE):
         return Decimal(plain)
     found = re.fullmatch(rf"([+-]?)([\d{_MARKS}]*\d|\d*[.,]\d+|\d+[.,]?)", plain, re.ASCII)

@@ -142,7 +142,11 @@ def differences(step: Step, first: Scenario, other: Scenario) -> pd.DataFrame:
         names = ["all of it together"]
         sums = {names[0]: {key: ends[-1][key] - ends[0][key] for key in ends[0]}}
     people, unit = _people(step), step.inputs.settings.rounding_unit
-    made = {key: np.array([sums[name][key] for name in names]) / max(ways, 1) for key in ends[0]}
+    shape = (len(names), len(people))
+    made = {
+        key: np.array([sums[name][key] for name in names]).reshape(shape) / max(ways, 1)
+        for key in ends[0]
+    }
     for key in ("goal", "expected"):
         table = pd.DataFrame(made[key][:, :-1], names, people[:-1]).fillna(0.0)
         made[key][:, :-1] = round_two_way(table, unit) if table.size else table

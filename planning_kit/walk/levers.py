@@ -10,7 +10,7 @@ from typing import Any
 from planning_kit.data import asked_targets
 from planning_kit.data.scenario_check import Resolve
 from planning_kit.messages import DataError, UsageError, require_labels
-from planning_kit.messages.amounts import EMPTY, money_text, number_text, read_amount, read_share
+from planning_kit.messages.amounts import EMPTY, money_text, read_amount, read_share
 from planning_kit.numbers.units import from_units
 from planning_kit.outlook.register import move_driver, overall, restore_driver
 from planning_kit.plan import CELL, OBJECTIVES, MaxChange, Rule, Scenario
@@ -94,7 +94,7 @@ class Lever:
         if self.kind == "amount":
             settings = step.inputs.settings
             return money_text(value, settings.currency, settings.rounding_unit)
-        return f"{number_text(100 * value, 2).rstrip('0').rstrip('.')} %"
+        return f"{100 * value:.2f}".rstrip("0").rstrip(".") + " %"
 
 
 # --- the target -----------------------------------------------------------------------------------

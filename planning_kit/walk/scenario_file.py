@@ -69,14 +69,14 @@ class ScenarioFile:
         """
         scenario = step.plan.scenario(name)
         file = cls(step, scenario, _read(step.plan.scenario_path(name)))
-        text = _read(file.draft_path)
-        if text is None:
-            return file
         try:
-            draft = Scenario.parse(name, tomllib.loads(text))
+            text = _read(file.draft_path)
+            draft = None if text is None else Scenario.parse(name, tomllib.loads(text))
         except (PlanningError, tomllib.TOMLDecodeError) as error:
             notice = f"the draft {file.draft_path.name} cannot be read and is left alone: {error}"
             return replace(file, notice=notice)
+        if text is None:
+            return file
         is_old = not text.startswith(_BEGUN + _digest(file.text))
         notice = "the file was changed after this draft was begun; compare before saving."
         return replace(file, draft=draft, notice=notice if is_old else "")

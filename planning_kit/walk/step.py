@@ -35,7 +35,7 @@ _SAID = ("lines", "played")  # what is known of the log
 _SHARED = 12  # results that are kept beside the first scenario's
 
 
-@dataclass
+@dataclass(repr=False)  # its tables are no words
 class Step:
     """One notebook, opened for one region (or the company).
 
