@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from planning_kit.messages import DataError, PlanningError, UsageError
 from planning_kit.messages.amounts import read_amount, read_share
 from planning_kit.plan import OBJECTIVES, GroupRange, Hold, Plan, Scenario, load_plan
+from planning_kit.steps import STEPS
 from planning_kit.walk import Step, open_step
 from planning_kit.walk.differences import compare, differences
 from planning_kit.walk.edits import hold_name, limits_name
@@ -236,6 +237,13 @@ def test_every_number_is_the_one_that_a_run_gives_with_the_written_file(step: St
     same_as_the_package(step, acted(step, acts))
 
 
+@pytest.mark.slow
+@given(ACTS)
+@settings(FEW, max_examples=40)
+def test_many_more_numbers_are_those_of_a_run(step: Step, acts):
+    same_as_the_package(step, acted(step, acts))
+
+
 @pytest.fixture(scope="module")
 def other_company(tmp_path_factory: pytest.TempPathFactory) -> Step:
     draw = np.random.default_rng(5)
@@ -268,6 +276,23 @@ def other_company(tmp_path_factory: pytest.TempPathFactory) -> Step:
 @FEW
 def test_every_number_is_a_runs_in_another_company_with_cents(other_company: Step, acts):
     same_as_the_package(other_company, acted(other_company, acts))
+
+
+def test_after_the_walk_was_written_the_numbers_are_the_same(other_company: Step):
+    plan = other_company.plan
+    for notebook in ("02_assumptions", "03_target_allocation"):
+        earlier = open_step(notebook, "North", str(plan.folder), str(plan.folder / "written"))
+        earlier.write(**{name: earlier.table(name) for name in STEPS[notebook].keeps})
+    step = opened(plan, "North", run="written")
+    for acts in (
+        [("market", 0.07)],
+        [("target_change", 0.03), ("most_up", 0.2)],
+        [("turnover", 0.3)],
+    ):
+        scenario = acted(step, acts)
+        assert ask(step, scenario).people.equals(ask(other_company, scenario).people)
+        same_as_the_package(step, scenario)
+    assert all(origin.startswith("written by 0") for origin in step.origins()["origin"])
 
 
 @given(ACTS)
