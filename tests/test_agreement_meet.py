@@ -900,7 +900,7 @@ def test_a_step_meets_within_the_rules_of_its_scenario_and_says_what_a_gap_leave
     assert table["suggested"].sum() == table["goal"].sum()
     assert table["reason"].str.contains("the goals set for you in the last 2 years were").all()
     assert step.gap_options()["words"].tolist() == ["nothing is missing"]
-    higher = step.under(step.scenario, step.inputs.target)
+    higher = step.under(step.scenario, step.targets)
     higher._asked["goals"] = standing_goals(
         step.table("allocation").assign(goal=lambda t: (t["goal"] * 0.9 / unit).round() * unit),
         unit,

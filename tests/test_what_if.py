@@ -308,6 +308,15 @@ def test_goals_add_up_to_the_unit_and_changes_to_their_difference(step: Step, ac
     assert {card.label: card.value for card in answer.cards}["gap"] == "0 EUR"
 
 
+def test_the_companys_target_is_asked_of_its_regions_and_the_gap_follows(other_company: Step):
+    whole = opened(other_company.plan, "company")
+    asked = LEVERS["target_change"].write(whole, whole.scenario, 0.05)
+    answer = ask(whole, asked)
+    cards = {card.label: card.value for card in answer.cards}
+    assert cards["target"] == cards["allocated"] and cards["gap"] == "0.00 CHF"
+    assert answer.people["goal"].sum() > ask(whole, whole.scenario).people["goal"].sum()
+
+
 def test_the_digest_follows_everything_that_was_asked(step: Step):
     start = ask(step, step.scenario)
     moved = LEVERS["target_change"].write(step, step.scenario, 0.01)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -108,11 +108,14 @@ def target_under(step: Step, scenario: Scenario) -> float:
     PlanningError
         The targets do not fit together.
     """
+    return step.under(scenario, _targets_under(step, scenario)).inputs.target
+
+
+def _targets_under(step: Step, scenario: Scenario) -> Mapping[str, float]:
     if _asked_in(step, scenario) == _asked_in(step, step.scenario):
-        return step.inputs.target
+        return step.targets
     resolve: Resolve = step.once("resolver", lambda: _resolver(step))
-    found = resolve(step.plan, step.prepared, scenario)
-    return _whole(step, found) if step.inputs.is_company else found[step.inputs.name]
+    return resolve(step.plan, step.prepared, scenario)
 
 
 def moved_step(step: Step, scenario: Scenario) -> Step:
@@ -126,16 +129,11 @@ def moved_step(step: Step, scenario: Scenario) -> Step:
     if scenario.review != step.scenario.review:  # other results
         region: Any = None if step.inputs.is_company else step.inputs.name
         return step.other(region, scenario, step.folder)
-    return step.under(scenario, target_under(step, scenario))
+    return step.under(scenario, _targets_under(step, scenario))
 
 
 def _resolver(step: Step) -> Resolve:
     return resolver(totals_agreed(step.plan, step.folder.parent))
-
-
-def _whole(step: Step, amounts: dict[str, float]) -> float:
-    unit = step.inputs.settings.rounding_unit
-    return from_units(sum(round(amount / unit) for amount in amounts.values()), unit)
 
 
 def _asked_in(_: Step, scenario: Scenario) -> Any:

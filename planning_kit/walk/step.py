@@ -68,13 +68,17 @@ class Step:
     _keys: dict[str, str] = field(default_factory=dict)
     _asked: dict[Any, Any] = field(default_factory=dict)
 
-    def under(self, scenario: Scenario, target: float) -> Self:
-        """Give the same step under another scenario and target (plan currency)."""
+    def under(self, scenario: Scenario, targets: Mapping[str, float]) -> Self:
+        """Give the same step under another scenario and its regions' targets (plan currency)."""
+        target = targets.get(self.inputs.name, self.inputs.target)
+        if self.inputs.is_company:
+            unit = self.inputs.settings.rounding_unit
+            target = from_units(sum(round(amount / unit) for amount in targets.values()), unit)
         inputs = replace(self.inputs, target=target)
         fresh: dict[str, Any] = {name: {} for name in ("_origins", "_tables", "_keys")}
         # What was said stays: the log is read once for all scenarios that are asked.
         fresh["_asked"] = {key: self._asked[key] for key in _SAID if key in self._asked}
-        return replace(self, scenario=scenario, inputs=inputs, like=self, **fresh)
+        return replace(self, scenario=scenario, inputs=inputs, targets=targets, like=self, **fresh)
 
     @property
     def street_target(self) -> float:
