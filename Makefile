@@ -97,7 +97,7 @@ lab: $(INSTALLED) ## open JupyterLab on the first notebook
 
 .PHONY: app
 app: $(INSTALLED) ## serve the what-if panel as a page
-	$(BIN)/voila notebooks/07_what_if.ipynb
+	$(BIN)/planning-kit app
 
 .PHONY: notebooks
 notebooks: $(INSTALLED) ## write the outputs of the sample plan into the notebooks
