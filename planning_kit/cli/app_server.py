@@ -122,6 +122,7 @@ class Page:
         }
         cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
         cells[0].source = "\n".join(f"{name} = {value!r}" for name, value in given.items())
+        notebook.metadata.title = self.plan.settings.name
         return notebook
 
 
