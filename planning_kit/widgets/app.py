@@ -28,11 +28,11 @@ from planning_kit.widgets.panel import what_if_panel
 from planning_kit.widgets.talk import talk_view
 
 _OF_A_PERSON = {
-    "What each step towards the other does": talk_way,
-    "Goals and results of past years": talk_history,
-    "Past proposals": talk_proposals,
-    "Evidence behind the proposal": talk_evidence,
-    "Promises": talk_promises,
+    "What each step towards the other does": (talk_way, ""),
+    "Goals and results of past years": (talk_history, ""),
+    "Past proposals": (talk_proposals, "years proposed actual factor low_factor high_factor note"),
+    "Evidence behind the proposal": (talk_evidence, ""),
+    "Promises": (talk_promises, "promise owner until hours said_by"),
 }
 
 

@@ -32,7 +32,7 @@ _STATE = "status assigned proposed countered agreed rounds coverage last_by"
 _LABEL = {"description_width": "120px"}
 _BUTTONS = {**_LABEL, "button_width": "auto"}
 _opened = count()
-_Table = Callable[[NotebookStep, str], pd.DataFrame]
+_Table = tuple[Callable[[NotebookStep, str], pd.DataFrame], str]
 
 
 class _Talk:
@@ -96,11 +96,11 @@ class _Talk:
             self.message.value = note(said, "#52606D")
         region = step.inputs
         self.state.value = show_table(self.row, _STATE, region=region)._repr_html_()
-        tables = {"What was said": step.talk_record(who)}
-        tables |= {title: table(step, who) for title, table in self.more.items()}
+        tables = {"What was said": (step.talk_record(who), "")}
+        tables |= {title: (make(step, who), picked) for title, (make, picked) in self.more.items()}
         self.lines.value = "".join(
-            f"<h3>{title}</h3>{show_table(table, region=region)._repr_html_()}"
-            for title, table in tables.items()
+            f"<h3>{title}</h3>{show_table(table, picked, region=region)._repr_html_()}"
+            for title, (table, picked) in tables.items()
         )
         if draws_pictures():
             title = f"One to one: {self.names.get(who, who)}"
@@ -203,7 +203,7 @@ def talk_view(
     step, rep_id
         See `talk_panel`.
     more
-        Tables about the person that are shown below, by their headings.
+        Tables about the person that are shown below, by their headings, with the columns of each.
     """
     try:
         return _Talk(step, step.whose_talk(rep_id), more or {}).view()
