@@ -24,7 +24,8 @@ def notebook(data: dict[str, Any]) -> nbformat.NotebookNode:
 
 
 def bundle(widget: Any) -> dict[str, Any]:
-    return widget._repr_mimebundle_(include=None, exclude=None)
+    data, _ = widget._repr_mimebundle_(include=None, exclude=None)
+    return data
 
 
 @pytest.fixture(scope="module")
@@ -70,5 +71,12 @@ def test_a_kept_notebook_has_the_table_where_no_widget_can_come(shown):
 def test_words_are_escaped_and_without_a_drawing_there_is_no_image():
     assert as_image("", "nothing") == ""
     assert 'alt="a &quot;b&quot;"' in as_image("<svg/>", 'a "b"')
-    box = with_static(w.VBox(), "<p>12</p>", "12")
-    assert bundle(box)["text/plain"] == "12" and bundle(w.VBox())["text/plain"] != "12"
+    assert bundle(with_static(w.VBox(), "<p>12</p>", "12"))["text/plain"] == "12"
+
+
+def test_a_widget_that_gives_its_view_with_metadata_keeps_both():
+    anywidget = pytest.importorskip("anywidget", reason="anywidget is not installed")
+    widget = anywidget.AnyWidget(_esm="export default { render() {} }")
+    _, about = widget._repr_mimebundle_()
+    data, kept = with_static(widget, "<p>12</p>", "12")._repr_mimebundle_()
+    assert set(data) == {VIEW, "text/html", "text/plain"} and kept == about

@@ -25,16 +25,17 @@ def with_static(view: _View, markup: str, text: str) -> _View:
     Examples
     --------
     >>> import ipywidgets
-    >>> sorted(with_static(ipywidgets.VBox(), "<p>12</p>", "12")._repr_mimebundle_())
+    >>> shown, _ = with_static(ipywidgets.VBox(), "<p>12</p>", "12")._repr_mimebundle_()
+    >>> sorted(shown)
     ['application/vnd.jupyter.widget-view+json', 'text/html', 'text/plain']
     """
     widget: Any = view
     drawn = widget._repr_mimebundle_
 
-    def bundle(**asked: Any) -> dict[str, Any]:
-        found = drawn(**asked) or {}
-        data = found[0] if isinstance(found, tuple) else found  # anywidget gives metadata besides
-        return {**data, "text/html": markup, "text/plain": text}
+    def bundle(**asked: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        made = drawn(**asked) or {}
+        data, about = made if isinstance(made, tuple) else (made, {})  # as anywidget gives it
+        return {**data, "text/html": markup, "text/plain": text}, about
 
     widget._repr_mimebundle_ = bundle
     return view
