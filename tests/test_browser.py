@@ -23,7 +23,6 @@ import pytest
 from planning_kit.output.cards import Card, show_cards
 from planning_kit.output.charts.renderer import SPEC_TYPE
 from planning_kit.output.report import export_html
-from planning_kit.plan import load_plan, load_scenario
 from planning_kit.plan.new import new_plan
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -264,55 +263,6 @@ def test_the_first_notebook_runs_in_jupyterlab_from_the_menu(lab: Lab, window: W
     playwright.expect(last).to_be_visible()
     assert_a_chart_is_drawn(window.page)
     assert list((lab.folder / "runs" / "draft").rglob("checks.csv"))
-
-
-def panel_value(page: Any, name: str) -> Any:
-    """Find a value of the panel's summary, for example of "target"."""
-    row = page.locator(".jupyter-widgets tr").filter(
-        has=page.get_by_role("cell", name=name, exact=True)
-    )
-    return row.locator("td").last
-
-
-def euros(text: str) -> int:
-    assert text.endswith(" EUR")
-    return int(text.removesuffix(" EUR").replace(",", ""))
-
-
-def test_the_panel_answers_the_keyboard_and_writes_a_scenario(lab: Lab, window: Window):
-    page = window.page
-    lab.open(page, "07_what_if")
-    assert_everything_ran(lab.run_all(page, "07_what_if"))
-    assert_a_chart_is_drawn(page)
-    target = panel_value(page, "target")
-    target.scroll_into_view_if_needed()
-    before = euros(target.inner_text())
-    drawing = page.locator(".jupyter-widgets svg").first
-    drawn_before = drawing.inner_html()
-    page.get_by_role("slider").first.press("ArrowRight")
-    after = round(before * 1.01 / 100) * 100
-    playwright.expect(target).to_have_text(f"{after:,} EUR")
-    playwright.expect(panel_value(page, "allocated")).to_have_text(f"{after:,} EUR")
-    wait_for(lambda: drawing.inner_html() != drawn_before, "the drawing to follow")
-    assert_apply_writes(page, lab, "a bit more", after)
-    page.get_by_role("button", name="Reset").click()
-    playwright.expect(target).to_have_text(f"{before:,} EUR")
-
-
-def assert_apply_writes(page: Any, lab: Lab, name: str, target: int) -> None:
-    path = lab.folder / "scenarios" / f"{name}.toml"
-    assert not path.exists()
-    page.get_by_label("scenario name").fill(name)
-    page.get_by_role("button", name="Apply").click()
-    status = page.locator(".jupyter-widgets [role=status]")
-    playwright.expect(status).to_have_text(f"written: scenarios/{name}.toml")
-    scenario = load_scenario(path)
-    assert scenario.name == name and scenario.targets.regions["North"] == target
-    assert name in load_plan(lab.folder).scenario_names()
-    written = path.read_bytes()
-    page.get_by_role("button", name="Apply").click()
-    playwright.expect(status).to_contain_text("already")
-    assert path.read_bytes() == written
 
 
 # --- reports -------------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ def test_the_panel_comes_with_its_result_as_table_picture_and_text(shown):
 def test_a_report_shows_table_and_picture_of_a_panel(shown, tmp_path: Path):
     nbformat.write(notebook(shown), tmp_path / "a.ipynb")
     page = export_html(tmp_path / "a.ipynb", tmp_path / "a.html").read_text("utf-8")
-    assert page.count("<table") == 2 and page.count("<img") == 1
+    assert page.count("<table") == 1 and page.count("<img") == 1
     assert "chance that the region reaches the target" in page and "VBox(" not in page
 
 
@@ -55,7 +55,7 @@ def test_nbconvert_shows_them_too(shown, tmp_path: Path):
     command = [sys.executable, "-m", "nbconvert", "--to", "html", str(tmp_path / "a.ipynb")]
     subprocess.run(command, check=True, capture_output=True)
     body = (tmp_path / "a.html").read_text("utf-8").partition("<main")[2]
-    assert body.count("<table") == 2 and "data:image/svg+xml" in body and VIEW not in body
+    assert body.count("<table") == 1 and "data:image/svg+xml" in body and VIEW not in body
 
 
 def test_a_kept_notebook_has_the_table_where_no_widget_can_come(shown):

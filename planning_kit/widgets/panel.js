@@ -87,14 +87,16 @@ function makeStrip(host) {
   );
 }
 
+// Enter and leaving both end an entry; what is shown already is not said again.
 function makeTyped(lever, id, say) {
-  const onchange = (event) => say(event.target.value);
+  const onchange = ({ target }) => target.value !== target.shown && say(target.value);
+  const onkeydown = (event) => event.key === "Enter" && onchange(event);
   if (lever.kind === "choice") {
     const options = lever.choices.map(([value, label]) => element("option", { value }, label));
     return element("select", { id, onchange }, ...options);
   }
   const looks = { type: "text", inputmode: "decimal", autocomplete: "off" };
-  return element("input", { id, ...looks, "aria-describedby": `${id}-hint`, onchange });
+  return element("input", { id, ...looks, "aria-describedby": `${id}-hint`, onchange, onkeydown });
 }
 
 function makeSlider({ label, kind, least, most, step }, say) {
@@ -146,7 +148,8 @@ function sliderText(value, kind) {
 function showLever(now, isLate, { text, slider, state, back, hint, row }) {
   const wrong = now.error;
   const isTyping = text.getRootNode().activeElement === text;
-  if (!(isLate && isTyping)) text.value = leverText(now);
+  text.shown = leverText(now);
+  if (!(isLate && isTyping)) text.value = text.shown;
   if (slider.type === "range" && !isLate) {
     slider.value = now.value ?? now.least;
     slider.setAttribute("aria-valuetext", now.text);
