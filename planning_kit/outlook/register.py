@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from planning_kit.data import Region
+from planning_kit.data import Region, cached
 from planning_kit.messages import Written, require_labels
 from planning_kit.plan import DRIVERS, AssumptionEntry, Driver, Scenario, read_register
 from planning_kit.plan.drivers import scale_to_unit
@@ -91,6 +91,7 @@ def _confirmed(name: str, entry: AssumptionEntry, rows: Sequence[Mapping[str, An
     )
 
 
+@cached
 def _last_rows(inputs: Region) -> list[dict[str, Any]]:
     table = inputs.assumptions.sort_values("assumption_id", kind="stable")
     return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]

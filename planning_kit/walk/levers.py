@@ -115,7 +115,9 @@ def _targets_under(step: Step, scenario: Scenario) -> Mapping[str, float]:
     if _asked_in(step, scenario) == _asked_in(step, step.scenario):
         return step.targets
     resolve: Resolve = step.once("resolver", lambda: _resolver(step))
-    return resolve(step.plan, step.prepared, scenario)
+    key = "targets", scenario.name, scenario.digest(["targets", "company"])
+    found: Mapping[str, float] = step.once(key, lambda: resolve(step.plan, step.prepared, scenario))
+    return found
 
 
 def moved_step(step: Step, scenario: Scenario) -> Step:

@@ -121,7 +121,11 @@ def _plain_cells(step: Step) -> pd.DataFrame:
     if step.like is not None and step.like.key("cells") == step.key("cells"):
         return plain_cells(step.like)
     if step.like is not None and not _asks_ranges(step) and not step.is_kept("cells"):
-        return _expected_anew(step, plain_cells(step.like))
+        like = plain_cells(step.like)
+        anew: pd.DataFrame = step.shared(
+            ("plain cells", step.key("cells")), lambda: _expected_anew(step, like)
+        )
+        return anew
     cells = step.table("cells").drop(columns=["base_from"])
     optional = ("variance", "cv", "run_rate", "account_build_up")
     unknown = [name for name in optional if cells[name].isna().all()]

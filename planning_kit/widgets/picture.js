@@ -53,6 +53,7 @@ class Picture {
     this.canvas.hidden = !rows.length;
     const isNew = JSON.stringify(rows) !== JSON.stringify(this.newest);
     if (isNew) this.newest = rows;
+    if (!rows.length) this.drawn = rows;
     this.mark();
     if (isNew) this.redraw();
   }
