@@ -20,6 +20,12 @@ from tests.test_browser import Lab, chromium, is_local, lab, wait_for  # noqa: F
 
 pytestmark = pytest.mark.browser
 
+DRAWN = """host => {
+  const names = [...host.querySelectorAll(".role-axis-label text")];
+  const rows = names.filter((name) => /[a-z]/.test(name.textContent));
+  const top = (name) => name.getBoundingClientRect().top;
+  return rows.sort((one, other) => top(one) - top(other)).map((name) => name.textContent);
+}"""
 PASTE = """(cell, text) => {
   const data = new DataTransfer();
   data.setData("text/plain", text);
@@ -69,6 +75,13 @@ class Panel:
         names = self.box.locator("[role=grid] tbody td.pk-name").all_inner_texts()
         texts = [self.cell(name, "goal").inner_text() for name in names]
         return [float(text.replace(",", "")) for text in texts]
+
+    def drawn(self) -> list[str]:
+        """Name who is in the picture, from the top down."""
+        now = self.settled().box.get_attribute("data-digest")
+        picture = self.box.locator(".pk-picture")
+        expect(picture).to_have_attribute("data-drawn", now)
+        return picture.evaluate(DRAWN)
 
     def said(self, text: str) -> None:
         expect(self.box.locator(".pk-said")).to_contain_text(text)
@@ -182,6 +195,9 @@ def test_a_block_is_pasted_as_one_act(panel: Panel):
     first.evaluate(PASTE, "1,500,000\n1.300.000\n1 200 000\n")
     panel.shows("Anna Weber", "goal", "1,500,000")
     assert panel.goals()[:3] == [1_500_000, 1_300_000, 1_200_000]
+    names = panel.box.locator("[role=grid] tbody td.pk-name").all_inner_texts()
+    largest = sorted(zip(panel.goals(), names, strict=True), reverse=True)
+    assert panel.drawn() == [name for _, name in largest]
     panel.page.keyboard.press("Control+z")
     panel.shows("Anna Weber", "goal", f"{before[0]:,.0f}")
     assert panel.goals() == before
@@ -194,6 +210,7 @@ def test_rules_that_cannot_hold_are_named_with_ways_out(panel: Panel):
     alert = panel.box.get_by_role("alert")
     expect(alert).to_contain_text("cannot all hold")
     assert not re.search(r"R0\d\d", alert.inner_text())
+    expect(panel.box.locator(".pk-picture svg")).to_be_hidden()
     alert.get_by_role("button").first.click()
     expect(alert).to_be_empty()
     panel.said("Undo takes it back")

@@ -127,7 +127,7 @@ def _picture(people: pd.DataFrame, currency: str) -> list[dict[str, Any]]:
         amounts = rest[["goal", "last_year", "expected"]].mean()
         name = f"{len(rest)} others, on average"
         rows.append(_drawn_row({"rep_name": name, "held_by": "", **amounts}, currency))
-    return rows
+    return [{**row, "place": place} for place, row in enumerate(rows, 1)]
 
 
 def _drawn_row(row: dict[Any, Any], currency: str) -> dict[str, Any]:

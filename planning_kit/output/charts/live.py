@@ -32,9 +32,10 @@ def live_goals(unit: str) -> dict[str, Any]:
     Returns
     -------
     The chart (Vega-Lite) over rows named `LIVE_DATA`: name, goal, last_year, expected (plan
-    currency) and held (what holds the goal, in words), in the order they are drawn in.
+    currency), held (what holds the goal, in words) and place (1 is drawn first).
     """
-    y = alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=180))
+    order = alt.EncodingSortField("place", op="min")  # new rows keep no order of old ones
+    y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=180))
     names, colours = ["goal", "expected", "last year"], [BLUE, ORANGE, _MIDDLE]
 
     def along(field: str) -> alt.X:
