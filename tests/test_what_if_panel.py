@@ -242,6 +242,18 @@ def test_what_somebody_else_wrote_is_offered_and_never_overwritten(desk: Desk, s
     )
 
 
+def test_a_copy_is_the_file_as_it_is_and_never_takes_a_name_that_is_taken(desk: Desk):
+    desk.do(LEVER | {"text": "2%"})
+    desk.do({"act": "duplicate", "name": "copy"})
+    assert desk.said == "copied to: scenarios/copy.toml" and desk.is_changed
+    copied = desk.file.path.with_name("copy.toml")
+    assert copied.read_bytes() == desk.file.path.read_bytes()
+    desk.do({"act": "duplicate", "name": "stretch"})
+    assert "already" in desk.said
+    desk.do({"act": "duplicate", "name": "../x"})
+    assert "letters" in desk.said
+
+
 def test_another_scenario_is_opened_and_says_how_it_is_run(desk: Desk):
     desk.do({"act": "load", "name": "stretch"})
     assert desk.step.scenario.name == "stretch" and desk.said == "opened: scenarios/stretch.toml"

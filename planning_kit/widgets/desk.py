@@ -95,6 +95,7 @@ class Desk:
             "save": self._save,
             "take": lambda _: self._take(),
             "save_as": self._save_as,
+            "duplicate": self._duplicate,
             "load": self._load,
             "open": self._open,
             "compare": self._compare,
@@ -166,6 +167,10 @@ class Desk:
     def _save_as(self, act: Mapping[str, Any]) -> None:
         self._stop_without_result()
         self._is_saved(self.file.save_as(str(act.get("name", "")), self.now))
+
+    def _duplicate(self, act: Mapping[str, Any]) -> None:
+        path = self.file.duplicate(str(act.get("name", "")))
+        self.said = f"copied to: scenarios/{path.name}"
 
     def _is_saved(self, file: ScenarioFile) -> None:
         self._begin(file)

@@ -233,31 +233,34 @@ function makePerson(host, act) {
 }
 
 function makeFiles(host, act) {
-  const name = element("input", { type: "text", "aria-label": "scenario name", placeholder: "stretch" });
+  const name = element("input", {
+    type: "text",
+    "aria-label": "scenario name",
+    placeholder: "stretch",
+  });
   const pick = element("select", { "aria-label": "scenario to open" });
   const said = element("span", { role: "status", class: "pk-said" });
   const button = (label, tip, one) =>
     element("button", { type: "button", title: tip, onclick: () => act(one()) }, label);
+  const named = (kind) => ({ act: kind, name: name.value });
   const undo = button("Undo", "Ctrl+Z", () => ({ act: "undo" }));
   const redo = button("Redo", "Ctrl+Y", () => ({ act: "redo" }));
-  const save = button("Save", "Write what is shown into the scenario's file", () => ({ act: "save" }));
-  const theirs = button("Take theirs", "Read the file again; can be undone", () => ({ act: "take" }));
-  const mine = button("Keep mine", "Write over what somebody else wrote", () => ({ act: "save", over: true }));
-  const group = (...parts) => element("span", { class: "pk-group" }, ...parts);
-  host.append(
-    group(undo, redo, button("Reset", "Back to the file", () => ({ act: "reset" }))),
-    group(save, theirs, mine),
-    group(name, button("Save as", "Write a new scenario file", () => ({ act: "save_as", name: name.value }))),
-    group(pick, button("Open", "Open another scenario", () => ({ act: "load", name: pick.value }))),
-    group(button("Use in the batch", "How to run it for every region", () => ({ act: "use" }))),
-    said,
-  );
+  const reset = button("Reset", "Back to the file", () => ({ act: "reset" }));
+  const save = button("Save", "Write what is shown into its file", () => ({ act: "save" }));
+  const take = button("Take theirs", "Read the file again", () => ({ act: "take" }));
+  const keep = button("Keep mine", "Write over the file", () => ({ act: "save", over: true }));
+  const saveAs = button("Save as", "Write a new scenario file", () => named("save_as"));
+  const copy = button("Duplicate", "Copy the file as it is on disk", () => named("duplicate"));
+  const open = button("Open", "Open another scenario", () => ({ act: "load", name: pick.value }));
+  const use = button("Use in the batch", "How to run it everywhere", () => ({ act: "use" }));
+  const groups = [[undo, redo, reset], [save, take, keep], [name, saveAs, copy], [pick, open], [use]];
+  host.append(...groups.map((parts) => element("span", { class: "pk-group" }, ...parts)), said);
   const options = part(pick, (names) => names.map((one) => element("option", { value: one }, one)));
   return (view, isLate) => {
     undo.disabled = !view.can_undo;
     redo.disabled = !view.can_redo;
     save.disabled = isLate || !view.file.is_changed;
-    theirs.hidden = mine.hidden = !view.file.is_overtaken;
+    take.hidden = keep.hidden = !view.file.is_overtaken;
     options(view.scenarios);
     said.textContent = view.said;
   };
