@@ -235,7 +235,8 @@ def test_start_adds_who_is_new(plan: Plan):
 
 
 @pytest.mark.parametrize(
-    ("amount", "is_read"), [("1_000", True), ("1,000", True), ("10,0", False), ("much", False)]
+    ("amount", "is_read"),
+    [("1_000", True), ("1,000", True), ("1.000,00", True), ("1,00,0", False), ("much", False)],
 )
 def test_amounts_are_read_as_people_write_them(plan: Plan, amount: str, is_read: bool):
     done = agree(plan, "propose", "ann", amount, "--as", "ann")

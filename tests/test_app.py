@@ -410,5 +410,5 @@ def test_the_kernels_end_with_the_server(app: App):  # the last test that needs 
     family = psutil.Process(app.process.pid).children(recursive=True)
     assert len(family) >= 2  # the template and a kernel
     app.process.send_signal(signal.SIGINT)  # Ctrl+C
-    assert app.process.wait(30) == 0
+    assert app.process.wait(90) == 0
     wait_for(lambda: not any(map(psutil.Process.is_running, family)), "the kernels to end")

@@ -239,7 +239,7 @@ def test_the_what_if_notebook_shows_its_result_without_a_click(make_plan: PlanMa
         run_folder=str(tmp_path),
         target_change=0.5,
     )
-    people = names["result"].people
+    people = names["step"].what_if(names["start"]).people
     assert people["goal"].sum() == pytest.approx(1.5 * people["before"].sum(), abs=10)
 
 

@@ -227,8 +227,8 @@ function makePerson(host, act) {
       "×",
     );
     const words = person.words.map((text) => element("p", {}, text));
-    return [element("div", { class: "pk-person-head" }, element("h3", {}, person.name), close), ...words,
-      table("How the goal comes about", ["step", "amount"], person.steps)];
+    const head = element("div", { class: "pk-person-head" }, element("h3", {}, person.name), close);
+    return [head, ...words, table("How the goal comes about", ["step", "amount"], person.steps)];
   });
 }
 
