@@ -34,11 +34,6 @@ function inColour(config, colour) {
   };
 }
 
-// Strip and grid are seen first: drawing takes a moment of its own.
-function afterPaint() {
-  return new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-}
-
 class Picture {
   constructor(host, model) {
     this.host = host;
@@ -73,7 +68,6 @@ class Picture {
   redraw() {
     if (!this.newest.length) return;
     this.work = this.work
-      .then(afterPaint)
       .then(() => this.draw())
       .catch((error) => {
         this.canvas.textContent = `The picture cannot be drawn here: ${error}`;
