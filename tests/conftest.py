@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from planning_kit.agreement.keys import VARIABLE
+from planning_kit.data import prepare
 from planning_kit.plan import Plan, load_plan
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,10 +74,19 @@ def make_plan(tmp_path: Path) -> PlanMaker:
     return PlanMaker(tmp_path / "plan")
 
 
+@pytest.fixture(scope="session")
+def prepared_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a copy of the sample plan whose inputs are prepared; tests copy it."""
+    plan = copy_sample(tmp_path_factory.mktemp("prepared") / "sample")
+    prepare(plan)
+    return plan.folder
+
+
 @pytest.fixture
-def sample(tmp_path: Path) -> Plan:
+def sample(prepared_sample: Path, tmp_path: Path) -> Plan:
     """Give a copy of the sample plan that a test may change."""
-    return copy_sample(tmp_path / "sample")
+    shutil.copytree(prepared_sample, tmp_path / "sample")
+    return load_plan(tmp_path / "sample")
 
 
 def copy_sample(folder: Path) -> Plan:
