@@ -911,3 +911,21 @@ def test_a_blend_made_by_hand_needs_a_weight_above_nothing():
     for weight in (0.0, -1.0):
         with pytest.raises(DataError, match="0 or more and not all 0"):
             blend_bases(cells, {"last_year": weight})
+
+
+# --- what is worked out only when it is asked for -------------------------------------------------
+
+
+def test_an_upper_share_of_the_total_is_told_as_one():
+    rules = split(
+        grid_cells(), 10_000, {"name": "most", "where": {"rep_id": "R0"}, "at_most_share": 0.2}
+    ).rules.set_index("name")
+    assert rules.loc["most", "asked_high"] == 2000 and rules.loc["most", "binding"] == "high"
+
+
+def test_bases_that_were_filled_in_are_a_finding():
+    cells = grid_cells()
+    cells.loc[0, "base"] = np.nan
+    found = split(cells, 10_000, base={"fill": "peers"}).findings.set_index("finding_id")
+    row = found.loc["allocation.base_filled"]
+    assert row["status"] == "review" and row["where"] == "'R0'" and "1 of 6 cells" in row["message"]

@@ -203,3 +203,12 @@ def test_shares_in_a_long_conflict_are_not_added_up():
     cap = {"name": "cap", **where, "at_most": 10, "priority": 8}
     with pytest.raises(RulesConflictError, match=r"for 'R1' \([^)]*\) and 2 more; 'cap'"):
         split(cells, round(cells.base.sum()), share, cap)
+
+
+def test_a_conflict_is_the_same_in_other_words():
+    with pytest.raises(RulesConflictError) as raised:
+        split(make_cells([100, 100]), 300, {"name": "cap", "each": "rep_id", "at_most": 90})
+    other = raised.value.saying("in the planner's words")
+    assert str(other) == "in the planner's words"
+    for table in ("conflict", "gives", "alike", "by_total"):
+        assert getattr(other, table) is getattr(raised.value, table)
