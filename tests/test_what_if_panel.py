@@ -222,6 +222,16 @@ def test_unsaved_work_comes_back_after_a_restart_and_reset_ends_it(desk: Desk, s
     assert Desk.open(step).now == step.scenario and not Desk.open(step).said
 
 
+def test_values_to_open_with_do_not_cost_the_unsaved_work(desk: Desk, step: Step):
+    desk.do(LEVER | {"text": "2%"})
+    again = Desk.open(step, step.scenario.with_(note="another start"))
+    assert again.now.note == "another start" and "Undo" in again.said
+    again.do(LEVER | {"text": "1%"})
+    again.do({"act": "undo"})
+    again.do({"act": "undo"})
+    assert again.now == desk.now
+
+
 def test_what_somebody_else_wrote_is_offered_and_never_overwritten(desk: Desk, step: Step):
     desk.do({"act": "save_as", "name": "ours"})
     path = desk.file.path

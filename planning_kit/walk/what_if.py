@@ -299,7 +299,7 @@ def compare_scenarios(step: Step) -> pd.DataFrame:
                 "allocated": goals.allocated(),
                 "standing": goals.standing(),
                 "expected": people["expected"].sum(),
-                "likely": int((people["chance"] >= 0.5).sum()),
+                "likely": int((people["chance"] >= _LIKELY).sum()),
             }
         except PlanningError as error:
             row["message"] = str(error)

@@ -66,10 +66,14 @@ class Desk:
         """
         file = ScenarioFile.open(step, step.scenario.name)
         desk = cls(step, file, start or step.scenario, said=file.notice)
-        if file.draft is not None and start in (None, step.scenario):
-            desk.now = file.draft
-            desk.past = [step.scenario]
+        if file.draft is None:
+            return desk
+        if start in (None, step.scenario):
+            desk.now, desk.past = file.draft, [step.scenario]
             desk.said = file.notice or "unsaved work of before; Reset goes back to the file."
+        else:  # the next act takes the draft's place: the work is one step back, not lost
+            desk.past = [step.scenario, file.draft]
+            desk.said = file.notice or "there is unsaved work of before; Undo brings it back."
         return desk
 
     @property
